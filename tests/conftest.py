@@ -1,4 +1,4 @@
-"""Fixtures that most tests share: a real store on a socket, and the service in a process."""
+"""Fixtures of most tests: a real store on a socket, and the service in a process."""
 
 import gc
 import uuid
@@ -34,7 +34,7 @@ def redis_server(short_path: Path) -> Iterator[EmbeddedStore]:
 def kind(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[EmbeddedStore]:
-    """Return a server of each kind, for all tests of a module."""
+    """Return a server of each kind, shared by all tests of a module."""
     with pytest.MonkeyPatch.context() as patch:
         if request.param == "redis":
             patch.setattr(embedded, "find_server", redis_binary)
@@ -46,7 +46,7 @@ def kind(
 
 @pytest.fixture
 def each_server(kind: EmbeddedStore) -> EmbeddedStore:
-    """Return a server of each kind that holds nothing, no script either."""
+    """Return a server of each kind that is empty, without scripts."""
     with redis.Redis.from_url(kind.url) as other:
         other.flushall()
         other.script_flush()
@@ -76,14 +76,14 @@ def service_on(redis_server: EmbeddedStore, short_path: Path) -> Iterator[Servic
 
 @pytest.fixture(scope="session")
 def shared_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return one running service, for tests that leave only participants of their own behind."""
+    """Return one running service for tests that leave only their own participants behind."""
     with Service(tmp_path_factory.mktemp("s", numbered=True)) as running:
         yield running
 
 
 @pytest.fixture(scope="session")
 def shared_otel_service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return one running service with OpenTelemetry's names, to be used like `shared_service`."""
+    """Return one running service with OpenTelemetry's names, for use like `shared_service`."""
     with Service(tmp_path_factory.mktemp("s", numbered=True), JCMC_NAMING="otel") as running:
         yield running
 
@@ -96,12 +96,12 @@ def room() -> str:
 
 @pytest.fixture
 def anyio_backend() -> str:
-    """Run the coroutines of tests on asyncio."""
+    """Run coroutine tests on asyncio."""
     return "asyncio"
 
 
-# The files that take longest, by far, the longest first: begun last, one of them would be all that
-# still runs.
+# The slowest files, the slowest first. If the slowest began last, one process would still run it
+# alone at the end.
 _LONG = (
     *("pages/test_watching", "sessions/test_quota", "store/test_live_faults", "otlp/test_process"),
     *("web/test_openapi", "pages/test_axe", "faults/test_stream", "e2e/test_dashboards"),
@@ -125,14 +125,14 @@ def pytest_unconfigure() -> None:
     end_chromium()
 
 
-# What is imported and collected stays, in each process that runs tests: to look through it for
-# garbage takes a third of the time of collecting, and some of every look afterwards.
+# Imported modules and collected tests stay in memory. To search them for garbage takes a third of
+# the time of collecting, and some of each later search.
 gc.disable()
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_collection() -> Generator[None, object, object]:
-    """Look for garbage again once tests are collected."""
+    """Turn the garbage collector on again after the collection of tests."""
     try:
         return (yield)
     finally:
@@ -143,12 +143,12 @@ def pytest_collection() -> Generator[None, object, object]:
 
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Begin with the files that take long, whatever their names are."""
+    """Put the slow files first, whatever their names are."""
     places = {path: _place(path) for path in {item.path for item in items}}
     items.sort(key=lambda item: places[item.path])
 
 
 def _place(path: Path) -> int:
-    """Return the place of the file at *path* among those that take long, else the last."""
+    """Return the place of the file at *path* among the slow files, otherwise the last place."""
     named = path.relative_to(Path(__file__).parent).as_posix()
     return next((at for at, word in enumerate(_LONG) if named.startswith(word)), len(_LONG))

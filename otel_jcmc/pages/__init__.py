@@ -1,7 +1,7 @@
 """
-What people look at: who has a bad call now, and how it was.
+Web pages for people: who has a bad call now, and how past calls were.
 
-In comes a browser's request, out goes a page that is whole without any script, or the word that a
-page is out of date. Pages read what everybody reads: the snapshot, the journal, history. Nothing
-here writes, and machines that ask the same paths get the answers of `web`.
+In comes a browser's request, out goes a page that works without scripts, or an event that tells an
+open page to load again. Pages read the snapshot, the journal and history; they write nothing.
+Clients that do not ask for HTML get the answers of `web` on the same paths.
 """

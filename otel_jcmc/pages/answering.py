@@ -1,7 +1,8 @@
 """
-What every page of history answers alike: who may see it, what is wrong, what is away.
+The answers that all pages of history share: no right to read, no history, no Redis.
 
-Routes hand in what reads; out comes its page, or one that says why there is none.
+A route hands in a function that reads history and makes its page. Out comes that page, or a page
+that says why there is none.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,11 +17,11 @@ from otel_jcmc.sessions.history import History, NoSuchSession
 from otel_jcmc.sessions.turn import Busy
 
 _OFF: Final = (
-    "No history is kept: JCMC_HISTORY_HOURS is 0. What is live is still to be seen, and what was"
-    " is not."
+    "The service keeps no history, because JCMC_HISTORY_HOURS is 0. The page Now still shows who is"
+    " live."
 )
-_AWAY: Final = "The store does not answer. What was is still in it: try again in a moment."
-_BUSY: Final = "Too many read what was at once. Try again in a moment."
+_AWAY: Final = "Redis does not answer. It still has the history: try again in a moment."
+_BUSY: Final = "Too many readers asked for history at once. Try again in a moment."
 _RETRY: Final = {"retry-after": "5"}
 
 
@@ -31,7 +32,7 @@ async def answer_page(
     read: Callable[[History], Awaitable[Response]],
     none: str,
 ) -> Response:
-    """Return what *read* makes of *history*, or why it can't be had; *none*: there is none."""
+    """Return the page that *read* makes of *history*, or why not; *none*: text if not found."""
     if refusal := door.refuse(request):
         return refusal
     if history is None:
@@ -41,11 +42,13 @@ async def answer_page(
     except NoSuchSession:
         return no_page(request, "Not found", none, 404)
     except Busy:
-        return page(request, "none.html", {"title": "Not now", "why": _BUSY}, 503, _RETRY)
+        return page(request, "none.html", {"title": "Too busy", "why": _BUSY}, 503, _RETRY)
     except StoreUnavailable:
-        return page(request, "none.html", {"title": "Not known now", "why": _AWAY}, 503, _RETRY)
+        return page(
+            request, "none.html", {"title": "Redis does not answer", "why": _AWAY}, 503, _RETRY
+        )
 
 
 def no_page(request: Request, title: str, why: str, status: int) -> Response:
-    """Return a page that says *why* there is nothing to see."""
+    """Return a page with the reason *why* there is nothing to show."""
     return page(request, "none.html", {"title": title, "why": why}, status)

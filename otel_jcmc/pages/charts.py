@@ -1,8 +1,8 @@
 """
-Pictures as SVG, drawn without scripts: what stood out when, states as bands, values over time.
+Shapes for SVG pictures without scripts: what stood out when, and states as bands.
 
-In go times and values, out come shapes in units of a picture that is as wide as its place. Colours
-and patterns are the style sheet's.
+In go times and counts, out come positions and widths on an axis of WIDTH units. The style sheet has
+the colours.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,22 +13,22 @@ from otel_jcmc.verdict.journal import Entry
 WIDTH: Final = 1000.0
 ROW: Final = 22.0
 MOST_ROWS: Final = 12
-# Beside what stood out there may be something else.
+# Few, because the picture of what stood out may be narrow.
 _MOST_TICKS: Final = 4
-# A stripe is wide enough to be seen, however short it was.
+# The least width of a stripe, so that a short one is visible.
 _LEAST: Final = 3.0
 _STEPS_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440)
 
 
 class Tick(NamedTuple):
-    """A time on the axis; *x* of WIDTH."""
+    """A time on the axis: at *x* of WIDTH."""
 
     x: float
     ms: int
 
 
 class Stripe(NamedTuple):
-    """A time from *x* on, *width* wide, of WIDTH; *word* is its class, *title* what it tells."""
+    """A period from *x* on, *width* wide, of WIDTH; *word*: CSS class, *title*: its text."""
 
     x: float
     width: float
@@ -39,7 +39,7 @@ class Stripe(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of a picture: what it is of, and its stripes."""
+    """One line of a picture: what it shows, and its stripes."""
 
     label: str
     scope: str
@@ -47,7 +47,7 @@ class Row(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """Rows over one axis; *more* rows there was no room for."""
+    """Rows over one axis; *more* is the number of rows that are left out."""
 
     rows: list[Row]
     ticks: list[Tick]
@@ -55,12 +55,12 @@ class Timeline(NamedTuple):
 
     @property
     def height(self) -> float:
-        """How high it is, the axis included."""
+        """Height with the axis."""
         return ROW * max(1, len(self.rows)) + 20
 
 
 def ticks(from_ms: int, to_ms: int, most: int) -> list[Tick]:
-    """Return times of whole minutes, hours or days, *most* of them at most."""
+    """Return at most *most* times, each a whole minute, hour or day."""
     span = max(1, to_ms - from_ms)
     step = next(
         (each * 60_000 for each in _STEPS_MIN if span / (each * 60_000) <= most),
@@ -73,7 +73,7 @@ def ticks(from_ms: int, to_ms: int, most: int) -> list[Tick]:
 
 
 def stripe(from_ms: int, to_ms: int, start: int, end: int, word: str, title: str = "") -> Stripe:
-    """Return what lasts from *start* to *end* in a picture of *from_ms* to *to_ms*."""
+    """Return the stripe from *start* to *end* on an axis from *from_ms* to *to_ms*."""
     span = max(1, to_ms - from_ms)
     left = max(0.0, (start - from_ms) / span * WIDTH)
     right = min(WIDTH, (end - from_ms) / span * WIDTH)
@@ -82,7 +82,7 @@ def stripe(from_ms: int, to_ms: int, start: int, end: int, word: str, title: str
 
 
 def timeline(entries: Iterable[Entry], from_ms: int, to_ms: int) -> Timeline:
-    """Return what stood out from *from_ms* to *to_ms*: a row for each thing, the latest first."""
+    """Return a row for each thing that stood out from *from_ms* to *to_ms*, latest first."""
     by_name: dict[tuple[str, str], list[Entry]] = {}
     for each in entries:
         by_name.setdefault((each.scope, each.name), []).append(each)

@@ -1,7 +1,8 @@
 """
-`/conferences/NAME`: who was there, when, and how each of them had it.
+`/conferences/NAME`: who was there, when, and how the call of each participant was.
 
-In come its name and a time, out goes a page with everyone on one axis and what stood out above.
+In come its name and a time, out goes a page with all sessions on one axis, and above them what
+stood out.
 """
 
 from functools import partial
@@ -28,17 +29,17 @@ from otel_jcmc.verdict.record import Record
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.session_query import read_at, read_conference
 
-# Of all who were there together: a megabyte of page.
+# Of all sessions together: a page of one megabyte.
 MOST_BANDS: Final = 8_000
 _LEAST_BANDS: Final = 40
 _NONE: Final = (
-    "Nobody was in a conference of this name then or before, as far as history goes. A part of a"
-    " name is looked for in the search."
+    "History has no conference with exactly this name, at that time or before. The search also"
+    " finds a part of a name."
 )
 
 
 class Row(NamedTuple):
-    """One session: whose, where its page is, how it was when, and as a whole."""
+    """One session: whose it was, the id of its page, its states over time and overall."""
 
     name: str
     sid: str
@@ -58,19 +59,19 @@ def conference_page_routes(
     grace_ms: int,
     interval_ms: int,
 ) -> APIRouter:
-    """Return the route of conferences, behind *door*; *grace_ms* ends an instance of one."""
+    """Return the route of conferences, behind *door*; *grace_ms* without people ends one."""
     router = page_router()
 
     @router.get("/conferences")
     @router.get("/conferences/{name:path}")
     async def conference(request: Request) -> Response:
-        """Return the page; a name that is no part of a path is a field of the query."""
+        """Return the page; a name that a path cannot hold is in the query."""
         by_query = "name" not in request.path_params
         name: str = (request.query_params if by_query else request.path_params).get("name", "")
 
         async def read(of: History) -> Response:
             now_ms = await of.now_ms()
-            # A field of the form that nobody has filled in asks for nothing.
+            # Empty fields of the form are ignored.
             pairs = [each for each in request.query_params.multi_items() if each[1].strip()]
             if by_query:
                 pairs = [each for each in pairs if each[0] != "name"]
@@ -95,14 +96,14 @@ def conference_page_routes(
 
 
 def _without_zone(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return *pairs* without a zone of no time."""
+    """Return *pairs* without the time zone, which no time uses."""
     return [each for each in pairs if each[0] != "tz"]
 
 
 def _told(
     meeting: Meeting, now_ms: int, at_ms: int | None, asked: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return what the template tells beside what was *asked*: of the time *at_ms*, None: now."""
+    """Return the template's values, beside *asked*, for the time *at_ms*; None: now."""
     from_ms = meeting.from_ms
     to_ms = max(now_ms, meeting.to_ms) if meeting.goes_on else meeting.to_ms
     is_within = at_ms is not None and from_ms < at_ms < to_ms

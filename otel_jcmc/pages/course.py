@@ -1,8 +1,8 @@
 """
-How the numbers of one session went: its samples as points that a chart has room for.
+The numbers of one session over time, reduced to as many points as a chart has room for.
 
-In come the samples of a log in their order, out come at most so many `Point`s, each the worst of
-its time, and of each measure what was lowest, usual and worst.
+In come the samples of a log in order. Out come at most MOST_POINTS `Point`s, each with the worst
+values of its time, and the best, median and worst value of each measure.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +13,7 @@ from otel_jcmc.catalogue.metrics import METRICS, MOS_ID
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.vitals import vitals
 
-# As many as a wide screen shows; a day of half minutes is three times as many.
+# As many as a wide screen shows. A day has six times as many half minutes.
 MOST_POINTS: Final = 480
 _ID_OF: Final = {row.field: row.id for row in METRICS}
 
@@ -23,8 +23,10 @@ class Measure(NamedTuple):
     Something that is measured.
 
     Attributes:
-        of: what tells it of a sample; None: not known.
-        vital: which of VITALS it is, for its worst and best of an interval; None: it is none.
+        is_low_bad: low values are the bad ones.
+        of: returns its value in a sample; None: not known.
+        vital: its index in VITALS, which have a worst and a best value of an interval; None: it is
+            no vital.
     """
 
     name: str
@@ -53,12 +55,12 @@ def _round_trip(sample: Sample) -> float | None:
 
 
 QUALITY: Final = Measure("quality", True, _number("connectionquality"), 0)
-LOSS_UP: Final = Measure("loss up", False, _number("packetloss_upload"))
-LOSS_DOWN: Final = Measure("loss down", False, _number("packetloss_download"))
-ROUND_TRIP: Final = Measure("round trip", False, _round_trip, 2)
-MOS: Final = Measure("speech", True, _mos)
-SENT: Final = Measure("sent", True, _number("bitrate_upload"))
-RECEIVED: Final = Measure("received", True, _number("bitrate_download"))
+LOSS_UP: Final = Measure("upload loss", False, _number("packetloss_upload"))
+LOSS_DOWN: Final = Measure("download loss", False, _number("packetloss_download"))
+ROUND_TRIP: Final = Measure("round-trip time", False, _round_trip, 2)
+MOS: Final = Measure("speech quality", True, _mos)
+SENT: Final = Measure("sent bitrate", True, _number("bitrate_upload"))
+RECEIVED: Final = Measure("received bitrate", True, _number("bitrate_download"))
 MEASURES: Final = (QUALITY, LOSS_UP, LOSS_DOWN, ROUND_TRIP, MOS, SENT, RECEIVED)
 
 
@@ -68,9 +70,9 @@ class Point(NamedTuple):
 
     Attributes:
         at_ms: its end, Unix time in ms.
-        values: the worst of each of MEASURES in it; None: not known.
-        others: of a vital the other end: how good it was at best.
-        is_after_gap: whether nobody pushed before it.
+        values: the worst value of each of MEASURES; None: not known.
+        others: the best value of each vital; None: not known, or not a vital.
+        is_after_gap: pushes were missing just before it.
     """
 
     at_ms: int
@@ -87,12 +89,12 @@ class Course(NamedTuple):
     points: list[Point]
 
     def known(self, measure: Measure) -> list[float]:
-        """Return the values of *measure* that are known."""
+        """Return the known values of *measure*."""
         at = MEASURES.index(measure)
         return [value for each in self.points if (value := each.values[at]) is not None]
 
     def extremes(self, measure: Measure) -> tuple[float, float, float] | None:
-        """Return best, median and worst of *measure*; None: it was never told."""
+        """Return best, median and worst of *measure*; None: it was never measured."""
         known = self.known(measure)
         if not known:
             return None
@@ -103,7 +105,7 @@ class Course(NamedTuple):
 
 
 def course_of(samples: Sequence[Sample], from_ms: int, to_ms: int, apart_ms: int) -> Course:
-    """Return the course of *samples*; those that are further apart than *apart_ms* have a gap."""
+    """Return the course of *samples*; a distance over *apart_ms* between two is a gap."""
     step = max(1, -(-(to_ms - from_ms) // MOST_POINTS))
     points: list[Point] = []
     slot, before_ms = -1, 0
@@ -112,7 +114,7 @@ def course_of(samples: Sequence[Sample], from_ms: int, to_ms: int, apart_ms: int
         before_ms = sample.at_ms
         made = _point(sample, is_after_gap)
         here = (sample.at_ms - from_ms) // step
-        # Of a gap within a point nothing would be seen.
+        # A gap inside one point would not be visible.
         if here == slot and points:
             points[-1] = _merged(points[-1], made)
         else:
@@ -135,7 +137,7 @@ def _point(sample: Sample, is_after_gap: bool) -> Point:  # noqa: FBT001  # one 
 
 
 def _merged(first: Point, second: Point) -> Point:
-    """Return one point for both: the worst of their values, and the best of the others."""
+    """Return one point for both, with the worst values and the best others of the two."""
     values, others = [], []
     for at, each in enumerate(MEASURES):
         worse, better = (min, max) if each.is_low_bad else (max, min)

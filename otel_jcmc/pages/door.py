@@ -1,7 +1,7 @@
 """
-The door before pages: who may not read is told how to, and a token that is right becomes a cookie.
+The door before pages: it asks for the token, and turns the right token into a cookie.
 
-In comes a request, out goes nothing, or a page with a form.
+In comes a request. Out goes nothing if the caller may read, otherwise a page with a form.
 
 Source: OWASP, session management and unvalidated redirects.
 """
@@ -25,20 +25,20 @@ class Door:
     """Who may see pages, by *readers*."""
 
     def __init__(self, readers: Readers, token: str) -> None:
-        """Let in whom *readers* let in; *token* is what they ask for, empty: there is none."""
+        """Let in callers that *readers* let in; *token*: of the form, empty: there is none."""
         self.readers, self._token = readers, token.encode()
 
     def refuse(self, request: Request) -> Response | None:
-        """Return what a caller is told who may not read; None: the caller may."""
+        """Return the answer to a caller that may not read; None: the caller may."""
         refusal = self.readers.refuse(request.scope)
         if refusal is None:
             return None
-        # Not the status that asks for a name and a password: a browser has a form for those.
+        # Not 401: the page has its own form, and a browser must not open its password dialogue.
         told = {"why": refusal.text, "back": _here(request), "has_form": bool(self._token)}
         return page(request, "sign_in.html", told, 403 if refusal.status == 401 else refusal.status)
 
     def sign_in(self, request: Request, body: bytes) -> Response:
-        """Return where to go on with a cookie, if *body* is a form with the token."""
+        """Return a redirect with a cookie if *body* is a form with the right token."""
         form = {key: told[-1] for key, told in parse_qs(body.decode("latin-1")).items()}
         back = _local(form.get("back", "/"))
         given = form.get("token", "").strip().encode()
@@ -48,7 +48,7 @@ class Door:
             or not hmac.compare_digest(given, self._token)
         ):
             self.readers.refused[self.readers.name, "token_wrong"] += 1
-            told = {"why": "this is not the token", "back": back, "has_form": bool(self._token)}
+            told = {"why": "This is not the token.", "back": back, "has_form": bool(self._token)}
             return page(request, "sign_in.html", told, 403)
         root = request.scope.get("root_path", "")
         answer = RedirectResponse(root + back, 303, HEADERS)
@@ -65,20 +65,20 @@ class Door:
 
 
 def _here(request: Request) -> str:
-    """Return what was asked for, to come back to."""
+    """Return the path and query of *request*, to return to after the sign-in."""
     path = request.scope["path"].removeprefix(request.scope.get("root_path", "")) or "/"
     query = request.scope.get("query_string", b"").decode("latin-1")
     return _local(quote(path) + (f"?{query}" if query else ""))
 
 
 def _local(path: str) -> str:
-    """Return *path* if it leads nowhere else, else the first page."""
+    """Return *path* if it stays on this service, otherwise the first page."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else "/"
 
 
 def sign_in_routes(door: Door) -> APIRouter:
-    """Return the route of the form."""
+    """Return the route of the sign-in form."""
     router = APIRouter(default_response_class=Response)
 
     @router.post(SIGN_IN_PATH, include_in_schema=False)
@@ -97,24 +97,24 @@ def sign_in_routes(door: Door) -> APIRouter:
 
 
 def _is_by_tls(request: Request) -> bool:
-    """Say whether the browser came by TLS; who says so untruly keeps a cookie to himself."""
+    """Say whether the browser came by TLS; a false header harms only its own sender."""
     told = request.headers.get("x-forwarded-proto", request.scope["scheme"])
     return told.partition(",")[0].strip().lower() == "https"
 
 
 def _is_foreign(request: Request) -> bool:
-    """Say whether a browser says that its form is of another site."""
-    # Ours sends no referrer, and so `null` for its origin.
+    """Say whether the browser sends the form from another site."""
+    # Our form sends no referrer, and therefore the origin `null`.
     told = [each for each in request.headers.getlist("origin") if each != "null"]
     host = request.headers.get("host")
     if any(each.partition("://")[2] != host for each in told):
         return True
-    # Told to https and to loopback alone.
+    # Browsers send this header only to https and to loopback.
     return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 
 _FOREIGN: Final[dict[str, Any]] = {
-    "why": "this form was sent by another site",
+    "why": "Another site sent this form.",
     "back": "/",
     "has_form": False,
 }

@@ -1,8 +1,8 @@
 """
 What happened in a session, in plain words and in order.
 
-In come its samples and when it began and ended, out come lines for a list: how the call changed,
-where it went by another bridge or network, and how it ended.
+In come the session and its samples, out come lines for a list: when the call became better or
+worse, when the bridge or the network changed, and how the session ended.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -16,18 +16,18 @@ from otel_jcmc.sessions.past import PastSession
 from otel_jcmc.sessions.pushes import Event
 
 _OTHERS: Final = {
-    "stats.stopped": "their browser told no statistics any more",
-    "stats.resumed": "statistics were told again",
+    "stats.stopped": "the browser stopped giving statistics",
+    "stats.resumed": "the browser gives statistics again",
     "quality.bad": "the connection quality became bad",
     "quality.good": "the connection quality became good again",
 }
-# What somebody may have another of, and what that is called.
+# Attributes whose change is told, with their names on the page.
 _PLACES: Final = (("Region", REGION.id), ("Bridge", BRIDGE.id))
 _PATHS: Final = (("Network", NETWORK_TYPE.id), ("Protocol", PROTOCOL.id))
 
 
 class Happening(NamedTuple):
-    """Something that happened; *word* is the state that it is about, or empty."""
+    """Something that happened; *word* is the new state of the call, or empty."""
 
     at_ms: int
     word: str
@@ -35,7 +35,7 @@ class Happening(NamedTuple):
 
 
 def happenings(session: PastSession, samples: Sequence[Sample]) -> list[Happening]:
-    """Return what happened in *session*, whose log has *samples*, in order."""
+    """Return what happened in *session* by its *samples*, in order of time."""
     told = [_told(each) for sample in samples for each in sample.events]
     told += _moves(samples)
     told.sort(key=lambda each: each.at_ms)
@@ -54,7 +54,7 @@ def end_text(session: PastSession) -> str:
 
 
 def _told(event: Event) -> Happening:
-    """Return what *event* says."""
+    """Return *event* in words."""
     kind, _, rest = event.what.partition(".")
     if kind != "verdict":
         return Happening(event.at_ms, "", _OTHERS.get(event.what, event.what))
@@ -63,7 +63,7 @@ def _told(event: Event) -> Happening:
 
 
 def _moves(samples: Iterable[Sample]) -> Iterator[Happening]:
-    """Return when somebody had another place or another path."""
+    """Yield each change of region, bridge, network or protocol."""
     known: dict[str, str] = {}
     for sample in samples:
         if sample.attributes is None:
@@ -72,11 +72,11 @@ def _moves(samples: Iterable[Sample]) -> Iterator[Happening]:
             before = known.get(name, value)
             known[name] = value
             if value != before:
-                yield Happening(sample.at_ms, "", f"{name} {value}, before {before}")
+                yield Happening(sample.at_ms, "", f"{name} changed from {before} to {value}")
 
 
 def _where(attributes: Mapping[int, Any]) -> Iterator[tuple[str, str]]:
-    """Return what *attributes* tell of a place and of the first path."""
+    """Yield name and value of the place and of the first path in *attributes*."""
     paths: Sequence[Mapping[int, Any]] = attributes.get(LIST_ID) or ({},)
     for names, of in ((_PLACES, attributes), (_PATHS, paths[0])):
         for name, id_ in names:

@@ -1,8 +1,8 @@
 """
-`/` for a browser: what this is, what is well and what is not, and where to go on.
+`/` for a browser: what the service is, whether it works, and links to the other pages.
 
-In go the store, our own metrics and what the settings are likely to disappoint by, out comes a
-page. Machines are told that the service is up, as ever.
+In go the store, the service's own metrics and the advice on its settings, out comes a page. Other
+clients get the line of `web` that says that the service is up.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from otel_jcmc.store.live import Store
 def home_routes(
     store: Store, pulse: Pulse, advice: Sequence[str], *, has_history: bool, door: Door
 ) -> APIRouter:
-    """Return the route of the first page, behind *door*; *advice* is a line each."""
+    """Return the route of the first page, behind *door*; *advice* is lines of text."""
     router = page_router()
 
     @router.get("/")

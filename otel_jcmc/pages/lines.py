@@ -1,8 +1,8 @@
 """
 Values over time as lines of SVG, in a box that is WIDTH wide and HEIGHT high.
 
-In goes the course of a session, out come charts: paths with gaps where nothing is known, a scale
-that begins at what is none of it, and what there is to say without a picture.
+In goes the course of a session, out come charts: paths with gaps where nothing is known, a scale,
+and a text for readers who do not see the picture.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,7 @@ _NICE: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 class Line(NamedTuple):
-    """One line: its name where a chart has two, its class, its path, and between what it is."""
+    """One line: its label if the chart has two, its CSS class, its path, and its value range."""
 
     label: str
     word: str
@@ -44,11 +44,11 @@ class Chart(NamedTuple):
     Lines over one scale.
 
     Attributes:
-        title, detail: what it is of, and what of it is drawn.
-        area: a path around all values of a time, where more than its worst is known.
-        lowest, highest: the ends of the scale in text.
-        threshold_y, threshold: where what is bad begins; None: nowhere.
-        text: what there is to say without a picture.
+        title, detail: what the chart shows.
+        area: a path around the best and worst values, if both are known.
+        lowest, highest: the ends of the scale, as text.
+        threshold_y, threshold: values beyond it are bad; None and empty: there is none.
+        text: describes the chart for readers who do not see it.
     """
 
     title: str
@@ -74,23 +74,23 @@ class _Plan(NamedTuple):
 _PLANS: Final = (
     _Plan(
         "Quality",
-        "as Jitsi's page shows it",
+        "as Jitsi Meet shows it",
         ((QUALITY, "one"),),
         "{:.0f}".format,
         0,
         100,
     ),
-    _Plan("Loss", "of packets, each way", ((LOSS_UP, "up"), (LOSS_DOWN, "down")), percent),
+    _Plan("Packet loss", "both directions", ((LOSS_UP, "up"), (LOSS_DOWN, "down")), percent),
     _Plan("Round trip", "to the bridge and back", ((ROUND_TRIP, "one"),), milliseconds),
-    _Plan("Speech", "as heard (MOS)", ((MOS, "one"),), score, 1, 4.5),
+    _Plan("Speech quality", "as heard (MOS)", ((MOS, "one"),), score, 1, 4.5),
     _Plan("Bitrate", "sent and received", ((SENT, "up"), (RECEIVED, "down")), bitrate),
 )
 _WAYS: Final = {"up": "sent", "down": "received", "one": ""}
 
 
 def charts_of(course: Course, bad_loss: float, bad_round_trip_ms: float) -> list[Chart]:
-    """Return a chart of everything that *course* knows; of two there are thresholds."""
-    bounds = {"Loss": bad_loss, "Round trip": bad_round_trip_ms}
+    """Return a chart of each measure in *course*; loss and round trip have a threshold."""
+    bounds = {"Packet loss": bad_loss, "Round trip": bad_round_trip_ms}
     made = (_chart(course, plan, bounds.get(plan.title)) for plan in _PLANS)
     return [each for each in made if each.lines]
 
@@ -130,7 +130,7 @@ def _chart(course: Course, plan: _Plan, bound: float | None) -> Chart:
 
 
 def nice(value: float) -> float:
-    """Return a number for the end of a scale: *value*, or a round one above it."""
+    """Return the end of a scale: *value*, or a round number above it."""
     if value <= 0:
         return 1.0
     size = 10.0 ** floor(log10(value))
@@ -150,9 +150,10 @@ def _x(at_ms: int, course: Course) -> float:
 
 def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
     """
-    Return those of *points* that know the measure *at*, where no gap is between them.
+    Return runs of *points* without a gap that know the measure *at*.
 
-    One point in between that does not know it is none: of the loss up browsers tell now and then.
+    One point in between that does not know it makes no gap: browsers tell the upload loss only now
+    and then.
     """
     found: list[list[Point]] = []
     unknown = 0
@@ -170,7 +171,7 @@ def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
 
 
 def _path(course: Course, at: int, scale: tuple[float, float]) -> str:
-    """Return the line of the measure *at*; a point alone is a dot."""
+    """Return the line of the measure *at*; a single point is a dot."""
     return " ".join(
         "M"
         + " L".join(f"{_x(each.at_ms, course)},{_y(each.values[at] or 0, scale)}" for each in run)
@@ -180,7 +181,7 @@ def _path(course: Course, at: int, scale: tuple[float, float]) -> str:
 
 
 def _area(course: Course, at: int, scale: tuple[float, float]) -> str:
-    """Return what is between the worst and the best of the measure *at*."""
+    """Return the area between the worst and the best values of the measure *at*."""
     return " ".join(
         "M"
         + " L".join([*_edge(course, run, at, scale), *reversed(_other(course, run, at, scale))])

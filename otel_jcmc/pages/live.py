@@ -1,8 +1,8 @@
 """
 `/live`: who has a bad call now, and what stands out.
 
-In comes a query (which conference is open, what is filtered by), out goes the page, or only what
-changes of it for a page that is open already.
+In comes a query (the filter, and which conference is open), out goes the page. A page that is
+already open gets only the part that changes.
 """
 
 import asyncio
@@ -31,21 +31,21 @@ _EVENTS: Final = "text/event-stream"
 SORTS: Final = {"worst": "worst first", "largest": "largest first", "name": "by name"}
 STATES: Final = ("all", "bad", "fair")
 _HOURS_MS: Final = 6 * 3_600_000
-# What the page is made of. To compile those of all pages takes more than twice as long.
+# The templates of this page. To compile those of all pages takes more than twice as long.
 _TEMPLATES: Final = ("base.html", "live.html", "live_part.html", "macros.html", "tracks.html")
-# Of one look: others are made each time that they are asked for.
+# Pages kept of one look; further ones are made again at each request.
 _MOST_MADE: Final = 100
 
 
 class Asked(NamedTuple):
     """
-    What is asked of the page.
+    The query of the page.
 
     Attributes:
         name: a part of a conference's name.
-        state: one of STATES: only conferences with somebody so bad.
+        state: one of STATES: only conferences with a participant in this state or a worse one.
         sort: one of SORTS.
-        conference: which is open.
+        conference: the name of the open conference.
     """
 
     name: str = ""
@@ -54,13 +54,13 @@ class Asked(NamedTuple):
     conference: str = ""
 
     def link(self, **changed: str) -> str:
-        """Return the query of the same with something *changed*."""
+        """Return the same query, with some fields *changed*, for a link."""
         told = zip(self._fields, self._replace(**changed), Asked(), strict=True)
         return urlencode({name: value for name, value, usual in told if value != usual})
 
 
 def read_asked(query: Any) -> Asked:
-    """Return what *query* asks for; what it gets wrong is as usual."""
+    """Return what *query* asks for; the default replaces a wrong value."""
     state, sort = query.get("state", "all"), query.get("sort", "worst")
     return Asked(
         query.get("name", "")[:200],
@@ -71,7 +71,7 @@ def read_asked(query: Any) -> Asked:
 
 
 def chosen(now: Now, asked: Asked) -> list[Conference]:
-    """Return the conferences of *now* that are *asked* for, in the order of asking."""
+    """Return the conferences of *now* that *asked* wants, in its order."""
     part = asked.name.lower()
     found = [
         each
@@ -87,7 +87,7 @@ def chosen(now: Now, asked: Asked) -> list[Conference]:
 
 
 class _Made(NamedTuple):
-    """What was made of one look: what was read for it, and pages by what was asked."""
+    """What was made of one look: the journal read for it, and pages by query."""
 
     journal: list[Entry]
     pages: dict[tuple[Asked, str, str], bytes]
@@ -95,16 +95,15 @@ class _Made(NamedTuple):
 
 class _Pages:
     """
-    The pages of the newest look, each made once however many ask for it.
+    The pages of the newest look, each made once for all who ask for it.
 
-    One is made at a time: scrapes are made in the same thread, and wait for one page and not for
-    those of everybody who looks.
+    One page is made at a time. Scrapes use the same thread, and wait for at most one page.
     """
 
     def __init__(self, viewing: Viewing, record: Record, privacy: Privacy) -> None:
-        """Show what *viewing* sees, and what *record* has of the hours before."""
+        """Show the look of *viewing*, and the last hours of the journal in *record*."""
         self._viewing, self._record, self._privacy = viewing, record, privacy
-        # What was made of a look goes when the look does.
+        # Pages are freed together with their look.
         self._of: WeakKeyDictionary[Now, _Made] = WeakKeyDictionary()
         self._turn = Turn()
         self._ready: asyncio.Task[None] | None = None
@@ -118,15 +117,15 @@ class _Pages:
         """
         key = (asked, template, root)
         if self._ready is None:
-            # While Redis is asked: both take a while the first time.
+            # In parallel with the request to Redis: the first time both take a while.
             self._ready = asyncio.create_task(asyncio.to_thread(prepare, _TEMPLATES))
         made = self._of.get(await self._viewing.now())
-        # Who hangs up takes it from nobody else.
+        # A viewer that hangs up must not cancel this for the others.
         await asyncio.shield(self._ready)
         if made is not None and key in made.pages:
             return made.pages[key]
         async with self._turn:
-            # Others had their turn meanwhile, and may have made it.
+            # A viewer that had the turn before may have made this page.
             now = await self._viewing.now()
             made = self._of.get(now)
             if made is None:
@@ -142,10 +141,10 @@ class _Pages:
     def _text(
         self, now: Now, journal: list[Entry], asked: Asked, template: str, root: str
     ) -> bytes:
-        """Return the page that is *asked* for, in UTF-8."""
+        """Return the page that *asked* wants, in UTF-8."""
         found = chosen(now, asked)
         shown, more = found[:MOST_SHOWN], found[MOST_SHOWN:]
-        # The one that is open stays, whatever becomes of it and wherever it stands.
+        # The open conference is always shown, even if the filter or the limit leaves it out.
         names = self._privacy.stored(CONFERENCE, asked.conference)
         opened = [each for each in now.conferences if each.name in names]
         if opened:
@@ -166,14 +165,14 @@ class _Pages:
 
 
 def live_routes(viewing: Viewing, record: Record, door: Door, privacy: Privacy) -> APIRouter:
-    """Return the routes of what is live, behind *door*; *privacy* tells what names became."""
-    # Nothing else is at that path: whoever asks for it, by curl say, gets the page.
+    """Return the routes of `/live`, behind *door*; *privacy* gives the stored form of a name."""
+    # Only a page is at this path, so every client gets it, curl too.
     router = APIRouter(default_response_class=Response, include_in_schema=False)
     pages = _Pages(viewing, record, privacy)
 
     @router.get("/live")
     async def live(request: Request) -> Response:
-        """Return the page, or with `part=1` what changes of it."""
+        """Return the page, or with `part=1` only the part that changes."""
         if refusal := door.refuse(request):
             return refusal
         asked = read_asked(request.query_params)
@@ -189,7 +188,7 @@ def live_routes(viewing: Viewing, record: Record, door: Door, privacy: Privacy) 
 
 
 def event_routes(viewing: Viewing, door: Door) -> APIRouter:
-    """Return the route that tells open pages of each new look, for scripts and so no page."""
+    """Return the route that tells the scripts of open pages of each new look."""
     router = APIRouter(default_response_class=Response)
 
     @router.get("/live/events", include_in_schema=False)
@@ -197,9 +196,11 @@ def event_routes(viewing: Viewing, door: Door) -> APIRouter:
         """Tell of each new look, as server-sent events."""
         if refusal := door.refuse(request):
             return refusal
-        # It has no end, which is nothing for who just looks what there is.
+        # The stream has no end: only clients that ask for events get it.
         if _EVENTS not in request.headers.get("accept", ""):
-            return PlainTextResponse(f"this is for who accepts {_EVENTS}\n", 406)
+            return PlainTextResponse(
+                f"this address answers only clients that accept {_EVENTS}\n", 406
+            )
         headers = {"cache-control": "no-store", "x-accel-buffering": "no"}
         return StreamingResponse(viewing.looks(), 200, headers, _EVENTS)
 

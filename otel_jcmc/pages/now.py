@@ -1,8 +1,8 @@
 """
-Who has a bad call now: one snapshot as a page tells it.
+Who has a bad call now: one snapshot, counted for the page `/live`.
 
-In go a snapshot with the last look at everybody, out come counts by state, what stands out, and the
-conferences, worst first. A pure function; one result serves everybody who looks.
+In go a snapshot and its last look at all participants, out come counts by state, what stands out,
+and the conferences, worst first. A pure function of both; all viewers share one result.
 """
 
 from collections import Counter, defaultdict
@@ -33,13 +33,14 @@ class Person(NamedTuple):
     One participant.
 
     Attributes:
-        name: what others see; the participant's id where nobody is told names.
-        sid: of the session in history.
+        name: the display name; the participant's id if names are not collected.
+        sid: id of the session in history.
         state: None: not known.
-        cause, scope: words of the verdict; empty where the call is good or its state not known.
-        sender: whose stream they get worst, where that is the cause; empty: not known.
-        heard_badly: how many others get this one's stream worst of all.
-        evidence: what it stands on, in plain words.
+        cause, scope: words of the verdict; empty if the call is good or its state is not known.
+        sender: whose stream this participant receives worst, if that is the cause; empty: not
+            known.
+        heard_badly: for how many others this participant's stream is the worst that they receive.
+        evidence: the measurements behind the verdict, in plain words.
     """
 
     participant: str
@@ -61,9 +62,9 @@ class Conference(NamedTuple):
     One conference.
 
     Attributes:
-        states: how many are how.
-        cause, scope: of most who are bad.
-        sender: what others call who sends badly there; empty: nobody knows.
+        states: number of participants: good, fair, bad, unknown.
+        cause, scope: the most frequent ones of the bad calls.
+        sender: display name of the participant who sends badly; empty: not known.
     """
 
     name: str
@@ -74,18 +75,18 @@ class Conference(NamedTuple):
 
     @property
     def size(self) -> int:
-        """How many there are."""
+        """Number of participants."""
         return sum(self.states)
 
 
 class Subject(NamedTuple):
     """
-    What stands out, as it is shown.
+    Something that stands out, as the page shows it.
 
     Attributes:
-        scope, name: as in the journal; of a sender what others see.
-        conference: that it is, or that a sender is in; empty: it is something wider.
-        cause: of most who are bad; empty: not counted.
+        scope, name: as in the journal; a sender has the display name.
+        conference: the conference that stands out, or that a sender is in; empty: a wider scope.
+        cause: the most frequent cause of the bad calls; empty: not counted.
     """
 
     scope: str
@@ -105,19 +106,19 @@ class Group(NamedTuple):
 
 class Now:
     """
-    What a page tells of one snapshot.
+    What the page shows of one snapshot.
 
     Attributes:
-        at_ms: when it was taken, by Redis's clock.
-        states: how many are good, fair, bad, unknown.
-        causes: of those who are bad.
-        standing: what stands out; None: that is not known now.
-        unread: partitions that could not be read.
+        at_ms: when the snapshot was taken, by Redis's clock.
+        states: number of participants: good, fair, bad, unknown.
+        causes: number of bad calls by cause.
+        standing: what stands out; None: not known now.
+        unread: number of partitions that could not be read.
         conferences: worst first.
     """
 
     def __init__(self, snapshot: Snapshot, at_ms: int, judge: Judge) -> None:
-        """Count *snapshot*, taken at *at_ms*; *judge* tells what a verdict stands on."""
+        """Count *snapshot*, taken at *at_ms*; *judge* gives the evidence of a verdict."""
         self._judge = judge
         self._reach = Reach(snapshot.look.entries) if snapshot.look else None
         self._settled = snapshot.look.causes if snapshot.look else {}
@@ -136,7 +137,7 @@ class Now:
             for name, sums in counted.bridges.items()
         )
         self._places: dict[str, list[tuple[Part, int]]] = defaultdict(list)
-        # Of a conference in which somebody is named; of all others nobody asks.
+        # Filled only for conferences in which the page names a participant.
         self._names: dict[str, dict[str, str]] = {}
         self._senders = Senders(self.standing or ())
         blame: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
@@ -164,11 +165,11 @@ class Now:
 
     @property
     def size(self) -> int:
-        """How many are live."""
+        """Number of live participants."""
         return sum(self.states)
 
     def subject(self, entry: Entry) -> Subject:
-        """Return what an *entry* of what stands out is about."""
+        """Return how the page names the *entry* of the journal."""
         scope, name = entry.scope, entry.name
         if is_sender(entry):
             conference, participant = split_sender(entry)
@@ -178,7 +179,7 @@ class Now:
         return Subject(scope, name, name if is_known else "", self._causes.get((scope, name), ""))
 
     def people(self, conference: str) -> list[Person]:
-        """Return who is in *conference*: who sends badly, then worst first."""
+        """Return the participants of *conference*: a bad sender first, then worst first."""
         places = self._places.get(conference)
         found = map(self._person, Part.gathered(places).participants if places else ())
         sender = self._senders.worst_in(conference)
@@ -188,7 +189,7 @@ class Now:
         )
 
     def _person(self, of: Participant) -> Person:
-        """Return one who is there."""
+        """Return one participant as the page shows it."""
         stay, numbers = of.stay, of.numbers
         attributes = stay.attributes
         who = who_is(stay)
@@ -216,12 +217,12 @@ class Now:
         )
 
     def _sender_name(self, conference: str) -> str:
-        """Return what others call who sends badly in *conference*; empty: nobody knows."""
+        """Return the display name of the bad sender in *conference*; empty: not known."""
         participant = self._senders.worst_in(conference)
         return self._name_of(conference, participant) if participant else ""
 
     def _name_of(self, conference: str, participant: str) -> str:
-        """Return what others call a *participant*, its id where nobody is told names."""
+        """Return the display name of *participant*, or the id if names are not collected."""
         if conference not in self._names:
             self._names[conference] = {
                 attributes[PARTICIPANT.id]: attributes.get(USERNAME.id, "")
@@ -231,7 +232,7 @@ class Now:
         return self._names[conference].get(participant) or participant
 
     def _blame(self, stay: Stay, cause: int | None) -> tuple[str, str]:
-        """Return cause and scope of somebody whose call is not good."""
+        """Return cause and scope of a participant whose call is not good."""
         who = who_is(stay)
         settled = cause
         if cause == DOWNLINK_OR_RECEIVED.id:
@@ -245,12 +246,12 @@ class Now:
 
 
 def _source(stay: Stay, cause: str) -> str:
-    """Return whose stream one who is not well by *cause* gets worst; empty: that is not it."""
+    """Return whose stream *stay* receives worst; empty if *cause* is another one."""
     return who_is(stay).source if cause == RECEIVED.word else ""
 
 
 def _causes_by_scope(counted: Counted) -> dict[tuple[str, str], str]:
-    """Return the cause of most who are bad, by scope and name; of what nobody is bad in none."""
+    """Return the most frequent cause of the bad calls by scope and name, where some are bad."""
     of = {(Scope.FLEET.value, ""): counted.fleet}
     of |= {(Scope.REGION.value, name): sums for name, sums in counted.regions.items()}
     of |= {(Scope.BRIDGE.value, name): sums for name, sums in counted.bridges.items()}
@@ -258,7 +259,7 @@ def _causes_by_scope(counted: Counted) -> dict[tuple[str, str], str]:
 
 
 def _told(evidence: Iterable[Evidence]) -> tuple[str, ...]:
-    """Return *evidence* in words, each metric once, by the threshold that decided."""
+    """Return *evidence* in words: each metric once, with the threshold that decided."""
     once: dict[str, Evidence] = {}
     for each in evidence:
         once.setdefault(each.field, each)
@@ -274,7 +275,7 @@ def _states(sums: Sums) -> tuple[int, int, int, int]:
 
 
 def _most(blame: Counter[tuple[str, str]] | None) -> tuple[str, str]:
-    """Return the cause and the scope that most are bad by."""
+    """Return the most frequent cause and scope."""
     return blame.most_common(1)[0][0] if blame else ("", "")
 
 

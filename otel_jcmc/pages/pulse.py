@@ -1,7 +1,7 @@
 """
-How the service does at this moment: what has come in a minute, and what went out last.
+How the service works now: the pushes of the last minute, and the last exports.
 
-In go our own metrics, noted now and then, out come the few figures of the first page.
+In go the service's own metrics, noted from time to time, out come the figures of the first page.
 """
 
 from collections import deque
@@ -12,22 +12,22 @@ from typing import Final
 from otel_jcmc.metrics.own import Telemetry
 
 MINUTE_SECONDS: Final = 60.0
-# Of those who push now: what they are told.
+# Of pushes.
 OUTCOMES: Final = ("accepted", "refused", "failed")
 _Counts = dict[str, int]
 _EveryCount = dict[tuple[str, str], int]
 
 
 class Pulse:
-    """What our own metrics have counted of late."""
+    """What the service's own metrics have counted in the last minute."""
 
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
-        """Look at *telemetry*; *clock* is in seconds."""
+        """Read *telemetry*; *clock* is in seconds."""
         self._telemetry, self._clock = telemetry, clock
         self._noted: deque[tuple[float, _EveryCount]] = deque()
 
     def note(self) -> None:
-        """Take note of what was counted until now."""
+        """Remember the counts until now; called from time to time."""
         now = self._clock()
         self._noted.append((now, self._count()))
         while len(self._noted) > 2 and self._noted[1][0] <= now - MINUTE_SECONDS:
@@ -40,7 +40,7 @@ class Pulse:
         }
 
     def pushes(self) -> tuple[_Counts, float]:
-        """Return how many pushes had which outcome, and in how many seconds; 0: not known."""
+        """Return the number of pushes by outcome, and in how many seconds; 0: not known."""
         every, seconds = self.pushes_by_reason()
         counts = dict.fromkeys(OUTCOMES, 0)
         for (outcome, _), count in every.items():
@@ -48,7 +48,7 @@ class Pulse:
         return counts, seconds
 
     def pushes_by_reason(self) -> tuple[_EveryCount, float]:
-        """Return how many pushes had which outcome and reason, and in how many seconds."""
+        """Return the number of pushes by outcome and reason, and in how many seconds."""
         if not self._noted:
             return {}, 0.0
         at, before = self._noted[0]
@@ -56,7 +56,7 @@ class Pulse:
         return {key: n - before.get(key, 0) for key, n in now.items()}, self._clock() - at
 
     def exports(self) -> list[tuple[str, float | None, float | None]]:
-        """Return for each exporter its name, and when it was last well and last not, in ms."""
+        """Return each exporter's name, last success and last failure, Unix time in ms."""
         at = self._telemetry.exported_at
         names = dict.fromkeys(name for name, _ in self._telemetry.exports)
 

@@ -1,8 +1,8 @@
 """
-Routes that are for people: who asks as a machine is answered by the others.
+Routes for people: the routes of `web` answer all other clients on the same paths.
 
-A browser says that it wants HTML, and no format by name. Everything else that asks the same path
-goes on to the routes of `web`, whose answers stay as they are.
+A browser accepts HTML and names no `format` in the query. Any other request passes on to the routes
+of `web`.
 """
 
 import re
@@ -12,13 +12,13 @@ from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 
 _HTML: Final = "text/html"
-# Looked for and not parsed: this is asked before anybody knows whether the caller may read, and to
+# A search instead of a parser: this runs before it is known whether the caller may read, and to
 # parse the longest query took 20 ms.
 _names_format: Final = re.compile(rb"(?:^|&)format(?:=|&|$)").search
 
 
 def wants_page(scope: Any) -> bool:
-    """Say whether the caller of the ASGI *scope* is to see a page."""
+    """Say whether the caller of the ASGI *scope* wants a page."""
     accepts = b",".join(value for name, value in scope["headers"] if name == b"accept")
     if _HTML not in accepts.decode("latin-1").lower():
         return False
@@ -26,7 +26,7 @@ def wants_page(scope: Any) -> bool:
 
 
 class PageRoute(APIRoute):
-    """A route for those who want a page, and for nobody else."""
+    """A route that matches only requests for a page."""
 
     def matches(self, scope: Any) -> Any:
         """Say whether this route answers *scope*."""

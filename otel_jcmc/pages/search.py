@@ -1,8 +1,8 @@
 """
-`/sessions`: the search for sessions, by all that history can be asked.
+`/sessions`: the search for sessions, with a field for each parameter of the API.
 
-In comes a question as machines ask it, out goes a form with it and a table of what is found. A
-field that is left empty asks for nothing.
+In comes a query with the API's parameters, out go a form filled with it and a table of the results.
+Empty fields are ignored.
 """
 
 from typing import Any, Final, NamedTuple
@@ -35,8 +35,8 @@ from otel_jcmc.web import session_query
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.session_query import LIMIT, LISTED_BY, read_asked
 
-_NONE: Final = "There is no such session, or no more."
-# Of what all are asked for, and not a page.
+_NONE: Final = "No such session, or it is no longer kept."
+# Left out of the links to all results: they choose a page.
 _OF_A_PAGE: Final = ("limit", "after")
 _ORDERS: Final = {"newest": "newest first", "worst": "worst first"}
 _LIMITS: Final = ("20", str(LIMIT), "100", "200")
@@ -47,8 +47,8 @@ class Field(NamedTuple):
     A field of the form.
 
     Attributes:
-        choices: word -> what it says; empty: text is wanted.
-        example: what may be written.
+        choices: value -> its text on the page; empty: a field for text.
+        example: shown in the empty field.
     """
 
     name: str
@@ -61,28 +61,28 @@ def _choices(words: Any, told: dict[Any, str]) -> dict[str, str]:
     return {"": "any"} | {word: told.get(word, word) for word in words}
 
 
-# All of LISTED_BY, but for what a page has as links.
+# All of LISTED_BY, except the parameters that the page has as links.
 FIELDS: Final = (
-    Field("conference", "Conference has", {}, "board"),
-    Field("participant", "Name or id has", {}, "ada"),
+    Field("conference", "Conference contains", {}, "board"),
+    Field("participant", "Name or id contains", {}, "ada"),
     Field("state", "Call was", _choices(session_query.STATES, {})),
-    Field("cause", "Where the fault was", _choices(session_query.CAUSES, dict(CAUSES))),
-    Field("end", "Ended because", _choices(session_query.ENDS, dict(ENDS))),
+    Field("cause", "Cause", _choices(session_query.CAUSES, dict(CAUSES))),
+    Field("end", "How it ended", _choices(session_query.ENDS, dict(ENDS))),
     Field("bridge", "Bridge is", {}, "jvb-3"),
     Field("region", "Region is", {}, "eu-west"),
-    Field("browser", "Browser has", {}, "firefox"),
+    Field("browser", "Browser contains", {}, "firefox"),
     Field("client_id", "Client id is", {}),
-    Field("from", "Was there after", {}, "yesterday 14:00"),
-    Field("to", "Had begun by", {}, "-2h"),
-    Field("tz", "Zone of these times", {}, "Europe/Berlin"),
+    Field("from", "Active from", {}, "yesterday 14:00"),
+    Field("to", "Active until", {}, "-2h"),
+    Field("tz", "Time zone", {}, "Europe/Berlin"),
     Field("sort", "Order", _ORDERS),
-    Field("limit", "On a page", {each: each for each in _LIMITS}),
+    Field("limit", "Results per page", {each: each for each in _LIMITS}),
 )
 _USUAL: Final = {"sort": "newest", "limit": str(LIMIT)}
 
 
 class Row(NamedTuple):
-    """One session that was found."""
+    """One session of the results."""
 
     sid: str
     name: str
@@ -102,7 +102,7 @@ class Row(NamedTuple):
 def search_routes(
     history: History | None, record: Record, door: Door, privacy: Privacy
 ) -> APIRouter:
-    """Return the route of the search, behind *door*; *record* has what stood out."""
+    """Return the route of the search, behind *door*; *record* has the journal."""
     router = page_router()
 
     @router.get("/sessions")
@@ -132,7 +132,7 @@ def search_routes(
 
 
 def asked_pairs(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the query *pairs* without what is left empty, and without a zone of no time."""
+    """Return the query *pairs* without empty fields, and without a zone if no time is given."""
     filled = [(name, text) for name, text in pairs if text.strip() or name not in LISTED_BY]
     if not {"from", "to"} & {name for name, _ in filled}:
         filled = [each for each in filled if each[0] != "tz"]
@@ -140,7 +140,7 @@ def asked_pairs(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _link(pairs: list[tuple[str, str]], without: tuple[str, ...], *, is_last: bool = False) -> str:
-    """Return the query of *pairs*; of a name that is there twice the last, if that *is_last*."""
+    """Return *pairs* as a query; if *is_last*, the last value of each name only."""
     told = [each for each in pairs if each[0] not in without]
     return urlencode(dict(told) if is_last else told)
 

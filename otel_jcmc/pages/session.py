@@ -1,8 +1,8 @@
 """
 `/sessions/ID`: how one session was, from its first push to its end.
 
-In comes its id, out goes a page: who and when, the verdict, and on one axis states, what stood out
-meanwhile and the numbers, each at most as fine as a screen shows.
+In comes its id, out goes a page: who and when, the verdict, and on one axis the states, what stood
+out meanwhile and the numbers, with at most as many points as a screen shows.
 """
 
 from collections.abc import Sequence
@@ -34,19 +34,21 @@ from otel_jcmc.web.session_about import about
 
 MOST_BANDS: Final = 400
 MOST_HAPPENINGS: Final = 200
-_NONE: Final = "There is no such session, or no more: history goes back only so far."
-# As course.MEASURES has them.
+_NONE: Final = (
+    "No session has this id, or the session is too old: history is kept for a limited time."
+)
+# In the order of course.MEASURES.
 _WRITE: Final = ("{:.0f}".format, percent, percent, milliseconds, score, bitrate, bitrate)
 
 
 class Seeing(NamedTuple):
     """
-    What a page of a session is made with.
+    The settings that the page of a session uses.
 
     Attributes:
-        interval_ms: of which history has one sample.
+        interval_ms: history has one sample of each such interval.
         bad_loss: percent.
-        trace_url: with {trace_id} and perhaps {span_id}; empty: traces are nowhere to be seen.
+        trace_url: with {trace_id} and perhaps {span_id}; empty: the page links no trace.
     """
 
     interval_ms: int
@@ -58,7 +60,7 @@ class Seeing(NamedTuple):
 def one_session_routes(
     history: History | None, record: Record, door: Door, seeing: Seeing
 ) -> APIRouter:
-    """Return the route of one session, behind *door*; *record* has what stood out."""
+    """Return the route of one session, behind *door*; *record* has the journal."""
     router = page_router()
 
     @router.get("/sessions/{sid}")
@@ -87,7 +89,7 @@ def _told(
     seeing: Seeing,
     scope: str,
 ) -> dict[str, Any]:
-    """Return what the template tells; it takes as long as a log of a day is."""
+    """Return the template's values; the time that it takes grows with the length of the log."""
     samples = in_order(log)
     who = session.attributes
     conference, from_ms = who.get(CONFERENCE.id, ""), session.started_ms
@@ -95,7 +97,7 @@ def _told(
     gap_ms = session.ttl_ms if any(each.pushes for each in samples) else apart_ms
     spells = spells_of(samples, gap_ms, conference, who.get(PARTICIPANT.id, ""), entries)
     course = course_of(samples, from_ms, until_ms, apart_ms)
-    # By every bridge that they were at, and not the last alone.
+    # All bridges of the session, not only the last one.
     places = [session._replace(attributes=each.attributes) for each in samples if each.attributes]
     stood_out = [each for each in entries if touches(each, conference, [session, *places])]
     happened = happenings(session, samples)
@@ -125,7 +127,7 @@ _STATES: Final = ("good", "fair", "bad", "unknown")
 
 
 def _rows(course: Course) -> list[tuple[int, list[str]]]:
-    """Return the points as a table has them; empty: not known."""
+    """Return the points as rows of a table; an empty cell: not known."""
     return [
         (
             each.at_ms,
@@ -139,7 +141,7 @@ def _rows(course: Course) -> list[tuple[int, list[str]]]:
 
 
 def _trace(one: dict[str, Any], url: str) -> str:
-    """Return where the trace of the session is to be seen, empty: nowhere."""
+    """Return the address of the session's trace; empty: there is none."""
     if not url or not one["trace_id"]:
         return ""
     return url.replace("{trace_id}", one["trace_id"]).replace("{span_id}", one["span_id"])

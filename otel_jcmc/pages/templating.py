@@ -1,8 +1,8 @@
 """
-Templates to pages, and the files that pages load.
+Turns templates into pages, and serves the files that pages load.
 
-In go a template's name and what it is to tell, out comes a page: escaped, without anything from
-another host, and with a policy that lets nothing else in.
+In go a template's name and its values, out comes a page. All values are escaped. A page loads
+nothing from another host, and its Content-Security-Policy forbids everything else.
 """
 
 from asyncio import to_thread
@@ -32,7 +32,7 @@ HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'",
-    # A machine that asks for the same path gets another answer.
+    # A client that does not accept HTML gets another answer on the same path.
     "vary": "accept",
 }
 _FOREVER: Final = "public, max-age=31536000, immutable"
@@ -40,7 +40,7 @@ _FOREVER: Final = "public, max-age=31536000, immutable"
 
 @cache
 def _environment() -> Environment:
-    """Return what makes pages; made at the first page, since no start has to wait for it."""
+    """Return the template environment; the first page makes it, so that no start waits."""
     made = Environment(
         loader=PackageLoader("otel_jcmc.pages"),
         autoescape=True,
@@ -79,9 +79,9 @@ def _environment() -> Environment:
 
 
 def conference_link(name: str, at_ms: float | None = None) -> str:
-    """Return where the conference of this *name* is to be seen as it was at *at_ms*, None: now."""
+    """Return the address of the page of conference *name* at *at_ms*; None: now."""
     at = {} if at_ms is None else {"at": str(int(at_ms / 1000) + 1)}
-    # Browsers take these for folders, however they are written (WHATWG URL, double-dot segment).
+    # Browsers treat these as folders, also if escaped (WHATWG URL, double-dot segment).
     if name in (".", ".."):
         return f"/conferences?{urlencode({'name': name} | at)}"
     return f"/conferences/{quote(name, safe='')}" + (f"?{urlencode(at)}" if at else "")
@@ -94,18 +94,18 @@ def _read(name: str) -> bytes:
 
 @cache
 def _digests() -> dict[str, str]:
-    """Return for each file what its address has, so that browsers may keep it for good."""
+    """Return a digest of each file for its address, so that browsers may keep it for ever."""
     return {name: sha256(_read(name)).hexdigest()[:12] for name in ASSETS}
 
 
 def prepare(names: Iterable[str]) -> None:
-    """Compile the templates of these *names*; otherwise the first page of each compiles it."""
+    """Compile the templates of these *names* before a page needs them."""
     for name in names:
         _environment().get_template(name)
 
 
 def rendered(template: str, root: str, told: Mapping[str, Any]) -> str:
-    """Return *template* with what is to be *told*; links begin with *root*."""
+    """Return *template* filled with the values of *told*; links begin with *root*."""
     return _environment().get_template(template).render(root=root, **told)
 
 
@@ -123,7 +123,7 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return *template* with what is to be *told*; links begin with where we are mounted."""
+    """Return *template* filled with the values of *told*; links begin with the mount path."""
     return whole(rendered(template, request.scope.get("root_path", ""), told), status, headers)
 
 
@@ -131,22 +131,22 @@ async def large_page(
     request: Request, template: str, make: Callable[[], Any], turn: Turn
 ) -> Response:
     """
-    Return *template* with what *make* tells.
+    Return *template* filled with the values that *make* returns.
 
-    Both are done in a thread, and for one who has the *turn* at a time: pushes get theirs, which
-    many threads would leave nothing to.
+    *make* and the template run in a thread, one page at a time (*turn*): many threads at once
+    would leave no CPU time for pushes.
     """
     async with turn:
         return await to_thread(lambda: page(request, template, make()))
 
 
 def asset_routes() -> APIRouter:
-    """Return the routes of the files that pages load: they are nobody's secret."""
+    """Return the routes of the files that pages load; everybody may read them."""
     router = APIRouter(default_response_class=Response)
 
     @router.get(ASSET_PATH + "/{digest}/{name}", include_in_schema=False)
     async def asset(request: Request) -> Response:
-        """Return a file for good, if it is the one that was asked for."""
+        """Return a file that browsers may keep for ever, if the digest is the current one."""
         name = request.path_params["name"]
         if name not in ASSETS or request.path_params["digest"] != _digests()[name]:
             return Response(status_code=404)

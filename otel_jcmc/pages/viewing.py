@@ -1,8 +1,8 @@
 """
-One look at everybody for all who have a page open, as long as somebody has.
+One look at all participants, shared by all open pages.
 
-In goes what reads snapshots, out comes the newest `Now`. Nobody looks: nothing is read, and what
-was seen last is let go.
+In goes the reader of snapshots, out comes the newest `Now`. While no page is open, nothing is read,
+and after a minute the last `Now` is dropped.
 """
 
 import asyncio
@@ -24,26 +24,26 @@ from otel_jcmc.verdict.record import Record
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# Who is bad by himself is shown within this; what stands out is looked for every ten seconds, and
-# shown a second after it is found.
+# A bad call is shown within this time. Every ten seconds a replica looks for what stands out, and
+# pages show it a second later.
 LOOK_SECONDS: Final = 5.0
 FOLLOW_SECONDS: Final = 1.0
-# A look that takes long comes seldom: it is to take at most a twentieth of the time.
+# A long look is repeated less often: looks take at most a twentieth of the time.
 _TIMES: Final = 20.0
-# So long after somebody has asked the last look is there, in case that somebody asks again.
+# The last look is kept for this long after a request, in case of another request.
 KEPT_SECONDS: Final = 60.0
-# Sent where nothing is new, so that a proxy does not take the connection for dead.
+# Without news a line is sent this often, so that proxies do not close the connection.
 _QUIET_SECONDS: Final = 15.0
 
 
 class Viewing:
     """
-    The newest look at everybody, shared by all viewers.
+    The newest look at all participants, shared by all viewers.
 
     Attributes:
-        viewers: how many have a page open that updates by itself.
+        viewers: number of open pages that update automatically.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: for one event loop only.
     """
 
     def __init__(
@@ -55,9 +55,9 @@ class Viewing:
         kept_seconds: float = KEPT_SECONDS,
     ) -> None:
         """
-        Read from *reader*, and from *record* when somebody has looked for what stands out.
+        Read snapshots from *reader*, and the last look for what stands out from *record*.
 
-        *judge* tells what a verdict stands on. A look is kept for *kept_seconds* after its use.
+        *judge* gives the evidence of a verdict. A look is kept for *kept_seconds* after its use.
         """
         self._reader, self._record, self._judge, self._clock = reader, record, judge, clock
         self._now: Now | None = None
@@ -68,7 +68,7 @@ class Viewing:
         self._took = 0.0
         self._looking: asyncio.Task[Now] | None = None
         self._following: asyncio.Task[None] | None = None
-        # Set when there is something to tell those who wait now, and another one then.
+        # Set once for those who wait now; then replaced by a new one for the next news.
         self._news = asyncio.Event()
         self._told = ""
         self._trouble = Trouble(log, "pages: no look: %s", "pages: looks again")
@@ -77,7 +77,7 @@ class Viewing:
 
     async def now(self) -> Now:
         """
-        Return who is live, as of a moment ago.
+        Return the newest look; make a new one if it is due.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -92,11 +92,11 @@ class Viewing:
         return self._clock() - self._looked_at >= max(LOOK_SECONDS, _TIMES * self._took)
 
     async def _look_once(self) -> Now:
-        """Return what the look finds that is under way, or that begins now."""
+        """Return the result of the look that is running, or start one."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._end)
-        # Who hangs up takes the look from nobody else.
+        # A viewer that hangs up must not cancel the look of the others.
         return await asyncio.shield(self._looking)
 
     def _end(self, task: asyncio.Task[Now]) -> None:
@@ -105,7 +105,7 @@ class Viewing:
             task.exception()
 
     async def _look(self) -> Now:
-        """Look at everybody."""
+        """Look at all participants."""
         began = self._clock()
         try:
             taken = await self._reader.take()
@@ -125,13 +125,13 @@ class Viewing:
         return made
 
     async def _show(self, made: Now | None) -> None:
-        """Have *made* in the place of the look before."""
+        """Replace the last look by *made*."""
         before, self._now = [self._now], made
-        # To let go of thousands takes long too.
+        # To free thousands of objects takes long too.
         await self._reader.in_thread(before.clear)
 
     async def _let_go(self) -> None:
-        """Wait until nobody has looked for a while, and forget what was seen."""
+        """Wait until no viewer has asked for a while, and drop the last look."""
         try:
             while self.viewers or self._looking or self._rest > 0:  # noqa: ASYNC110  # time moves it
                 await asyncio.sleep(max(self._rest, FOLLOW_SECONDS))
@@ -141,18 +141,18 @@ class Viewing:
 
     @property
     def _rest(self) -> float:
-        """For how long the look is kept if nobody asks."""
+        """Seconds for which the look is still kept if nobody asks."""
         return max(self._asked_at, self._looked_at) + self._kept_seconds - self._clock()
 
     def _make(self, taken: list[Snapshot], at_ms: int) -> Now:
         return Now(taken.pop(), at_ms, self._judge)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Return what *work* does, which takes too long for an event loop."""
+        """Return the result of *work*, which takes too long for an event loop."""
         return await self._reader.in_thread(work)
 
     async def looks(self) -> AsyncIterator[str]:
-        """Return a line for each new look, or for the quiet in between, until nobody reads."""
+        """Yield an event for each new look, and a comment when there is none for a while."""
         self.viewers += 1
         try:
             if self._following is None:
@@ -168,17 +168,17 @@ class Viewing:
             self.viewers -= 1
 
     def end(self) -> None:
-        """Let go of all viewers: the service stops, and would wait for them."""
+        """End the streams of all viewers, because a stop of the service waits for them."""
         self._is_over = True
         self._news.set()
 
     def close(self) -> None:
-        """Let go of nothing later: what looks is closed."""
+        """Cancel the task that drops the look: the reader is closed."""
         if self._letting_go is not None:
             self._letting_go.cancel()
 
     async def _follow(self) -> None:
-        """Look again and again while somebody has a page open, and tell them."""
+        """Look again and again while a page is open, and tell all open pages."""
         found_ms = 0
         try:
             while self.viewers:
@@ -197,7 +197,7 @@ class Viewing:
                     news, self._news = self._news, asyncio.Event()
                     news.set()
                 await asyncio.sleep(FOLLOW_SECONDS)
-        except Exception as error:  # noqa: BLE001  # the next viewer begins anew
+        except Exception as error:  # noqa: BLE001  # the next viewer starts again
             self._trouble.update(repr(error), error)
         finally:
             self._following, self._told = None, ""

@@ -1,7 +1,7 @@
 """
-Plain words for what the verdict says by its own: states, causes, scopes and evidence.
+Plain words for the verdict's own: states, causes, scopes and evidence.
 
-In go the catalogue's words and numbers, out comes what stands on a page.
+In go the verdict's words and numbers, out come texts for a page.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,80 +20,80 @@ STATES: Final = {
     State.GOOD: "good",
     None: "unknown",
 }
-# Of somebody whose call is not good: where the fault is.
+# Why a call is not good.
 CAUSES: Final = {
     "outage": "connection lost",
-    "downlink": "network from the bridge to them",
-    "received": "what others send them",
-    "downlink_or_received": "their network, or the sender's",
-    "device": "their computer",
-    "path": "a long way, without loss",
-    "uplink": "network from them to the bridge",
-    "pair": "network between the two",
-    rules.UNKNOWN: "not explained",
+    "downlink": "network from bridge to participant",
+    "received": "what other participants send",
+    "downlink_or_received": "participant's network, or the sender",
+    "device": "participant's computer",
+    "path": "long network delay, no loss",
+    "uplink": "network from participant to bridge",
+    "pair": "network between the two participants",
+    rules.UNKNOWN: "no cause found",
 }
-# How far it reaches.
+# How far a cause reaches.
 SCOPES: Final = {
-    Scope.FLEET: "everybody",
+    Scope.FLEET: "all conferences",
     Scope.REGION: "the whole region",
     Scope.BRIDGE: "the whole bridge",
     Scope.RELAY: "the whole relay",
-    Scope.BROWSER: "this browser",
+    Scope.BROWSER: "everyone with this browser",
     Scope.CONFERENCE: "the whole conference",
-    Scope.SENDER: "one sender, and all who hear them",
-    Scope.PARTICIPANT: "them alone",
+    Scope.SENDER: "one sender and everyone who receives them",
+    Scope.PARTICIPANT: "this participant only",
     rules.UNKNOWN: "not known",
 }
-# How a session ended; of one that goes on nothing is told.
+# How a session ended.
 ENDS: Final = {
     "left": "they left",
     "kicked": "they were removed",
-    "closed": "the page was closed",
+    "closed": "the Jitsi page was closed",
     "suspended": "the computer went to sleep",
     "failed": "the call failed",
-    "replaced": "they came back as another session",
-    "expired": "nothing more came from them",
-    "live": "it goes on",
+    "replaced": "they came back in a new session",
+    "expired": "no more pushes came",
+    "live": "still live",
 }
 
 
 def fault(cause: str, sender: str = "") -> str:
-    """Return where a *cause* is; *sender* is whose stream is bad, empty where nobody knows."""
+    """Return *cause* in words; *sender*: whose stream is bad, empty if not known."""
     if sender and cause == rules.RECEIVED.word:
-        return f"what {sender} sends them"
+        return f"what {sender} sends"
     return CAUSES.get(cause, cause)
 
 
-def reach(cause: str, scope: str, verb: str = "concerns") -> str:
-    """Return how far a *cause* reaches: "it concerns the whole bridge"; empty: nothing to tell."""
+def reach(cause: str, scope: str, verb: str = "affects") -> str:
+    """Return how far a *cause* reaches: "it affects the whole bridge"; empty: not known."""
     if scope in ("", rules.UNKNOWN):
         return ""
     if scope == Scope.PARTICIPANT:
-        # Who sends badly is heard so by others too, whatever is known of them.
+        # Others receive a bad sender badly too, even if nothing is known of them.
         if cause == rules.RECEIVED.word:
             return ""
         if cause == rules.PAIR.word:
-            return f"it {verb} the two alone"
+            return f"it {verb} these two only"
     return f"it {verb} {SCOPES.get(scope, scope)}"
 
 
 def mostly(cause: str, scope: str, sender: str = "") -> str:
     """
-    Return why most in a conference are bad, and how far that reaches.
+    Return the main cause in a conference and how far it reaches: "connection lost; whole bridge".
 
-    *sender* is who spoils the call of others, or whose stream is bad; empty: nobody knows.
+    *sender* is the participant whose stream is bad for others; empty: not known.
     """
     if sender and scope == Scope.SENDER:
         return f"what {sender} sends"
     said = fault(cause, sender)
     if scope in ("", rules.UNKNOWN, Scope.PARTICIPANT):
         return said
-    # The place for it is narrow: of a longer cause the first word of the scope is to be seen.
+    # The column is narrow: without "the", more of the scope is visible.
     return f"{said}; {SCOPES.get(scope, scope).removeprefix('the ')}"
 
 
 def percent(value: float) -> str:
-    """Return *value*, in percent, with as many digits as tell something."""
+    """Return *value*, in percent, below 10 with a decimal that is not 0."""
     return f"{value:.1f} %" if value < 10 and round(value, 1) % 1 else f"{value:.0f} %"
 
 
@@ -103,7 +103,7 @@ def milliseconds(value: float) -> str:
 
 
 def score(value: float) -> str:
-    """Return *value*, a mean opinion."""
+    """Return *value*, a mean opinion score."""
     return f"{value:.1f}"
 
 
@@ -113,44 +113,44 @@ def bitrate(value: float) -> str:
 
 
 def span(low: str, high: str) -> str:
-    """Return what goes from *low* to *high*, both as they are written, with a unit told once."""
+    """Return the range *low* to *high*, two texts; a unit that both have is written once."""
     if low == high:
         return low
     number, _, unit = low.partition(" ")
     return f"{number if unit and high.endswith(f' {unit}') else low} to {high}"
 
 
-# Field -> what it is called, and how its number is written.
+# Field -> its name on the page, and how its number is written.
 _MEASURED: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "outage_down": ("nothing received for", milliseconds),
-    "outage_up": ("nothing sent arrives for", milliseconds),
+    "outage_up": ("nothing they sent arrived for", milliseconds),
     rules.MOS: ("speech quality", score),
-    "audio_concealed": ("speech made up", percent),
-    rules.FROZEN: ("picture stood still", percent),
-    rules.DECODE: ("time to decode a picture", milliseconds),
-    rules.DELAY: ("page is late by", milliseconds),
-    rules.LOSS_DOWN: ("loss down", percent),
-    rules.WORST: ("loss of the worst stream", percent),
-    "packetloss_download_best": ("loss of the best stream", percent),
-    rules.LOSS: ("loss", percent),
-    rules.ROUND_TRIP: ("round trip", milliseconds),
-    rules.JITTER_DOWN: ("jitter down", milliseconds),
-    rules.LOSS_UP: ("loss up", percent),
-    rules.JITTER_UP: ("jitter up", milliseconds),
-    "limitation_cpu": ("sending held down by the computer", percent),
-    rules.PICTURE_LIMIT: ("sending held down by the network", percent),
+    "audio_concealed": ("missing audio filled in", percent),
+    rules.FROZEN: ("video frozen", percent),
+    rules.DECODE: ("time spent on decoding video", percent),
+    rules.DELAY: ("browser reacts late by", milliseconds),
+    rules.LOSS_DOWN: ("download loss", percent),
+    rules.WORST: ("loss in the worst stream", percent),
+    "packetloss_download_best": ("loss in the best stream", percent),
+    rules.LOSS: ("packet loss", percent),
+    rules.ROUND_TRIP: ("round-trip time", milliseconds),
+    rules.JITTER_DOWN: ("download jitter", milliseconds),
+    rules.LOSS_UP: ("upload loss", percent),
+    rules.JITTER_UP: ("upload jitter", milliseconds),
+    "limitation_cpu": ("sent video limited by the computer", percent),
+    rules.PICTURE_LIMIT: ("sent video limited by the network", percent),
 }
-# Of which any value is too much.
+# Any value of these is bad, so a threshold says nothing.
 _OUTAGES: Final = {"outage_down", "outage_up"}
 
 
 def evidence_text(evidence: Evidence) -> str:
-    """Return what *evidence* says: "loss up 12 %, threshold 5 %"."""
+    """Return *evidence* in words: "upload loss 12 %, threshold 5 %"."""
     name, write = _MEASURED[evidence.field]
     told = f"{name} {write(evidence.value)}"
     if evidence.field in _OUTAGES:
         return told
-    # Rounded, the two may read the same.
+    # After rounding, the two may read the same.
     threshold = write(evidence.threshold)
     if write(evidence.value) == threshold:
         return f"{told}, just past the threshold"
@@ -158,7 +158,7 @@ def evidence_text(evidence: Evidence) -> str:
 
 
 def duration(ms: float) -> str:
-    """Return a time of *ms* in the two largest units that tell something."""
+    """Return a duration of *ms* in its two largest units."""
     seconds = max(0, round(ms / 1000))
     for size, unit, next_size, next_unit in (
         (86_400, "d", 3600, "h"),
@@ -182,7 +182,7 @@ _OF_SCOPE: Final = {
 
 
 def widest_first(entries: Iterable[Entry]) -> list[Entry]:
-    """Return what stands out in the order in which it matters: how far it reaches, how bad."""
+    """Return *entries*, the widest scope first, then the worst."""
     order = [each.value for each in Scope]
     return sorted(
         entries,
@@ -195,25 +195,25 @@ def widest_first(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def standing_name(scope: str, name: str) -> str:
-    """Return what something that stands out is called."""
+    """Return the name of something that stands out, for the page."""
     if scope == Scope.FLEET:
-        return "All conferences together"
-    # A newer version may know others.
+        return "All conferences"
+    # Another replica with a newer version may have written an unknown scope.
     kind = _OF_SCOPE[Scope(scope)] if scope in [*Scope] else scope
-    return f"{kind} {name or 'that is not told'}"
+    return f"{kind} {name or '(name unknown)'}"
 
 
 def iso(ms: float) -> str:
-    """Return Unix time in *ms* as RFC 3339 has it."""
+    """Return Unix time in *ms* in the format of RFC 3339."""
     return datetime.fromtimestamp(ms / 1000, UTC).isoformat(timespec="seconds")[:-6] + "Z"
 
 
 def clock(ms: float, is_precise: bool = False) -> str:  # noqa: FBT001, FBT002  # of a template
-    """Return Unix time in *ms* as a clock shows it to who has no script."""
+    """Return Unix time in *ms* as a UTC clock time, for browsers without scripts."""
     form = "%H:%M:%S UTC" if is_precise else "%H:%M UTC"
     return datetime.fromtimestamp(ms / 1000, UTC).strftime(form)
 
 
 def day_clock(ms: float) -> str:
-    """Return Unix time in *ms* with its day, as `clock` does."""
+    """Return Unix time in *ms* as `clock` does, with the date."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d, %H:%M UTC")

@@ -316,5 +316,6 @@ def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:
     decode, rate = numbers[_DECODE], numbers[_RATE_DOWN]
     if decode is None or not rate:
         return None
-    limit = rules.BUSY * 1000 / rate
-    return Evidence(rules.DECODE, decode, limit) if decode > limit else None
+    # As the symptom has it: percent of the time until the next frame.
+    share = decode * rate / 10
+    return Evidence(rules.DECODE, share, 100 * rules.BUSY) if share > 100 * rules.BUSY else None

@@ -1,8 +1,8 @@
 """
-`python -m bridge XMPP_PORT SECRET DOMAIN NAME REGION`: a focus and a bridge, until it is ended.
+`python -m bridge XMPP_PORT SECRET DOMAIN NAME REGION`: runs a focus and a bridge until it is ended.
 
-It stands for jicofo and jitsi-videobridge as far as browsers can tell: one UDP port for everybody,
-a transport for each participant, RTP that is forwarded and not made anew.
+To browsers it looks like jicofo and jitsi-videobridge: one UDP port for all participants, a
+transport for each of them, and RTP that is forwarded, not made anew.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """
-The bridge's channel: a WebSocket to each page, for what is no media (RFC 6455).
+The bridge's channel: a WebSocket to each page, for everything that is not media (RFC 6455).
 
-The page gets its URL with the offer; the bridge's name is in it, as with jitsi-videobridge. What
-passes: statistics that pages send each other, and of how many others a page wants pictures.
+The page gets its URL with the offer; it contains the bridge's name, as with jitsi-videobridge. It
+carries the statistics that pages send each other, and how many senders' pictures a page wants.
 """
 
 import asyncio

@@ -1,7 +1,7 @@
 """
-A component of an XMPP server: how the focus speaks to a real Prosody (XEP-0114).
+A component of an XMPP server: the focus uses it to speak to a real Prosody (XEP-0114).
 
-It asks and answers; what else comes goes to who has it made.
+It sends requests and gets their answers. All other stanzas go to the object that created it.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """
 One participant at the bridge: an address, a transport and the streams that it sends.
 
-What comes of one goes to the others of its conference as it is, but for the hop's own number
-(transport-wide-cc) and the encryption. Reports, feedback and retransmissions are between the
-bridge and each participant, as with a real one.
+Its packets go to the other participants of the conference unchanged, except for the hop's own
+number (transport-wide-cc) and the encryption. Reports, feedback and retransmissions are between the
+bridge and each participant, as with a real bridge.
 """
 
 from collections import defaultdict

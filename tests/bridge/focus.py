@@ -1,7 +1,7 @@
 """
-Stands for jicofo: asks everybody in a room to a session with the bridge.
+Takes the part of jicofo: invites all participants of a conference to a session with the bridge.
 
-Like jicofo it begins with the second participant, and it tells each of what the others send.
+Like jicofo it begins with the second participant, and tells each one what the others send.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """
-Jingle between a focus and the library: the offer, and who sends what (XEP-0166, 0167, 0176, 0320).
+Jingle between a focus and the library: the offer, and the senders (XEP-0166, 0167, 0176, 0320).
 
-The sections and their attributes are those of jicofo; the payload types are one choice for all, so
-that packets need no change on their way.
+Sections and attributes are those of jicofo. All participants get the same payload types, so that
+packets need no change on their way.
 """
 
 from collections.abc import Iterable

@@ -1,4 +1,4 @@
-"""RTCP: what a bridge reads of it, and what it writes (RFC 3550, RFC 4585, transport-wide-cc)."""
+"""The RTCP that a bridge reads and writes (RFC 3550, RFC 4585, transport-wide-cc)."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from struct import pack, unpack_from

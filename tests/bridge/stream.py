@@ -1,8 +1,8 @@
 """
-One stream that the bridge gets, by its SSRC: what is told of it, what is missing, what is kept.
+One stream that the bridge receives, by its SSRC: its reports, its missing and its stored packets.
 
-The numbers are those of jitsi-videobridge: reports count a packet before its retransmission, video
-alone is asked for once more, ten times at most, and no gap of a hundred packets or more.
+The rules are those of jitsi-videobridge. Reports count a packet before its retransmission. Only
+video is requested again, at most ten times, and not after a gap of a hundred packets or more.
 """
 
 from collections import OrderedDict

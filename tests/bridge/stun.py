@@ -1,8 +1,8 @@
 """
-STUN messages, as far as the bridge's side of ICE needs them (RFC 8489, RFC 8445).
+STUN messages that the bridge's side of ICE needs (RFC 8489, RFC 8445).
 
-The bridge controls: it answers each check of a browser, and nominates the address that it came
-from with a check of its own.
+The bridge is the controlling side. It answers each check of a browser, and nominates the address of
+that check with a check of its own.
 """
 
 import hashlib

@@ -1,4 +1,4 @@
-"""What goes from one participant to another, and what does not; without encryption."""
+"""What passes from one participant to another and what does not, without encryption."""
 
 from struct import pack
 

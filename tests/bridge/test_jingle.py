@@ -1,4 +1,4 @@
-"""What a participant says of its streams, and how the others are told of it."""
+"""What a participant says of its streams, and what the others are told of them."""
 
 from xml.etree.ElementTree import fromstring
 

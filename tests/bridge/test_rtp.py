@@ -1,4 +1,4 @@
-"""RTP packets: what is read of them, and what is changed on their way."""
+"""RTP packets: what the bridge reads of them, and what it changes on their way."""
 
 from bridge import rtp
 

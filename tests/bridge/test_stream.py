@@ -1,4 +1,4 @@
-"""What the bridge tells of a stream that it gets, and what it asks for once more."""
+"""What the bridge reports of a stream that it receives, and what it requests again."""
 
 from bridge.stream import Source, Stream
 

@@ -1,4 +1,4 @@
-"""Checks of ICE: who sent them, and what is answered. The first is a test vector of RFC 5769."""
+"""ICE checks: their sender and their answer. The first is a test vector of RFC 5769."""
 
 from bridge import stun
 

@@ -1,4 +1,4 @@
-"""docs/attributes.md has every attribute that leaves by OTLP, and none that does not."""
+"""docs/attributes.md has exactly the attributes that OTLP exports."""
 
 import ast
 import re
@@ -13,7 +13,7 @@ from otel_jcmc.traces.spans import CONFERENCE_SPAN, SESSION_SPAN
 
 ROOT = Path(__file__).parents[2]
 ROWS = re.compile(r"^\| `([^`]+)` \|", re.MULTILINE)
-# Names of what happens, which are none of attributes.
+# Names of events, which are no attributes.
 HAPPENS = {"jitsi.session.network.changed", "jitsi.session.region.changed"}
 PLACE = re.compile(r"<\w+>")
 
@@ -24,7 +24,7 @@ def of_page() -> list[str]:
 
 
 def of_spans() -> Iterator[str]:
-    """Return the names that the code of spans writes; `<>` stands for what is put in."""
+    """Return the names in the code of spans; `<>` stands for a formatted value."""
     for path in sorted((ROOT / "otel_jcmc" / "traces").glob("*.py")):
         for node in ast.walk(ast.parse(path.read_text())):
             if isinstance(node, ast.JoinedStr):
@@ -37,17 +37,17 @@ def of_spans() -> Iterator[str]:
 
 
 def of_code() -> set[str]:
-    """Return the names of all that leaves."""
+    """Return all exported names."""
     rows = {row.otel_name for row in ATTRIBUTES}
     fixed = {name for row in METRICS for name in dict(row.otel_attributes)}
     events = {name for event in EVENTS for name in event.attributes}
     spans = {
         name
         for name in of_spans()
-        # Not the beginning of one that is put together.
+        # Not the beginning of a composed name.
         if re.fullmatch(r"(jitsi|session)\.[a-z0-9_.<>]*[^.]", name) and name not in HAPPENS
     }
-    # What is put in and nothing more is what happens: jitsi.session.<verdict.bad>.
+    # A name with only one formatted part is an event: jitsi.session.<verdict.bad>.
     spans -= {SESSION_SPAN, CONFERENCE_SPAN, "jitsi.session.<>"}
     told = set(levels.OTEL_LABELS.values())
     return {name for name in rows | fixed | events | spans | told if name}

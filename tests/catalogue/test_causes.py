@@ -1,4 +1,4 @@
-"""Why a call failed: a closed list, as the docs have it."""
+"""The causes of failed calls: a closed list, the same as in the docs."""
 
 import re
 from pathlib import Path

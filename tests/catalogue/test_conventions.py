@@ -1,4 +1,4 @@
-"""The names that are OpenTelemetry's are those of the conventions whose schema is named."""
+"""OpenTelemetry's names are those of the conventions with the declared schema."""
 
 from importlib import import_module
 from pkgutil import iter_modules
@@ -9,9 +9,9 @@ from opentelemetry.semconv.schemas import Schemas
 from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.conventions import SCHEMA_URL
 
-# Ours begin with this; and user_agent.* is what the conventions have, less the version of a system.
+# Our names begin like this. user_agent.* is from the conventions, except the system's version.
 OURS = "jitsi."
-# What spans and resources have beside the rows of the catalogue.
+# Attributes of spans and resources beside the rows of the catalogue.
 OTHERS = {
     *("session.previous_id", "service.name", "service.version", "service.instance.id"),
     *("telemetry.sdk.language", "telemetry.sdk.name"),
@@ -19,7 +19,7 @@ OTHERS = {
 
 
 def conventions() -> set[str]:
-    """Return the names of all attributes that the pinned package knows."""
+    """Return the names of all attributes in the pinned package."""
     folder = import_module(f"{_incubating.__name__}.attributes")
     found: set[str] = set()
     for each in iter_modules(folder.__path__):

@@ -1,4 +1,4 @@
-"""The catalogue's promises to Redis (ids), to dashboards (names) and to readers (briefs)."""
+"""The catalogue's promises to Redis (ids), dashboards (names) and readers (briefs)."""
 
 import re
 
@@ -8,8 +8,8 @@ from otel_jcmc.catalogue.attributes import ATTRIBUTES
 from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.catalogue.rows import OWN_MEMBERS, STREAMS, Attribute, Kind, Metric, Scope
 
-# What Redis holds in place of names. A line may be added; none may change or go, not even when its
-# row does: another version of the service on the same Redis still writes it.
+# The ids that Redis holds instead of names. Lines may be added; none may change or go, even if its
+# row goes: another version of the service on the same Redis still writes it.
 METRIC_IDS = {
     1: "connectionquality",
     2: "bandwidth_upload",

@@ -1,4 +1,4 @@
-"""catalogue/trouble.py: what is wrong is said once for each change."""
+"""catalogue/trouble.py: a fault is logged once for each change."""
 
 import logging
 

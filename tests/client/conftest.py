@@ -22,7 +22,7 @@ def module_origin() -> Iterator[Origin]:
 
 @pytest.fixture
 def origin(module_origin: Origin) -> Origin:
-    """Return the server of the meeting's page, as new."""
+    """Return the server of the Jitsi page, in its first state."""
     module_origin.requests.clear()
     module_origin.push_status = 200
     module_origin.push_headers = {}
@@ -39,7 +39,7 @@ def other_origin() -> Iterator[Origin]:
 
 @pytest.fixture
 def bare_tab(browser: Browser, origin: Origin) -> Iterator[Tab]:
-    """Return a new page without the client. What it complains of by the end fails the test."""
+    """Return a new page without the client. The test fails if the page complains."""
     with opened_tab(browser, origin) as tab:
         yield tab
         assert tab.take_complaints() == []
@@ -55,9 +55,9 @@ def module_tab(browser: Browser, module_origin: Origin) -> Iterator[Tab]:
 @pytest.fixture
 def tab(module_tab: Tab) -> Iterator[Tab]:
     """
-    Return a page with the client file as it is in the repository, for what leaves nothing behind.
+    Return a page with the client file of the repository, for tests that leave nothing behind.
 
-    All of a module shares it. What it complains of fails the test.
+    All tests of a module share it. The test fails if the page complains.
     """
     yield module_tab
     assert module_tab.take_complaints() == []

@@ -1,9 +1,9 @@
 """
-Pages for the real browser: what serves them, and a tab that looks into them.
+Pages for the real browser: a server for them, and a tab that looks into them.
 
-`Origin` is a small web server on 127.0.0.1 with a blank page, the client file (filled in as the
-service does it) and a push door that answers as told. `Tab` runs JavaScript in a page and keeps
-every word on its console and every error. The fixtures in conftest.py make both.
+`Origin` is a small web server on 127.0.0.1 with a blank page, the client file (filled in as by the
+service) and a push endpoint with the answers that a test wants. `Tab` runs JavaScript in a page and
+keeps all console lines and errors. The fixtures in conftest.py make both.
 """
 
 import json
@@ -33,7 +33,7 @@ CHROMIUM_FLAGS = [
     "--disable-component-update",
     "--disable-sync",
     "--disable-quic",
-    # Nothing leaves the machine.
+    # Nothing leaves this machine.
     "--host-resolver-rules=MAP * ~NOTFOUND , EXCLUDE 127.0.0.1",
 ]
 
@@ -49,7 +49,7 @@ def chromium_path() -> str:
 
 @contextmanager
 def running_chromium(*flags: str) -> Iterator[Browser]:
-    """Run a headless Chromium; Playwright gives it no sandbox, which root could not have."""
+    """Run a headless Chromium; without Playwright's sandbox, which root cannot have."""
     path = chromium_path()
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=path, args=[*CHROMIUM_FLAGS, *flags])
@@ -59,7 +59,7 @@ def running_chromium(*flags: str) -> Iterator[Browser]:
 
 @dataclass
 class Request:
-    """What a browser sent."""
+    """A request of a browser."""
 
     method: str
     path: str
@@ -74,7 +74,7 @@ class Request:
 
 @dataclass
 class Origin:
-    """A running server: its URL, what came in, and how it answers a push."""
+    """A running server: its URL, its requests, and its answers to pushes."""
 
     url: str
     requests: list[Request] = field(default_factory=list)
@@ -82,18 +82,18 @@ class Origin:
     push_headers: dict[str, str] = field(default_factory=dict)
     preflight_status: int = 403
     token: str = "t.o.k"
-    # A POST to /hold is answered once this is set, and not recorded.
+    # A POST to /hold waits for this, and is not recorded.
     release: threading.Event = field(default_factory=threading.Event)
 
     def client_file(
         self, settings: dict[str, Any] | None = None, path: str = "/client-file"
     ) -> str:
-        """Return the URL of a client file with *settings*, or as it is in the repository."""
+        """Return the URL of a client file with *settings*; default: the file of the repository."""
         query = f"?settings={quote(json.dumps(settings))}" if settings is not None else ""
         return f"{self.url}{path}{query}"
 
     def wait_for(self, count: int, page: Page, seconds: float = 10) -> list[Request]:
-        """Return all requests but GETs, as soon as there are *count*; *page* goes on meanwhile."""
+        """Return all requests except GETs, when there are *count*; *page* goes on meanwhile."""
         deadline = time.monotonic() + seconds
         while len(self.requests) < count:
             assert time.monotonic() < deadline, f"{len(self.requests)} of {count} requests"
@@ -102,7 +102,7 @@ class Origin:
 
 
 def _client_text(settings: str | None, name: str) -> str:
-    """Return a file as the service serves it, without its comments."""
+    """Return a file as the service serves it, without comments."""
     return make_client_file(json.loads(settings or "{}"), name).body.decode()
 
 
@@ -184,14 +184,14 @@ def running_origin() -> Iterator[Origin]:
 
 @dataclass
 class Tab:
-    """A page of *origin* with the fakes in it, and all that it complained of."""
+    """A page of *origin* with the fakes, and all its complaints."""
 
     page: Page
     origin: Origin
     complaints: list[str] = field(default_factory=list)
 
     def open(self) -> None:
-        """Load the page anew."""
+        """Load the page again."""
         self.page.goto(f"{self.origin.url}/page")
 
     def load_client(
@@ -201,15 +201,16 @@ class Tab:
         self.page.add_script_tag(url=self.origin.client_file(settings, path))
 
     def take_complaints(self) -> list[str]:
-        """Return what the page complained of since the last time, late rejections included."""
+        """Return the page's complaints since the last call, also late rejections."""
         self.page.evaluate("() => new Promise((resolve) => setTimeout(resolve))")
         complaints, self.complaints = self.complaints, []
-        # What the browser itself notes of an answer that is no 200; no page can help it.
+        # The browser itself reports answers other than 200; a page cannot prevent it.
         return [word for word in complaints if "Failed to load resource" not in word]
 
     def run(self, body: str, argument: Any = None) -> Any:
-        """Run the body of an async function; what it returns comes back as JSON carries it."""
-        # Text both ways: Playwright would take a large value apart, and so would its driver.
+        """Run the body of an async function; the result comes back as JSON."""
+        # As text in both directions, because Playwright and its driver would walk through a large
+        # value.
         script = (
             "async (text) => { const argument = JSON.parse(text);"
             f" return JSON.stringify(await (async () => {{ {body} }})()) ?? 'null'; }}"

@@ -1,4 +1,4 @@
-"""Recordings of real conferences, played to the client file in a real browser."""
+"""Plays recordings of real conferences to the client file in a real browser."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,9 +17,9 @@ def replay(
     """
     Return the bodies of the pushes that the client file makes of *tab* in *recording*.
 
-    The clock is the recording's. Each look at the connection finds the report that was recorded
-    then. A push that meets a cut of the recording, and is given up in it, is not returned. Each
-    push gets the next of *answers* (tests/client/fakes.js), then 200.
+    The clock is the recording's. Each request for the browser's report gets the report of that
+    time. A push that the recording cuts, and that the client then gives up, is not returned. Each
+    push gets the next one of *answers* (tests/client/fakes.js), then 200.
     """
     return [push["body"] for push in timed_replay(page, recording, tab, answers)]
 
@@ -27,7 +27,7 @@ def replay(
 def timed_replay(
     page: Tab, recording: Recording, tab: str, answers: Sequence[dict[str, Any] | int] = ()
 ) -> list[dict[str, Any]]:
-    """Return the same pushes, each as its `body` and `t`, the recording's second it was sent in."""
+    """Return the same pushes, each as its `body` and `t`, its second in the recording."""
     lines = [
         line._asdict()
         for line in recording.lines

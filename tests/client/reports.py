@@ -1,4 +1,4 @@
-"""Hand-made reports of a peer connection (RTCStatsReport of webrtc-stats), and what they become."""
+"""Reports of a peer connection made by hand (RTCStatsReport), and what the client reads."""
 
 import json
 from collections.abc import Sequence
@@ -12,11 +12,11 @@ from otel_jcmc.wire.push import PushParser
 from otel_jcmc.wire.rules import make_rules
 
 SAMPLES = Path(__file__).parents[1] / "samples"
-# Of a deployment that collects all there is.
+# A deployment that collects everything.
 PARSER = PushParser(make_rules(dropped=frozenset()))
-# The client makes these of the report.
+# The client makes these from the report.
 READ = tuple(row.field for row in PUSHED if row.reading)
-# What a sample says as long as nothing is known; the rest is added when it goes.
+# A sample in which nothing is known; the rest is added when it is pushed.
 NOTHING_KNOWN: dict[str, Any] = {
     row.field: [] if row.is_list else {"value": None}
     for row in PUSHED
@@ -34,15 +34,15 @@ def recorded(name: str) -> list[Any]:
     return [json.loads(line)["data"] for line in lines]
 
 
-# What the page knows when a report comes, as client/parts/media.js has it: `tracks` by their ids,
-# and `isDown` beside it.
+# What the page knows at a report, in the form of client/parts/media.js: `tracks` by their ids, and
+# `isDown`.
 Page = dict[str, Any]
 
 
 def metrics_of(
     tab: Tab, reports: list[Report], pages: Sequence[Page] = (), *, is_p2p: bool = False
 ) -> list[dict[str, Any]]:
-    """Return the metrics after each of *reports*, which are of one peer connection."""
+    """Return the metrics after each of *reports*, of one peer connection."""
     metrics: list[dict[str, Any]] = tab.run(
         "return readReports(argument.reports, argument.isP2P, argument.pages);",
         {"reports": reports, "isP2P": is_p2p, "pages": list(pages)},
@@ -51,7 +51,7 @@ def metrics_of(
 
 
 def known(tab: Tab, reports: list[Report], pages: Sequence[Page] = ()) -> dict[str, float]:
-    """Return what the last of *reports* tells; what is not known is not in it."""
+    """Return the known values of the last of *reports*."""
     last = metrics_of(tab, reports, pages)[-1]
     return {name: last[name]["value"] for name in READ if last[name]["value"] is not None}
 
@@ -78,13 +78,13 @@ def outbound(id_: str, packets: float, **members: Any) -> Stat:
 
 
 def peers(local: str, at: float, lost: float, **members: Any) -> Stat:
-    """Return the peer's report of time *at* on the stream *local*."""
+    """Return the peer's report, of time *at*, on the stream *local*."""
     stat = {"type": "remote-inbound-rtp", "id": f"R{local}", "localId": local, "timestamp": at}
     return {**stat, "packetsLost": lost, **members}
 
 
 def pair(id_: str, rtt: float, answers: int = 3, **members: Any) -> Stat:
-    """Return a pair of which so many checks were answered, each after *rtt* seconds."""
+    """Return a candidate pair with so many answered checks, each after *rtt* seconds."""
     checks = {"totalRoundTripTime": rtt * answers, "responsesReceived": answers}
     stat: Stat = {"type": "candidate-pair", "id": id_, "currentRoundTripTime": rtt}
     stat["bytesReceived"] = 100 * answers

@@ -1,8 +1,8 @@
 """
-What each recording is to become: the tables of expected/, worked out without the client.
+What the client must make of each recording: the tables of expected/, made without the client.
 
-expected/README.md says what a cell means. `replaying.py` plays the recordings to the client file,
-and each cell of a table is compared with what the client told then.
+expected/README.md explains the cells. `replaying.py` plays the recordings to the client file, and
+each cell of a table is compared with the client's push at that time.
 """
 
 import re
@@ -22,7 +22,7 @@ SINCE = re.compile(r"since ([\d.]+)~([\d.]+)")
 
 
 class Cell(NamedTuple):
-    """What *tab* is to tell of `row`, in the pushes that `column` names."""
+    """What *tab* must push of `row`, in the pushes that `column` names."""
 
     tab: str
     column: str
@@ -31,7 +31,7 @@ class Cell(NamedTuple):
 
 
 def cells(name: str) -> Iterator[Cell]:
-    """Yield what the tables of a recording say, but for the cells that say nothing."""
+    """Yield the cells of a recording's tables, except the empty ones."""
     tab, columns = "", list[str]()
     for line in (FOLDER / f"{name}.md").read_text().splitlines():
         if line.startswith("## "):
@@ -59,7 +59,7 @@ def told(push: dict[str, Any], row: str) -> Any:
 
 
 def is_as_expected(expected: str, value: Any, at: float = 0) -> bool:
-    """Tell whether *value*, told in the second *at* of the recording, is what a cell says."""
+    """Say whether *value*, pushed in second *at* of the recording, is what the cell demands."""
     if expected == NULL or value is None:
         return expected == NULL and value is None
     if isinstance(value, str):
@@ -73,7 +73,7 @@ def is_as_expected(expected: str, value: Any, at: float = 0) -> bool:
 
 
 def wrong(cell: Cell, pushes: list[dict[str, Any]], recording: Recording) -> list[Any]:
-    """Return what *pushes* of the cell's tab say other than it."""
+    """Return the values in *pushes* of the cell's tab that differ from it."""
     column, row, expected = cell.column, cell.row, cell.expected
     if column in {"mean", "sum"}:
         since = recording.of("measure")[0].t if column == "mean" else 0

@@ -1,4 +1,4 @@
-"""What others rely on in the text of the client file: the server, the generator, the reader."""
+"""Parts of the client file's text that the server, the generator and readers rely on."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""The former release beside this one: its client with our server, our client with its server."""
+"""The former release with this one: its client with our server, and the reverse."""
 
 import json
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from recordings import load
 
 FORMER = Path(__file__).parent / "former"
 ANSWERS = json.loads((FORMER / "answers.json").read_text(encoding="utf-8"))
-# What the new client measures and the former one does not.
+# Metrics of the new client that the former one does not have.
 NEW = {
     "audio_buffer_time",
     "decode_time",
@@ -47,13 +47,13 @@ def former_tab(bare_tab: Tab) -> Tab:
 
 @pytest.fixture
 def hasty_service(short_path: Path) -> Iterator[Service]:
-    """Return a service in which who says nothing is there for three of his intervals."""
+    """Return a service with a time to live of 1 s, so that three of a client's intervals count."""
     with Service(short_path, METRICS_EXPIRATION="1") as running:
         yield running
 
 
 def push_all(service: Service, pushes: list[Push], room: str) -> None:
-    """Push to *room*; every field of every push must be taken."""
+    """Push to *room*; the service must accept every field of every push."""
     for push in pushes:
         push["default_labels"]["roomname"] = room
         answer = service.push(push)
@@ -61,7 +61,7 @@ def push_all(service: Service, pushes: list[Push], room: str) -> None:
 
 
 def end_reasons(service: Service, room: str) -> list[str | None]:
-    """Return how each session of *room* ended, None for one that goes on."""
+    """Return the end of each session of *room*; None: it goes on."""
     found = service.get(f"/sessions?conference={room}").json()["sessions"]
     return [session["end_reason"] for session in found]
 
@@ -112,7 +112,7 @@ def test_what_the_former_client_pushes_is_exported(
     count: int,
     expected: dict[str, float],
 ) -> None:
-    """All that it has, and nothing else: 28 metrics and how many are in the conference."""
+    """All that it has, and nothing else: 28 metrics and the number of participants."""
     pushes = replay(former_tab, load(name), who)
     assert len(pushes) == count
     push_all(shared_service, pushes, room)
@@ -127,7 +127,7 @@ def test_what_the_former_client_pushes_is_exported(
 def test_an_outage_that_the_former_client_does_not_know_is_none(
     former_tab: Tab, shared_service: Service, room: str
 ) -> None:
-    """In the middle of it: the library's quality is 0, and nobody knows what is lost."""
+    """In the middle of one, the library's quality is 0, and the loss is not known."""
     pushes = replay(former_tab, load("dead-both"), "ada")
     assert [quality_of(push) for push in pushes[3:10]] == [100, 100, 50, 0, 0, 0, 14.405]
     push_all(shared_service, pushes[:8], room)
@@ -188,7 +188,7 @@ def test_a_former_client_drops_no_field_and_fails_no_join(
 
 
 def answers_to(story: str) -> list[dict[str, Any]]:
-    """Return what the former server answered to *story*, in the form of tests/client/fakes.js."""
+    """Return the former server's answers to *story*, in the form of tests/client/fakes.js."""
     return [
         {
             "status": 200,
@@ -201,14 +201,14 @@ def answers_to(story: str) -> list[dict[str, Any]]:
 
 
 def without_ids(pushes: list[Push]) -> list[Push]:
-    """Return *pushes* without the session's id, which is another one each time."""
+    """Return *pushes* without the session's id, which differs each time."""
     for push in pushes:
         del push["session"]["id"]
     return pushes
 
 
 def answered(tab: Tab, story: str, body: str) -> list[Push]:
-    """Return the pushes of *body*, answered as the former server answered them."""
+    """Return the pushes of *body*, with the answers of the former server."""
     told = json.dumps(answers_to(story))
     calls = sent(tab, f"world.answers = {told}; {body}; await world.advance(60000)")
     return [call["body"] for call in calls]
@@ -219,7 +219,7 @@ def answered(tab: Tab, story: str, body: str) -> list[Push]:
 def test_our_client_pushes_to_the_former_server_what_it_pushes_to_ours(
     tab: Tab, name: str, who: str
 ) -> None:
-    """An answer that names dropped fields is one that takes the push: nothing goes twice."""
+    """An answer that names dropped fields is a success: nothing is pushed twice."""
     recording = load(name)
     answers = answers_to(f"{name}/{who}")
     pushes = replay(tab, recording, who, answers)

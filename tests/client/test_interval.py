@@ -1,4 +1,4 @@
-"""Pushes rarer than statistics, and tabs that do not push in the same moment. No real time."""
+"""Pushes rarer than statistics, and tabs that push at different moments. No real time."""
 
 from itertools import pairwise
 from typing import Any
@@ -17,7 +17,7 @@ METRICS = """const sample = (quality, metrics = {}) => {
 def sent(
     tab: Tab, environment: dict[str, int], body: str, *, sample_ms: int = 10000
 ) -> list[dict[str, Any]]:
-    """Return what a pusher sent by the end of *body*; `run(qualities)` pushes one per sample."""
+    """Return the requests of a pusher by the end of *body*; `run(qualities)` pushes each sample."""
     calls: list[dict[str, Any]] = tab.run(
         f"""const {{ world, pusher, push }} = makePusher({{ intervalMs: {sample_ms} }}, argument);
         {METRICS}
@@ -52,7 +52,7 @@ def test_the_first_sample_goes_at_once_and_then_each_third(tab: Tab) -> None:
 
 
 def test_the_interval_that_is_told_is_that_of_the_pushes(tab: Tab) -> None:
-    """The server waits three of them before it takes the participant for gone."""
+    """The server waits three of them before the participant expires."""
     calls = sent(tab, {"intervalMs": 30000}, "await run([1, 1, 1, 1, 1])")
     assert sessions(calls, "interval_ms") == [30000, 30000]
 
@@ -73,7 +73,7 @@ def test_the_interval_that_is_told_is_that_of_the_pushes(tab: Tab) -> None:
 def test_the_interval_is_the_nearest_multiple_of_the_samples(
     tab: Tab, interval_ms: int, sample_ms: int, told_ms: int
 ) -> None:
-    """Below the samples' it changes nothing; above 100 s the server would not wait so long."""
+    """Below the samples' interval it changes nothing; the server would not wait for over 100 s."""
     calls = sent(
         tab, {"intervalMs": interval_ms}, "await run(Array(61).fill(50))", sample_ms=sample_ms
     )
@@ -109,7 +109,7 @@ def test_numbers_are_averaged_and_counts_are_added_up(tab: Tab) -> None:
 
 
 def test_what_is_not_known_in_a_sample_does_not_count(tab: Tab) -> None:
-    """A third sample without a value is no zero; no sample with one is null."""
+    """A sample without a value is no zero; if no sample has one, the value is null."""
     calls = sent(
         tab,
         {"intervalMs": 30000},
@@ -158,7 +158,7 @@ def test_samples_are_not_changed_by_what_is_made_of_them(tab: Tab) -> None:
 
 
 def test_a_measured_interval_changes_how_many_are_taken_together(tab: Tab) -> None:
-    """The page says 10 s, and it is 5 s: known from the third gap on."""
+    """The page says 10 s, but it is 5 s, which is known from the third gap on."""
     calls = sent(
         tab,
         {"intervalMs": 20000},
@@ -171,9 +171,9 @@ def test_a_measured_interval_changes_how_many_are_taken_together(tab: Tab) -> No
 
 def test_silence_in_the_middle_is_told_of(tab: Tab) -> None:
     """
-    After two and a half samples; the first one after it goes at once.
+    After two and a half samples; the first sample afterwards is pushed at once.
 
-    And what was collected before it is no news after it.
+    Values that were collected before are not pushed after it.
     """
     calls = sent(
         tab,
@@ -187,7 +187,7 @@ def test_silence_in_the_middle_is_told_of(tab: Tab) -> None:
 
 
 def test_a_push_that_had_to_wait_tells_the_age_of_its_own_samples(tab: Tab) -> None:
-    """Not that of those collected since for the next."""
+    """Not the age of the samples that were collected since for the next one."""
     calls = sent(
         tab,
         {"intervalMs": 30000},
@@ -224,7 +224,7 @@ def test_the_next_session_begins_with_its_own_samples(tab: Tab) -> None:
 
 
 def test_a_push_comes_later_by_the_sessions_own_part_of_the_jitter(tab: Tab) -> None:
-    """Half of it, for the fake chance is 0.5. The beat is kept, the age tells the delay."""
+    """Half of the jitter, as the fake chance is 0.5. The beat stays; the age tells the delay."""
     calls = sent(tab, {"jitterMs": 6000}, "await run([10, 20, 30])")
     assert times(calls) == [3000, 13000, 23000]
     assert values(calls) == [10, 20, 30]
@@ -248,7 +248,7 @@ def test_the_jitter_is_at_most_the_interval_of_the_samples(
 
 
 def test_a_sample_that_comes_before_its_turn_goes_with_the_one_that_waits(tab: Tab) -> None:
-    """Their average: what was counted in the first, a freeze, must not be lost."""
+    """As their average: a freeze that was counted in the first must not be lost."""
     calls = sent(
         tab,
         {"jitterMs": 10000},
@@ -296,7 +296,7 @@ def test_silence_is_told_of_with_jitter_as_well(tab: Tab) -> None:
 
 
 def test_ten_thousand_tabs_that_join_together_spread_evenly(tab: Tab) -> None:
-    """With the browser's own chance: each second of ten has its thousand, give or take."""
+    """With the browser's own chance: each of ten seconds has about a thousand."""
     seconds = tab.run(
         """const sent = [];
         const timers = [];

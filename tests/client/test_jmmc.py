@@ -1,4 +1,4 @@
-"""client/jmmc.js in a page that has a call, has none, or is hostile. No real time."""
+"""client/jmmc.js in a page with a call, without a call, or hostile. No real time."""
 
 import json
 import re
@@ -26,7 +26,7 @@ def module_tab(browser: Any, module_origin: Origin) -> Any:
 
 
 def sent(tab: Tab, body: str, argument: Any = None) -> list[dict[str, Any]]:
-    """Return what was sent by the end of *body*, which has `world`, `room` and `step`."""
+    """Return the requests by the end of *body*, which has `world`, `room` and `step`."""
     calls: list[dict[str, Any]] = tab.run(
         f"""delete window.APP;
         const world = Object.assign(makeWorld(), {{ token: () => world.jwt }});
@@ -47,7 +47,7 @@ def sent(tab: Tab, body: str, argument: Any = None) -> list[dict[str, Any]]:
 
 
 def said(calls: list[dict[str, Any]]) -> list[tuple[float, Any]]:
-    """Return when each push went, and what it said: `open`, or its metrics."""
+    """Return the time and content of each push: `open`, or its metrics."""
     told: list[tuple[float, Any]] = []
     for call in calls:
         assert call["body"]["conf"] == "standup"
@@ -62,7 +62,7 @@ def said(calls: list[dict[str, Any]]) -> list[tuple[float, Any]]:
 
 
 def read(tab: Tab, stats: str, me: str, *, addresses: bool = False) -> dict[str, Any]:
-    """Return what is read of a recorded event, without what is not known."""
+    """Return the known values that are read from a recorded event."""
     found: dict[str, Any] = tab.run(
         "return otelJmmc.readStats(revive(JSON.parse(argument[0])), argument[1], argument[2])",
         [stats, me, addresses],
@@ -71,16 +71,16 @@ def read(tab: Tab, stats: str, me: str, *, addresses: bool = False) -> dict[str,
 
 
 def recorded(sample: str, line: int) -> str:
-    """Return the statistics in one *line* of a sample, as they stand there."""
+    """Return the statistics in one *line* of a sample, unchanged."""
     text = (SAMPLES / f"{sample}.jsonl").read_text(encoding="utf-8").splitlines()[line - 1]
     return json.dumps(json.loads(text)["data"])
 
 
-# What is read
+# Reading
 
 
 def test_a_bridges_event_is_read(tab: Tab) -> None:
-    """Not the library's loss on the way up, which is always 0; of simulcast the largest."""
+    """Not the library's upload loss, which is always 0; of simulcast the largest layer."""
     assert read(tab, recorded("head-jvb-vp8-360", 25), "c0ce0ba6") == {
         "cq": 19.42997142857087,
         "u.bw": 291,
@@ -138,7 +138,7 @@ def test_every_recorded_event_is_read_as_the_wire_takes_it(tab: Tab, sample: str
     ["[2001:db8::1]:5000", "2001:db8::1:5000", "a1b2.local:5000", "1.2.3:5", "", None, 5, {}, "x"],
 )
 def test_what_is_no_ipv4_address_is_left_out(tab: Tab, endpoint: Any) -> None:
-    """It is a number on this wire."""
+    """On this wire an address is a number."""
     stats = json.dumps({"transport": [{"ip": endpoint, "localip": endpoint}]})
     assert read(tab, stats, "x", addresses=True) == {}
 
@@ -162,11 +162,11 @@ def test_statistics_of_any_shape_are_read(tab: Tab, stats: str) -> None:
     assert read(tab, stats, "x") == {}
 
 
-# What goes when
+# When it pushes what
 
 
 def test_a_session_is_opened_then_the_first_metrics_go_then_each_three_samples(tab: Tab) -> None:
-    """Numbers averaged over the three, and only what has changed."""
+    """Numbers are averages of the three, and only changes are pushed."""
     calls = sent(
         tab,
         """const next = (q, download) => step(q, {
@@ -238,7 +238,7 @@ def test_the_loss_on_the_way_up_is_what_the_other_side_reports(tab: Tab) -> None
 
 
 def test_another_connection_counts_from_nothing(tab: Tab) -> None:
-    """From the bridge to a peer, say: each has counters of its own."""
+    """For instance a peer after the bridge: each has counters of its own."""
     calls = sent(
         tab,
         """const connect = (lost, sent) => {
@@ -284,7 +284,7 @@ def test_a_connection_that_answers_no_report_costs_a_second(tab: Tab) -> None:
 
 
 def test_it_is_a_simple_request_with_credentials(tab: Tab) -> None:
-    """The cookie names the session; the browser's own type for text needs no preflight."""
+    """The cookie names the session; the browser's default type for text needs no preflight."""
     for call in sent(tab, "await step(50)"):
         assert call["options"] == {
             "method": "POST",
@@ -298,12 +298,12 @@ def test_a_token_is_in_the_body_where_pages_have_one(tab: Tab) -> None:
     assert [call["body"]["token"] for call in calls] == ["a.b.c", "a.b.c"]
 
 
-# Trouble
+# Faults
 
 
 @pytest.mark.parametrize("trouble", ['"reject"', '"throw"', '"nothing"', "500", "502"])
 def test_what_was_not_taken_goes_with_the_next(tab: Tab, trouble: str) -> None:
-    """Nothing piles up: one push has all that has changed since."""
+    """Nothing piles up: one push has all changes since then."""
     calls = sent(
         tab,
         f"""await step(50);
@@ -379,7 +379,7 @@ def test_a_session_that_the_server_does_not_know_is_opened_anew_with_all(tab: Ta
 
 
 def test_who_keeps_no_cookies_is_not_opened_again_and_again(tab: Tab) -> None:
-    """The browser forbids those of other sites, say: each push that follows is 400."""
+    """For instance because the browser forbids third-party cookies: each later push gets 400."""
     calls = sent(
         tab,
         """const fetch = world.fetch;
@@ -398,7 +398,7 @@ def test_who_keeps_no_cookies_is_not_opened_again_and_again(tab: Tab) -> None:
 
 
 def test_an_opening_that_is_refused_waits_longer_each_time(tab: Tab) -> None:
-    """The conference's name is not one of theirs, say."""
+    """For instance because the conference's name is not an accepted one."""
     calls = sent(
         tab,
         "world.chance = 0.999; world.answers = Array(99).fill(400);"
@@ -409,12 +409,12 @@ def test_an_opening_that_is_refused_waits_longer_each_time(tab: Tab) -> None:
     assert len(times) < 14
 
 
-# Rooms
+# Conferences
 
 
 @pytest.mark.parametrize("event", ["conference.left", "conference.kicked", "conference.failed"])
 def test_it_ends_with_the_conference(tab: Tab, event: str) -> None:
-    """This wire has no word for leaving: the server sees it by silence."""
+    """This wire format has no word for leaving: the server notices the silence."""
     calls = sent(
         tab,
         f"""await step(50);
@@ -514,7 +514,7 @@ def test_statistics_that_throw_cost_themselves_alone(tab: Tab) -> None:
 def test_it_pushes_beside_the_place_that_it_was_loaded_from(
     bare_tab: Tab, origin: Origin, key: str
 ) -> None:
-    """By the browser's own fetch, with the id that another client, or JMMC's, gave it."""
+    """By the browser's own fetch, with the id from another client, or from JMMC's."""
     known = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
     bare_tab.run(f'localStorage.setItem("{key}", "{known}")')
     bare_tab.load_client({}, JMMC)
@@ -542,7 +542,7 @@ def test_it_pushes_where_the_settings_say(bare_tab: Tab, origin: Origin) -> None
 def test_a_participant_is_told_of_once(
     bare_tab: Tab, origin: Origin, loaded: tuple[str, str]
 ) -> None:
-    """Loaded twice, or beside the other client."""
+    """Also if the file is loaded twice, or beside the other client."""
     bare_tab.run("const room = makeRoom(); window.room = room; setPage(room);")
     for path in loaded:
         bare_tab.load_client({}, path)

@@ -1,4 +1,4 @@
-"""Joins: how long one took, and those that failed. No real time."""
+"""How long a join took, and joins that failed. No real time."""
 
 import re
 from typing import Any
@@ -8,13 +8,13 @@ from client.pages import Tab
 from client.reports import faults
 from client.test_page import GUID, sent
 
-# A room that is about to be joined, found when it has been there for no time.
+# A room that is about to be joined, found as soon as it exists.
 JOINING = """const room = makeRoom({ joined: false });
     startIn(world);
     await world.advance(200);
     setPage(room);
     await world.advance(100);"""
-# What the page's store says of its connection to the signalling; there is no room.
+# The page's store on its connection to the signalling server; there is no room.
 CONNECTING = """const connection = { connecting: {} };
     const state = { "features/base/connection": connection };
     window.APP = { store: { getState: () => state }, conference: { roomName: "Standup" } };
@@ -117,7 +117,7 @@ def test_a_server_drops_nothing_of_a_failure(tab: Tab) -> None:
 
 
 def test_a_call_that_was_joined_and_had_no_statistics_has_failed(tab: Tab) -> None:
-    """ICE fails after the conference has let one in."""
+    """ICE fails after the conference has admitted the participant."""
     calls = sent(
         tab,
         f"""{JOINING}
@@ -238,7 +238,7 @@ def test_each_try_of_the_signalling_is_a_failure_of_its_own(tab: Tab) -> None:
     )
     causes = [end["cause"] for end in ends(calls)]
     assert causes == ["connection.droppedError", "connection.serverError"]
-    # Since when the first was tried nobody has seen.
+    # When the first try began is not known.
     assert ends(calls)[0]["join_ms"] is None
 
 
@@ -254,7 +254,7 @@ def test_a_login_is_a_question(tab: Tab) -> None:
 
 
 def test_a_failure_waits_for_a_server_that_is_away(tab: Tab) -> None:
-    """The page is still there: it is no last word that has to go now or never."""
+    """The page is still there, so this push does not have to leave at once."""
     calls = sent(
         tab,
         f"""world.answers = ["reject", 503];

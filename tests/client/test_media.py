@@ -1,4 +1,4 @@
-"""What the page knows of the media, in a push: whose streams should come, what ours should be."""
+"""What the page knows of media, in a push: which streams to expect, and its own picture."""
 
 import json
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 from client.pages import Tab
 from client.reports import Report, Stat, inbound
 
-# A room with a track of Bob's, a connection with reports, and what samples of it push.
+# A room with a track of Bob's, a connection with reports, and the pushes of its samples.
 SETUP = """
     const world = makeWorld();
     const room = makeRoom();
@@ -37,7 +37,7 @@ END = """
 
 
 def pushed(tab: Tab, body: str, reports: list[Report] | None = None) -> list[dict[str, Any]]:
-    """Return the metrics of each push that *body* leads to."""
+    """Return the metrics of each push of *body*."""
     metrics: list[dict[str, Any]] = tab.run(SETUP + body + END, reports)
     return metrics
 
@@ -47,7 +47,7 @@ def values(metrics: list[dict[str, Any]], name: str) -> list[float | None]:
 
 
 def video(at: int, frames: int) -> Stat:
-    """Return a received video of second *at* that has stood still if *frames* do."""
+    """Return a received video at second *at*, which was frozen if *frames* did not grow."""
     stat = inbound("V", 100 + at, kind="video", trackIdentifier="T", timestamp=1000 * at)
     return stat | {"framesDecoded": frames, "freezeCount": 0, "totalFreezesDuration": 0}
 
@@ -62,7 +62,7 @@ STANDING: list[Report] = [[video(at, 90)] for at in (0, 2, 4, 6)]
         ("track.status = 'interrupted'", [None, 2000, 2000]),
         ("track.status = 'inactive'", [None, None, None]),
         ("track.status = 'restoring'", [None, None, None]),
-        # Not shown, or an older library: the bridge may hold it back.
+        # Not displayed, or an older library: the bridge may hold it back.
         ("track.status = null", [None, 0, 0]),
         ("delete track.getTrackStreamingStatus", [None, 0, 0]),
         # There is no bridge.
@@ -96,7 +96,7 @@ def test_in_a_hidden_page_nothing_freezes(tab: Tab) -> None:
     ],
 )
 def test_what_was_off_between_two_samples_is_not_judged(tab: Tab, event: str) -> None:
-    """And the next one that moves is."""
+    """The next one that moves is judged."""
     reports = [[video(at, frames)] for at, frames in ((0, 90), (2, 95), (4, 99), (6, 99))]
     body = f"await next(); {event}; for (let i = 0; i < 3; i++) await next();"
     assert values(pushed(tab, body, reports), "freeze_time") == [None, None, 0, 2000]
@@ -182,7 +182,7 @@ def test_a_real_sender_tells_the_wanted_height(tab: Tab) -> None:
 def test_a_microphone_that_gives_nothing_is_silent(
     tab: Tab, microphone: str, energies: tuple[float | str, ...], expected: list[float | None]
 ) -> None:
-    """Not one that speaks, is muted, or is not there; and not in a browser that does not tell."""
+    """Not one that speaks, is muted or missing, and not in a browser that cannot tell."""
     reports: list[Report] = [
         [{"type": "media-source", "id": "S", "timestamp": i, "totalAudioEnergy": energy}]
         for i, energy in enumerate(energies)

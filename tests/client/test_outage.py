@@ -1,8 +1,8 @@
 """
-`outage.js`: what is told of a path on which nothing gets through, and what is not told meanwhile.
+`outage.js`: what the client reports of a path that lets nothing through, and what it leaves out.
 
-The recording is of two tabs of a real conference peer to peer: from 10.8 s to 22.8 s nothing that
-ada sent arrived. Ada went on receiving until ICE gave up, at 18.5 s, and then checks alone.
+The recording is of two tabs in a real direct call. From 10.8 s to 22.8 s nothing that ada sent
+arrived. Ada went on receiving media until ICE gave up at 18.5 s, and after that only checks.
 """
 
 import random
@@ -66,7 +66,7 @@ def replay(
     """
     Return the pushes of a page that sees *events*; `t` is in the recording's time.
 
-    While its server is *dead* from one time to another, pushes fail.
+    While its server is *dead*, from one time to another, pushes fail.
     """
     argument = {
         "events": events,
@@ -82,9 +82,9 @@ def replay(
 
 def events_of(who: str) -> list[Event]:
     """
-    Return what the page of *who* saw in the recording.
+    Return the events that the page of *who* saw in the recording.
 
-    The library's events, each at the time of a report: at their own none was taken.
+    The library's events have the time of a report, because no report was taken at their own time.
     """
     events: list[Event] = []
     for line in load("dead-up-v2193").lines:
@@ -105,7 +105,7 @@ def told(pushes: list[dict[str, Any]], *names: str) -> list[tuple[Any, ...]]:
 
 
 def test_who_hears_nothing_is_told_of_it_until_it_is_over(tab: Tab) -> None:
-    """Bob, to which nothing comes from 10.8 s to 22.8 s."""
+    """Bob, to whom nothing comes from 10.8 s to 22.8 s."""
     pushes = replay(tab, events_of("bob"))
     down = dict(told(pushes, "outage_down"))
     assert {t: ms for t, ms in down.items() if ms} == {
@@ -115,14 +115,14 @@ def test_who_hears_nothing_is_told_of_it_until_it_is_over(tab: Tab) -> None:
         21.1: pytest.approx(10300, abs=100),
         23.1: pytest.approx(1000 * (HEALED - CUT), abs=500),
     }
-    # Whether it is heard itself nobody can tell meanwhile.
+    # Meanwhile it is not known whether Bob's packets arrive.
     up = dict(told(pushes, "outage_up"))
     assert {t for t, ms in up.items() if ms is None} == {15.1, 17.1, 19.2, 21.1}
     assert {ms for ms in up.values() if ms is not None} == {0}
 
 
 def test_who_is_heard_by_nobody_is_told_of_it_until_it_is_over(tab: Tab) -> None:
-    """Ada, whose packets go nowhere."""
+    """Ada, whose packets are all lost."""
     pushes = replay(tab, events_of("ada"))
     up = dict(told(pushes, "outage_up"))
     assert {t: ms for t, ms in up.items() if ms} == {
@@ -140,7 +140,7 @@ def test_who_is_heard_by_nobody_is_told_of_it_until_it_is_over(tab: Tab) -> None
     [
         ("bob", MEASURED, 14.2, 21.2),
         ("ada", [name for name in MEASURED if not name.endswith("download")], 16.2, 21.2),
-        # One look is not enough to know of an outage, but for what would be a lie.
+        # One report is not enough for an outage, but it is enough to leave out wrong values.
         ("bob", ["packetloss_upload", "packetloss_download", "jitter_download"], 12.2, 24.2),
         ("ada", ["packetloss_upload", "packetloss_total"], 12.7, 24.2),
         ("ada", ["packetloss_download"], 19.7, 24.2),
@@ -153,7 +153,7 @@ def test_what_nobody_can_measure_is_not_known(
     assert len(pushes) >= 2
     for push in pushes:
         known = {name for name in names if push["metrics"][name]["value"] is not None}
-        # What has come once it is over is known again.
+        # Values that come after the outage are known again.
         if push["t"] > HEALED:
             known &= {name for name in names if name.startswith("packetloss")}
         if who == "ada" and push["t"] < 19:
@@ -162,32 +162,32 @@ def test_what_nobody_can_measure_is_not_known(
 
 
 def test_loss_that_belongs_to_an_outage_is_not_told_as_loss_when_it_is_over(tab: Tab) -> None:
-    """It was 100 % up and 57 % down, with the path long healed."""
+    """It was 100 % up and 57 % down, long after the path was good again."""
     for who in ("ada", "bob"):
         rows = told(replay(tab, events_of(who)), "packetloss_upload", "packetloss_download")
         assert {value for _, *values in rows for value in values} == {0, None}
 
 
 def test_what_was_not_taken_is_told_in_the_first_push_that_is(tab: Tab) -> None:
-    """Media and pushes are dead together, as they mostly are."""
+    """Media and pushes usually fail together."""
     pushes = replay(tab, events_of("bob"), dead=(CUT, 31.2), more=120_000)
     rows = [(t, ms) for t, ms in told(pushes, "outage_down") if t > HEALED]
     failed = [ms for t, ms in rows if t < 31.2]
     taken = [ms for t, ms in rows if t >= 31.2]
-    # Each that fails says all there is; the one that is taken is the last to say it.
+    # Each failed push has everything; the accepted one is the last to have it.
     assert failed
     assert [*failed, taken[0]] == [pytest.approx(12_000, abs=500)] * (len(failed) + 1)
     assert set(taken[1:]) <= {0, None}
     assert len(taken) > 2
 
 
-# Reports made by hand: one in each second, of a path with what the other side says of one stream.
+# Reports made by hand, one a second: a path, and the other side's report on one stream.
 
 
 def path(
     at_s: float, heard_s: float, asked: int, answered: int, arrived: int, **changes: Any
 ) -> Event:
-    """Return what a page sees at *at_s*; *arrived* is what of its packets the other side has."""
+    """Return a page's report at *at_s*; *arrived*: its packets at the other side."""
     now = 1000 * at_s
     members: dict[str, Any] = {
         "timestamp": now,
@@ -210,7 +210,7 @@ def path(
 
 
 def with_stats(events: list[Event], every: int) -> list[Event]:
-    """Let the library tell of each so manieth of *events*."""
+    """Add the library's statistics to one of every *every* events."""
     stats = {
         "connectionQuality": 100,
         "serverRegion": "eu-west",
@@ -262,7 +262,7 @@ def test_a_silent_call_in_which_checks_come_alone_has_no_outage(tab: Tab) -> Non
 
 @pytest.mark.parametrize("every", [2, 10])
 def test_10_percent_of_loss_each_way_is_no_outage(tab: Tab, every: int) -> None:
-    """One check in five has no answer then, and each that has none is missing for good."""
+    """One check in five has no answer then, and will never have one."""
     chance = random.Random(1)
     asked, answered, events = 0, 0, []
     for at in range(600):
@@ -277,7 +277,7 @@ def test_10_percent_of_loss_each_way_is_no_outage(tab: Tab, every: int) -> None:
 
 
 def test_a_page_that_stood_still_knows_of_no_outage(tab: Tab) -> None:
-    """A notebook that slept: what came last is a minute old, and nobody was there to hear more."""
+    """A notebook slept: the last packets are a minute old, because the page did not run."""
     events = [path(at, at, int(at / 2.5), int(at / 2.5), at) for at in range(20)]
     events += [path(at, 20 if at < 82 else at, 8, 8, 20) for at in range(80, 100)]
     argument = {"events": with_stats(events, 2), "still": [20, 80]}
@@ -327,7 +327,7 @@ def test_firefox_which_counts_no_checks_knows_of_none_upwards(tab: Tab) -> None:
 
 
 def test_a_heartbeat_says_how_long_and_where(tab: Tab) -> None:
-    """The statistics stop with the path."""
+    """The statistics stop together with the path."""
     events = [path(at, min(at, 10), int(at / 2.5), int(min(at, 10) / 2.5), 0) for at in range(40)]
     events = [
         event if event["t"] <= 12 else {"t": event["t"], "report": event["report"]}
@@ -341,7 +341,7 @@ def test_a_heartbeat_says_how_long_and_where(tab: Tab) -> None:
         assert metrics["outage_down"]["value"] == pytest.approx(1000 * (push["t"] - 10), abs=100)
         assert metrics["connectionquality"] == {
             "value": None,
-            # Where it was: the library tells of no transport in an outage.
+            # Where it was: in an outage the library has no transport.
             "labels": {"serverregion": "eu-west", "p2p": "true"},
         }
         assert {name for name, it in metrics.items() if it and it.get("value") is not None} == {

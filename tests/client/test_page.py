@@ -1,4 +1,4 @@
-"""`start`: the client in a page that has a call, has none, or is hostile. No real time."""
+"""`start`: the client in a page with a call, without one, or hostile. No real time."""
 
 import re
 from typing import Any
@@ -17,7 +17,7 @@ PUSH_ONCE = """const world = makeWorld();
 
 
 def sent(tab: Tab, body: str) -> list[dict[str, Any]]:
-    """Return what was sent by the end of *body*, which has `world`."""
+    """Return the requests by the end of *body*, which has `world`."""
     calls: list[dict[str, Any]] = tab.run(
         f"""delete window.APP;
         delete window.config;
@@ -145,18 +145,18 @@ def test_a_room_that_can_do_little_will_do(tab: Tab) -> None:
     )
     assert summary(calls) == [(0, 0, 50), (0, 1, "left")]
     assert calls[0]["body"]["default_labels"]["participant_id"] == "page-id"
-    # As the library would name it: the page has it as the address has it.
+    # As the library names it; the page has it as in the address.
     assert calls[0]["body"]["default_labels"]["roomname"] == "standup"
 
 
 def bridges(calls: list[dict[str, Any]], label: str = "bridge") -> list[str | None]:
-    """Return the bridge of each push, or another *label* of its quality."""
+    """Return the bridge in each push, or another *label* of its quality."""
     found = (call["body"]["metrics"]["connectionquality"] for call in calls)
     return [each.get("labels", {}).get(label) for each in found]
 
 
 def on_bridge(tab: Tab, channel: str, then: str, label: str = "bridge") -> list[str | None]:
-    """Return the bridges that a page tells of whose library has the *channel*."""
+    """Return the bridges that a page pushes whose library has the *channel*."""
     script = f"""const room = makeRoom();
         room.rtc = {{ _channel: {{ _wsUrl: {channel} }} }};
         setPage(room);
@@ -218,7 +218,7 @@ def test_without_a_name_nothing_is_pushed(tab: Tab) -> None:
     ("event", "reason"), [("conference.left", "left"), ("conference.kicked", "kicked")]
 )
 def test_who_is_gone_is_gone_at_once(tab: Tab, event: str, reason: str) -> None:
-    """And is not brought back by statistics that trail in."""
+    """Late statistics do not bring it back."""
     calls = sent(
         tab,
         f"""const room = makeRoom();
@@ -265,7 +265,7 @@ def test_a_failure_ends_the_session_and_stats_begin_another(
 
 
 def test_before_the_join_there_is_no_session(tab: Tab) -> None:
-    """A lobby or a password: the room is there, and fails, and is not joined."""
+    """A lobby or a password: the room exists, and fails, and is not joined."""
     calls = sent(
         tab,
         """const room = makeRoom({ joined: false });
@@ -299,7 +299,7 @@ def test_the_same_room_joined_again_is_a_new_session(tab: Tab) -> None:
 
 
 def test_another_room_is_another_session(tab: Tab) -> None:
-    """A rejoin, or a breakout room; the old room is let go of."""
+    """A rejoin, or a breakout room; the client lets go of the old room."""
     calls = sent(
         tab,
         """const old = makeRoom();
@@ -364,7 +364,7 @@ def test_a_page_that_is_hidden_is_closed_and_may_come_back(tab: Tab, persisted: 
 
 
 def test_a_participant_without_statistics_is_told_of(tab: Tab) -> None:
-    """`disableLocalStats`, or alone in the room."""
+    """`disableLocalStats`, or alone in the conference."""
     calls = sent(tab, "setPage(makeRoom()); startIn(world); await world.advance(36000)")
     assert summary(calls) == [(0, 0, None), (0, 1, None)]
     assert [call["at"] for call in calls] == [25000, 35000]
@@ -475,7 +475,7 @@ def test_the_client_id_lasts(bare_tab: Tab) -> None:
 
 
 def test_a_browser_that_the_originals_page_knows_keeps_its_id(bare_tab: Tab) -> None:
-    """And for good, whatever becomes of the original's."""
+    """For ever, whatever happens to the original's."""
     known = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
     bare_tab.run(f'localStorage.setItem("jmmc_staticUserId", "{known}");')
     for _ in range(2):
@@ -530,7 +530,7 @@ def test_without_storage_the_client_id_lasts_as_long_as_the_page(
 
 
 def test_a_page_on_http_has_a_client_id_as_well(bare_tab: Tab) -> None:
-    """Where crypto.randomUUID is missing."""
+    """crypto.randomUUID is missing there."""
     bare_tab.run("delete Crypto.prototype.randomUUID;")
     bare_tab.load_client()
     [call] = bare_tab.run(PUSH_ONCE)
@@ -636,7 +636,7 @@ def test_addresses_are_collected_where_the_server_says_so(
     ],
 )
 def test_whatever_fetch_does_the_page_hears_nothing_of_it(bare_tab: Tab, fetch: str) -> None:
-    """Nothing is thrown and nothing printed: the fixture looks at both."""
+    """Nothing is thrown and nothing printed; the fixture checks both."""
     bare_tab.run(f"window.fetch = {fetch};")
     bare_tab.load_client()
     bare_tab.run(

@@ -1,4 +1,4 @@
-"""The parts of the browser's files: each is used, says a thing once, and gives a script."""
+"""The parts of the client files: each is used, has no repetitions, and makes a script."""
 
 import re
 import shutil
@@ -25,7 +25,7 @@ def test_a_part_begins_with_what_it_does_and_is_in_a_served_file(part: Path) -> 
 
 
 def test_no_name_is_declared_in_two_parts() -> None:
-    """One scope has them all; a function that two parts had would be a copy."""
+    """All parts share one scope, and a function in two parts would be a copy."""
     declared = Counter(
         name
         for part in PARTS

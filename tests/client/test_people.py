@@ -1,4 +1,4 @@
-"""Who the page is of, and what the participant says of the call, now or when it is over."""
+"""Whose page it is, and what the participant says of the call, during and after it."""
 
 import json
 from typing import Any
@@ -13,7 +13,7 @@ from otel_jcmc.wire.rules import make_rules
 
 
 def pushed(tab: Tab, body: str) -> list[dict[str, Any]]:
-    """Return what was sent by the end of *body*, which has a `room` of a page, and `world`."""
+    """Return the pushes by the end of *body*, which has a `room` of a page, and `world`."""
     bodies: list[dict[str, Any]] = tab.run(
         f"""delete window.config;
         const world = makeWorld();
@@ -35,7 +35,7 @@ def pushed(tab: Tab, body: str) -> list[dict[str, Any]]:
 
 
 def ratings(bodies: list[dict[str, Any]]) -> list[Any]:
-    """Return the rating of each push, "absent" where it has none."""
+    """Return the rating in each push, "absent" if it has none."""
     return [body.get("metrics", {}).get("rating", {"value": "absent"})["value"] for body in bodies]
 
 
@@ -43,7 +43,7 @@ def reasons(bodies: list[dict[str, Any]]) -> list[Any]:
     return [body["session"].get("end", {}).get("reason") for body in bodies]
 
 
-# Who the page is of
+# Whose page it is
 
 
 @pytest.mark.parametrize(
@@ -77,7 +77,7 @@ def test_a_page_says_what_it_is_if_it_is_no_ordinary_participant(
 
 
 def test_a_visitor_is_one_to_the_end(tab: Tab) -> None:
-    """On the way out jitsi-meet's store has forgotten it."""
+    """When the participant leaves, jitsi-meet's store has already forgotten it."""
     bodies = pushed(
         tab,
         """const state = APP.store.getState();
@@ -135,7 +135,7 @@ def test_a_rating_after_the_call_tells_the_end_again_with_it(tab: Tab) -> None:
     assert set(bodies[2]["metrics"]) == {"rating"}
     assert len({body["session"]["id"] for body in bodies}) == 1
     assert len({str(body["default_labels"]) for body in bodies}) == 1
-    # Jitsi's page goes elsewhere as soon as it has been rated.
+    # Jitsi's page goes elsewhere right after the rating.
     assert [call["keepalive"] for call in calls] == [False, True, True]
 
 
@@ -181,7 +181,7 @@ def test_what_nobody_knows_of_is_not_rated(tab: Tab) -> None:
 
 @pytest.mark.parametrize("stars", ["-1", "0", "undefined", "null", "NaN", "'many'", "{}"])
 def test_what_is_no_rating_is_told_as_not_known(tab: Tab, stars: str) -> None:
-    """Jitsi has -1 where a text was written and no star chosen."""
+    """Jitsi has -1 for a text without stars."""
     bodies = pushed(
         tab, f"startIn(world); await sample(50); room.sendFeedback({stars}, 'text'); sample(60)"
     )
@@ -291,7 +291,7 @@ def test_a_page_that_asks_itself_can_say_it(tab: Tab) -> None:
 def test_what_was_written_goes_where_the_server_says_so(
     bare_tab: Tab, settings: dict[str, Any], text: str | None
 ) -> None:
-    """No longer than a text may be, and never half an emoji."""
+    """Not longer than a text may be, and never half an emoji."""
     bare_tab.load_client(settings)
     bodies = pushed(
         bare_tab,
@@ -305,7 +305,7 @@ def test_what_was_written_goes_where_the_server_says_so(
 
 
 def test_a_rating_arrives_though_the_page_goes_elsewhere(bare_tab: Tab) -> None:
-    """As a server gets it, over the browser's real network stack; and it takes all of it."""
+    """Over the browser's real network stack; the server accepts all of it."""
     bare_tab.run(
         """window.room = makeRoom();
         room.sendFeedback = () => {};

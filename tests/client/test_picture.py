@@ -1,4 +1,4 @@
-"""Which received video stood still, and for how long: what is booked, and what nobody sees."""
+"""Which received video froze and for how long: freezes that count, and those not visible."""
 
 from typing import Any
 
@@ -13,13 +13,13 @@ UNKNOWN: Page = {"tracks": {"T": {"owner": "bob"}}}
 
 
 def video(at: float, packets: int, frames: int, **members: Any) -> Report:
-    """Return a report of second *at* with one received video."""
+    """Return a report at second *at* with one received video."""
     stat = inbound("V", packets, kind="video", trackIdentifier="T", timestamp=1000 * at)
     return [{**stat, "framesDecoded": frames, **members}]
 
 
 def booked(freezes: int, frozen: float, pauses: int, paused: float) -> dict[str, float]:
-    """Return how Chromium books stops, the durations in seconds."""
+    """Return how Chromium books freezes and pauses, durations in seconds."""
     return {
         "freezeCount": freezes,
         "totalFreezesDuration": frozen,
@@ -28,7 +28,7 @@ def booked(freezes: int, frozen: float, pauses: int, paused: float) -> dict[str,
     }
 
 
-# A link that was dead for 12 s, as Chromium 156 reported it: second, packets, frames, stops.
+# A link without packets for 12 s, as Chromium 156 reported it: second, packets, frames, stops.
 OUTAGE = [
     video(at, packets, frames, **booked(*stops))
     for at, packets, frames, stops in (
@@ -61,7 +61,7 @@ MUTED = [
 
 
 def test_a_freeze_that_chromium_books_as_a_pause_is_told_as_it_happens(tab: Tab) -> None:
-    """12.487 s of pause and 0.435 s of freeze, of which 12.08 s were told before."""
+    """12.487 s of pause and 0.435 s of freeze, of which 12.08 s were pushed before."""
     times = series(tab, OUTAGE, "freeze_time", [ON] * 11)
     assert times == [None, 251, 591, 2000, 2000, 2000, 2000, 2030, 2050, 842, 0]
     assert sum(filter(None, times[3:])) == 12922
@@ -80,7 +80,7 @@ def test_of_a_track_that_nobody_knows_only_booked_freezes_count(tab: Tab) -> Non
 
 
 def test_a_camera_that_was_off_is_no_freeze(tab: Tab) -> None:
-    """Nor is its slow beginning: what is judged begins after the first frame."""
+    """Nor is its slow start: the judgement begins after the first frame."""
     pages = [ON, OFF, OFF, OFF, OFF, ON, ON]
     assert series(tab, MUTED, "freeze_time", pages) == [None, *[None] * 5, 1442]
     assert series(tab, MUTED, "freezes", pages) == [None, *[None] * 5, 3]
@@ -88,7 +88,7 @@ def test_a_camera_that_was_off_is_no_freeze(tab: Tab) -> None:
 
 
 def test_a_pause_while_the_page_says_that_video_should_come_is_a_freeze(tab: Tab) -> None:
-    """Between two samples 10 s apart, both of which have frames."""
+    """Between two samples 10 s apart, both with frames."""
     reports = [
         video(0, 100, 50, **booked(0, 0, 0, 0)),
         video(10, 200, 80, **booked(1, 0.4, 1, 6.5)),
@@ -112,7 +112,7 @@ def test_a_picture_that_has_not_come_yet_is_no_freeze(tab: Tab) -> None:
 
 
 def test_a_frame_may_be_on_its_way_when_two_samples_are_close(tab: Tab) -> None:
-    """An interrupted connection brings events off the beat."""
+    """An interrupted connection brings events between the usual ones."""
     reports = [video(at, 100, 50, **booked(0, 0, 0, 0)) for at in (1, 1.2, 1.9)]
     reports = [[{**reports[0][0], "framesDecoded": 40}], *reports[1:]]
     reports = [[{**each[0], "packetsReceived": 100 + i}] for i, each in enumerate(reports)]
@@ -129,14 +129,14 @@ def test_a_frame_may_be_on_its_way_when_two_samples_are_close(tab: Tab) -> None:
 def test_a_browser_that_books_nothing_has_whole_intervals(
     tab: Tab, members: dict[str, int], expected: list[float | None]
 ) -> None:
-    """Firefox before 142; and of pauses no member is needed."""
+    """Firefox before 142. For pauses no field is needed."""
     frames = (50, 90, 90, 90, 130)
     reports = [video(2 * i, 100, each, **members) for i, each in enumerate(frames)]
     assert series(tab, reports, "freeze_time", [ON] * 5) == expected
 
 
 def test_a_camera_that_is_called_muted_and_moves_is_one_of_which_nobody_knows(tab: Tab) -> None:
-    """Presence that came too early: what the browser books as a freeze is told, and no pause."""
+    """Presence that came too early: a freeze that the browser books counts, a pause does not."""
     moving = [
         video(2 * at, 100 * at, 50 * at, **booked(at // 3, at // 3 / 2, at // 4, at // 4 * 9.0))
         for at in range(1, 8)

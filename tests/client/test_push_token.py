@@ -1,4 +1,4 @@
-"""Push tokens, where the server gives them: when a page asks for one, and what it does without."""
+"""Push tokens, if the server gives them: when a page asks, and what it does without."""
 
 from typing import Any
 
@@ -23,13 +23,13 @@ MADE = f"""
 
 
 def sent(tab: Tab, body: str, argument: Any = None) -> list[dict[str, Any]]:
-    """Return what a pusher sent by the end of *body*, which uses `issued`, `made`."""
+    """Return the requests of a pusher by the end of *body*, which uses `issued`, `made`."""
     calls: list[dict[str, Any]] = tab.run(f"{MADE} {body}; return world.sent();", argument)
     return calls
 
 
 def road(calls: list[dict[str, Any]]) -> list[tuple[int, str, str | None]]:
-    """Return when each request went, where, and with which token in its header."""
+    """Return time, address and token of each request."""
     return [
         (call["at"], call["url"].rpartition("/")[2], call.get("authorization")) for call in calls
     ]
@@ -63,7 +63,7 @@ def test_one_token_serves_push_after_push(tab: Tab) -> None:
 
 @pytest.mark.parametrize("renewed_ms", [500_000, 700_000, 900_000])
 def test_a_token_is_renewed_some_time_before_its_end(tab: Tab, renewed_ms: int) -> None:
-    """At a random time of each page's own: thousands that began together do not ask together."""
+    """At a random time for each page: thousands that began together do not ask together."""
     calls = sent(
         tab,
         """const { world, push } = made([issued()]);
@@ -84,7 +84,7 @@ def test_a_token_is_renewed_some_time_before_its_end(tab: Tab, renewed_ms: int) 
 
 
 def test_a_401_is_answered_with_a_new_token_once(tab: Tab) -> None:
-    """The secret is another one; if the new token is refused as well, that is no reason."""
+    """The secret has changed. If the new token is refused, too, the client does not ask again."""
     calls = sent(
         tab,
         """const { world, push } = made([issued(), 401, issued(), 401, issued(), 200]);
@@ -203,7 +203,7 @@ def test_a_token_that_never_comes_is_asked_for_again(tab: Tab) -> None:
 
 
 def test_another_conference_may_be_allowed_at_once(tab: Tab) -> None:
-    """Jitsi's token is for one room: in a breakout room it is not, and back in the first it is."""
+    """Jitsi's token is for one conference: not for a breakout room, but again for the first one."""
     calls: list[dict[str, Any]] = tab.run(
         """const { world, pusher, push } = makePusher();
         world.answers = [403, 403];

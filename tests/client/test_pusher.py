@@ -1,4 +1,4 @@
-"""`createPusher`: when a push goes, what it says of its session, and how it waits. No real time."""
+"""`createPusher`: when it pushes, what it says of the session, how it waits. No real time."""
 
 import re
 from itertools import pairwise
@@ -17,7 +17,7 @@ LABELS = {
 
 
 def sent(tab: Tab, body: str) -> list[dict[str, Any]]:
-    """Return what a pusher sent by the end of *body*, which has `world`, `pusher` and `push`."""
+    """Return the requests of a pusher by the end of *body*, which has `world`, `pusher`, `push`."""
     calls: list[dict[str, Any]] = tab.run(
         f"const {{ world, pusher, push }} = makePusher(); {body}; return world.sent();"
     )
@@ -131,7 +131,7 @@ def test_a_sample_that_had_to_wait_tells_its_age(tab: Tab) -> None:
 
 
 def test_at_most_one_push_goes_in_a_second(tab: Tab) -> None:
-    """A page's URL can set the interval to a few milliseconds."""
+    """The page's URL can set the interval to a few milliseconds."""
     calls = sent(tab, "for (let i = 0; i <= 250; i++) { push(i % 100); await world.advance(10); }")
     assert times(calls) == [0, 1000, 2000]
     assert sessions(calls, "stats_age_ms") == [0, 10, 10]
@@ -157,7 +157,7 @@ def test_the_interval_is_first_what_is_configured(tab: Tab, options: str, interv
 
 
 def test_the_interval_becomes_what_is_measured(tab: Tab) -> None:
-    """From the third gap on, and an event off the beat does not count."""
+    """From the third gap on; an event between the usual ones does not count."""
     calls = sent(
         tab,
         "for (const ms of [5000, 5000, 800, 4200, 5000, 0]) { push(1); await world.advance(ms); }",
@@ -221,7 +221,7 @@ def test_a_date_past_or_none_is_as_if_nothing_were_asked(tab: Tab, header: str) 
     "failure", ['"reject"', "500", "502", "503", "429", '"throw"', '"nothing"']
 )
 def test_failures_are_tried_again_ever_later(tab: Tab, failure: str) -> None:
-    """Half of 1, 2, 4, 8 … seconds after each, for the fake chance is 0.5; not before 1 s."""
+    """After half of 1, 2, 4, 8 … seconds, because the fake chance is 0.5; not before 1 s."""
     calls = sent(
         tab,
         f"""world.answers = Array(6).fill({failure});
@@ -302,7 +302,7 @@ def test_what_is_refused_is_not_sent_again(tab: Tab, status: int) -> None:
 
 @pytest.mark.parametrize("answer", ["pending", "deaf"])
 def test_a_request_is_given_up_after_10_seconds(tab: Tab, answer: str) -> None:
-    """Also where fetch is wrapped by something that does not heed the signal."""
+    """Also if a wrapper around fetch ignores the signal."""
     calls = sent(
         tab,
         f"""world.answers = ["{answer}"];
@@ -316,7 +316,7 @@ def test_a_request_is_given_up_after_10_seconds(tab: Tab, answer: str) -> None:
 
 
 def test_a_leave_that_is_rejected_goes_once_more_without_keepalive(tab: Tab) -> None:
-    """All that outlives a page has 64 KiB together; others of the page may have them."""
+    """Requests that outlive a page share 64 KiB, which other scripts may have used."""
     calls = sent(
         tab,
         """push(1);
@@ -358,7 +358,7 @@ def test_an_answer_after_the_time_limit_changes_nothing(tab: Tab) -> None:
 
 
 def test_when_stats_stop_nothing_is_known_any_more(tab: Tab) -> None:
-    """Two and a half intervals after the last, then at each interval; never an old value."""
+    """Two and a half intervals after the last one, then at each interval; never an old value."""
     calls = sent(tab, "push(80); await world.advance(45000)")
     assert times(calls) == [0, 25000, 35000, 45000]
     assert sessions(calls, "stats_age_ms") == [0, 25000, 35000, 45000]
@@ -386,7 +386,7 @@ def test_a_call_that_never_had_stats_is_told_of(tab: Tab) -> None:
 
 
 def test_an_old_value_that_waits_gives_way_to_nulls(tab: Tab) -> None:
-    """Back-off is no way round the rule that old values are not sent as fresh."""
+    """A back-off must not send old values as fresh."""
     calls = sent(
         tab,
         """world.answers = [{ status: 503, headers: { "Retry-After": "60" } }];
@@ -426,7 +426,7 @@ def test_the_last_push_ends_the_session(tab: Tab, reason: str) -> None:
 
 
 def test_the_last_push_goes_at_once_and_alone(tab: Tab) -> None:
-    """What is in flight is broken off, what waits is dropped, a wait is cut short."""
+    """The request in flight is aborted, waiting ones are dropped, a wait is cut short."""
     calls = sent(
         tab,
         """world.answers = [{ status: 503, headers: { "Retry-After": "60" } }];
@@ -457,7 +457,7 @@ def test_a_session_of_which_nothing_was_sent_ends_in_silence(tab: Tab) -> None:
 
 
 def test_nothing_is_left_running_after_the_end(tab: Tab) -> None:
-    """Neither heartbeat nor time limit: only what comes next could set a timer."""
+    """Neither heartbeat nor time limit, and later calls start no timer."""
     pending = tab.run(
         """const { world, pusher, push } = makePusher();
         push(1);
@@ -500,7 +500,7 @@ def test_a_session_that_goes_on_is_not_begun_again(tab: Tab) -> None:
 
 
 def test_what_the_page_throws_at_it_stays_inside(tab: Tab) -> None:
-    """An identity that cannot be had costs the push, and nothing else."""
+    """An identity that cannot be read costs the push, and nothing else."""
     calls = tab.run(
         """const world = makeWorld();
         const pusher = otelJcmc.createPusher(world);

@@ -1,4 +1,4 @@
-"""What the last sample told is no more: nulls at once, not after two intervals. No real time."""
+"""Values that statistics no longer have become null at once, not two intervals later."""
 
 from typing import Any
 
@@ -83,7 +83,7 @@ def test_before_the_first_statistics_there_is_nothing_to_take_back(tab: Tab) -> 
 
 
 def test_a_report_that_was_asked_for_before_comes_too_late(tab: Tab) -> None:
-    """Or the old numbers would stand again, until two intervals are over."""
+    """Otherwise the old numbers would stay for two intervals."""
     calls = sent(
         tab,
         f"""const room = makeRoom();

@@ -1,7 +1,7 @@
 """
-`readReport` and `addReading`: what a push tells of the browser's own report, as expected by hand.
+`readReport` and `addReading`: what a push says of the browser's report, as worked out by hand.
 
-What is not in an expected dict is null. Counters need two reports, levels one.
+A field that is not in an expected dict is null. Counters need two reports, levels need one.
 """
 
 from typing import Any
@@ -247,7 +247,7 @@ RECORDING = "lyno-2021-p2p-getstats"
 def test_a_recorded_report_becomes_these_numbers(
     tab: Tab, line: int, expected: dict[str, float]
 ) -> None:
-    """Of the audio nothing was played, so nothing is known of concealment."""
+    """The audio was not played, so nothing is known of concealment."""
     assert known(tab, recorded(RECORDING)[:line]) == expected
 
 
@@ -280,7 +280,7 @@ def test_a_transport_of_the_library_is_kept_as_it_is(tab: Tab) -> None:
 
 
 def test_every_layer_of_a_simulcast_counts_that_is_sent(tab: Tab) -> None:
-    """The third is off: what it last said stands still."""
+    """The third layer is off: its last values do not change."""
 
     def layers(low: int, middle: int, encoding_s: float, frames: int) -> Report:
         off = {"frameWidth": 1280, "frameHeight": 720, "framesPerSecond": 30}
@@ -334,7 +334,7 @@ def test_of_many_pairs_the_one_in_use_counts(tab: Tab) -> None:
 
 
 def test_of_several_transports_the_slowest_counts(tab: Tab) -> None:
-    """Where audio and video are not bundled."""
+    """If audio and video are not bundled."""
     transports = [transport("T1", "P1"), transport("T2", "P2")]
 
     def report(answers: int) -> Report:
@@ -345,7 +345,7 @@ def test_of_several_transports_the_slowest_counts(tab: Tab) -> None:
 
 
 def test_the_round_trip_is_the_mean_of_the_intervals_checks(tab: Tab) -> None:
-    """One check of it says 423 ms; and where none is answered, nothing is known."""
+    """One check of it says 423 ms; without an answered check, nothing is known."""
 
     def report(total: float, answers: int, received: int) -> Report:
         checks = {"totalRoundTripTime": total, "responsesReceived": answers}
@@ -364,7 +364,7 @@ def test_where_no_pair_is_in_use_none_counts(tab: Tab) -> None:
 
 
 def firefox(packets: int, frames: int, at: float, lost: int) -> Report:
-    """Return a report as Firefox has it: no transport, no limitations, no contentType."""
+    """Return a report in Firefox's form: no transport, no limitations, no contentType."""
     return [
         pair("P1", 0.07, frames, selected=False, nominated=True, state="succeeded"),
         pair("P2", 0.05, frames, selected=True, state="succeeded", localCandidateId="L"),
@@ -377,7 +377,7 @@ def firefox(packets: int, frames: int, at: float, lost: int) -> Report:
 
 
 def test_a_report_of_firefox_tells_what_it_has(tab: Tab) -> None:
-    """No estimate, no limitation, nothing on freezes before Firefox 142."""
+    """No estimate, no limitation, and no freezes before Firefox 142."""
     reports = [firefox(100, 50, 1000, 0), firefox(195, 150, 6000, 5)]
     assert known(tab, reports) == {
         # 5 of 95
@@ -458,7 +458,7 @@ def test_the_codec_of_what_is_received_is_not_told(tab: Tab) -> None:
 
 
 def test_a_muted_stream_is_left_out_and_comes_back_without_a_spike(tab: Tab) -> None:
-    """Muted for a minute after the second report; its levels stand still meanwhile."""
+    """Muted for a minute after the second report; its levels do not change meanwhile."""
 
     def video(packets: int, frames: int, at: int) -> Report:
         return [
@@ -505,7 +505,7 @@ def test_silence_that_was_made_up_is_no_concealment(tab: Tab) -> None:
         members = {"totalSamplesReceived": samples, "concealedSamples": concealed}
         return [inbound("A", packets, silentConcealedSamples=silent, **members)]
 
-    # 24000 - 14400 made up, of 480000 - 14400
+    # 24000 - 14400 filled in, of 480000 - 14400
     assert known(tab, [report(1, 0, 0, 0), report(500, 24000, 14400, 480000)]) == {
         "audio_concealed": 2.062
     }
@@ -514,7 +514,7 @@ def test_silence_that_was_made_up_is_no_concealment(tab: Tab) -> None:
 
 
 def test_silence_may_outgrow_what_was_made_up(tab: Tab) -> None:
-    """Chromium takes back concealed samples that it could merge, and corrects the two apart."""
+    """Chromium takes back concealed samples that it could merge, and corrects both separately."""
 
     def report(packets: int, concealed: int, silent: int, samples: int) -> Report:
         members = {"totalSamplesReceived": samples, "concealedSamples": concealed}
@@ -525,7 +525,7 @@ def test_silence_may_outgrow_what_was_made_up(tab: Tab) -> None:
 
 
 def test_in_an_outage_silence_that_was_made_up_counts(tab: Tab) -> None:
-    """Chromium called nearly all of it silence; no packet comes, and it is played all the same."""
+    """Chromium called nearly all of it silence; no packet comes, but it is played all the same."""
 
     def report(concealed: int, silent: int, samples: int) -> Report:
         members = {"totalSamplesReceived": samples, "concealedSamples": concealed}
@@ -538,7 +538,7 @@ def test_in_an_outage_silence_that_was_made_up_counts(tab: Tab) -> None:
 
 
 def test_what_is_sent_is_told_of_one_layer(tab: Tab) -> None:
-    """The largest that sends: not the frames of a small one beside the lines of a large one."""
+    """The largest that sends: not the frames of a small layer with the height of a large one."""
 
     def layer(id_: str, packets: int, lines: int, frames: float) -> Stat:
         members = {"frameHeight": lines, "frameWidth": 2 * lines, "framesPerSecond": frames}
@@ -564,7 +564,7 @@ def test_what_is_received_only_is_not_told_as_sent(tab: Tab) -> None:
 
 
 def test_audio_waits_in_a_buffer_of_its_own(tab: Tab) -> None:
-    """Video has the same members, in frames."""
+    """Video has the same fields, in frames."""
 
     def report(packets: int, audio_s: float, samples: int, video_s: float) -> Report:
         audio = {"jitterBufferDelay": audio_s, "jitterBufferEmittedCount": samples}
@@ -580,7 +580,7 @@ def test_audio_waits_in_a_buffer_of_its_own(tab: Tab) -> None:
 
 
 def test_an_ice_restart_is_another_change_than_that_of_the_path(tab: Tab) -> None:
-    """A restart begins with another user name; the path may change without."""
+    """A restart has another user name; the path may change without a restart."""
 
     def report(at: int, name: str, changes: int) -> Report:
         members = {"iceLocalUsernameFragment": name, "selectedCandidatePairChanges": changes}
@@ -597,7 +597,7 @@ def test_a_browser_without_user_names_tells_no_restart(tab: Tab) -> None:
 
 
 def test_of_two_received_streams_the_loss_of_each_end_is_told(tab: Tab) -> None:
-    """Of a few packets it is one of 20, here too."""
+    """With few packets, it is one of 20, here too."""
 
     def report(packets: int, lost: int, few: int) -> Report:
         ours = inbound("A", packets, packetsLost=lost)

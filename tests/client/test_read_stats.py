@@ -1,4 +1,4 @@
-"""`readStats`: what a push tells of the library's statistics, recorded and imagined."""
+"""`readStats`: what a push says of the library's statistics, recorded and invented."""
 
 import ipaddress
 import json
@@ -23,7 +23,7 @@ LIBRARY = {
     "bitrate_upload",
     "bitrate_download",
 }
-# What the room tells, or the browser's own report (test_read_report.py).
+# Metrics from the room, or from the browser's own report (test_read_report.py).
 OTHERS = {"conference_participants", "join_time", *READ}
 SCALARS = LIBRARY | OTHERS
 PERCENTS = {
@@ -64,7 +64,7 @@ def recorded(name: str) -> list[dict[str, Any]]:
 
 
 def faults_of(metrics: Any) -> list[str]:
-    """Return where *metrics* leaves the wire format, as the contract has it."""
+    """Return where *metrics* violates the wire format, by the contract."""
     faults = []
     if set(metrics) != SCALARS | {"transport_rtt"}:
         return [f"names: {sorted(metrics)}"]
@@ -115,7 +115,7 @@ def faults_of_metric(name: str, metric: Any, allowed: set[str]) -> list[str]:
 
 
 def is_address(text: str) -> bool:
-    """Say whether *text* is an IP address and nothing more."""
+    """Say whether *text* is exactly an IP address."""
     try:
         ipaddress.ip_address(text)
     except ValueError:
@@ -163,7 +163,7 @@ def written(
     """
     Return the metrics of these numbers: (upload, download); nothing else is known.
 
-    The library's *_loss* of what is received is not read: it is 0 where nothing arrives.
+    The library's *_loss* of received packets is not read, because it is 0 if nothing arrives.
     """
     return {name: {"value": None} for name in OTHERS} | {
         "connectionquality": {"value": quality},
@@ -180,7 +180,7 @@ def written(
 
 
 def udp(rtt_ms: int, p2p: str, **others: str) -> dict[str, Any]:
-    """Return a transport as all recorded ones are, but for these parts."""
+    """Return a transport like all recorded ones, with these changes."""
     labels = {
         "protocol": "udp",
         "networkType": "ethernet",
@@ -314,7 +314,7 @@ def test_a_recorded_event_becomes_these_numbers(
 
 
 def test_a_peer_without_an_address_has_no_address_label(tab: Tab) -> None:
-    """The remote address of line 2 is ":60526", since the browser hides it."""
+    """The remote address of line 2 is ":60526", because the browser hides it."""
     sample = tab.run(
         "return otelJcmc.readStats(revive(argument), { collectAddresses: true });",
         recorded("head-p2p-av1-720-10s")[1],
@@ -325,7 +325,7 @@ def test_a_peer_without_an_address_has_no_address_label(tab: Tab) -> None:
 
 
 def test_an_outage_keeps_its_zero(tab: Tab) -> None:
-    """The event that comes off the beat when the connection is interrupted."""
+    """The event between the usual ones, when the connection is interrupted."""
     metrics = read(
         tab,
         """{connectionQuality: 0, jvbRTT: undefined, serverRegion: "eu-west",
@@ -542,7 +542,7 @@ def test_text_is_cut_to_what_the_wire_takes(tab: Tab) -> None:
 
 
 def test_every_path_of_the_table_is_found_in_a_recorded_event(tab: Tab) -> None:
-    """A path misspelt would give null for ever, and a null is no fault."""
+    """A misspelt path would give null for ever, and null is no fault."""
     metrics = tab.run(
         "return otelJcmc.readStats(revive(argument)).metrics;", recorded("head-jvb-vp8-360")[6]
     )

@@ -1,4 +1,4 @@
-"""What was recorded of real conferences becomes the same pushes again, whatever the clock is."""
+"""Recordings of real conferences become the same pushes again, whatever the clock shows."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from client.replaying import replay
 from client.reports import faults
 from recordings import Recording, load, names
 
-# Nobody has told the library anything before the first statistics.
+# Before the first statistics, the library knows nothing.
 RECORDED = [name for name in names() if name != "failed-join"]
 
 
@@ -49,7 +49,7 @@ def test_a_replay_is_the_same_each_time(tab: Tab) -> None:
 
 
 def test_what_was_pushed_then_is_pushed_in_the_replay(tab: Tab) -> None:
-    """Numbers of the library, which are the same whatever the client is."""
+    """The library's numbers, which are the same whatever the client is."""
     recording = load("loss-down")
     pushed = _bitrates(recording)
     again = told(replay(tab, recording, "ada"), "bitrate_download")
@@ -68,5 +68,5 @@ def test_a_push_that_is_given_up_in_a_cut_is_none(tab: Tab) -> None:
     seconds = mend.t - cut.t
     assert 24 < seconds < 27
     ada, bob = (replay(tab, recording, who) for who in ("ada", "bob"))
-    # bob's way to the service is sound, and he pushes in the outage, too.
+    # bob's way to the service is good, and he pushes in the outage, too.
     assert len(bob) - len(ada) >= seconds / 2 - 4

@@ -1,4 +1,4 @@
-"""`readReport` over time: outages, resets, reports of the peer that come late, and chance."""
+"""`readReport` over time: outages, resets, late reports of the peer, and random cases."""
 
 import random
 from typing import Any
@@ -32,7 +32,7 @@ LABELS = {
 
 
 def test_in_an_outage_nothing_is_received_and_nothing_of_it_is_known(tab: Tab) -> None:
-    """Neither 0 frames a second of a muted peer nor a loss of 100 %: the library tells of that."""
+    """Neither 0 frames a second of a muted peer nor a loss of 100 %, as the library would say."""
 
     def report(received: int, sent: int, at: int) -> Report:
         return [
@@ -47,7 +47,7 @@ def test_in_an_outage_nothing_is_received_and_nothing_of_it_is_known(tab: Tab) -
 
 
 def test_a_path_on_which_nothing_comes_has_no_round_trip(tab: Tab) -> None:
-    """The browser repeats the last one it had, and its estimate, for as long as the path lasts."""
+    """The browser repeats its last value, and its estimate, as long as the path lasts."""
 
     def report(received: int, at: int) -> Report:
         members = {"availableOutgoingBitrate": 3e6, "bytesReceived": received, "timestamp": at}
@@ -69,9 +69,9 @@ def test_loss_after_an_outage_counts_when_packets_come_again(tab: Tab) -> None:
 
 def test_the_peers_report_counts_once_over_its_own_interval(tab: Tab) -> None:
     """
-    Every third report is new, as Chromium has it for audio: the loss over the whole is right.
+    Every third report is new, as Chromium does for audio: the loss over the whole is correct.
 
-    The peer lost 30, 60 and 0 packets; 100 were sent between two samples, 300 per report.
+    The peer lost 30, 60 and 0 packets; 100 were sent between two samples, 300 for each report.
     """
     lost = [0, 0, 0, 30, 30, 30, 90, 90, 90, 90]
     reports = [
@@ -81,13 +81,13 @@ def test_the_peers_report_counts_once_over_its_own_interval(tab: Tab) -> None:
     upload = series(tab, reports, "packetloss_upload")
     assert upload == [None, None, None, 10, None, None, 20, None, None, 0]
     assert sum(value * 3 for value in upload if value is not None) == 90
-    # The level as well: an old one is not told again.
+    # The level, too: an old one is not pushed again.
     jitter = series(tab, reports, "jitter_upload")
     assert jitter == [10, None, None, 10, None, None, 10, None, None, 10]
 
 
 def test_what_is_sent_again_is_not_sent_twice(tab: Tab) -> None:
-    """The peer counts a packet once, however often it had to be asked for."""
+    """The peer counts a packet once, however often it was requested."""
     first = [outbound("O", 100, retransmittedPacketsSent=10), peers("O", 1, 0)]
     second = [outbound("O", 250, retransmittedPacketsSent=60), peers("O", 2, 20)]
     # 20 of (250 - 60) - (100 - 10)
@@ -113,7 +113,7 @@ def test_packets_that_are_lost_and_found_again_and_again_are_not_lost(tab: Tab) 
 
 
 def test_a_stream_that_begins_again_at_0_gives_no_spike(tab: Tab) -> None:
-    """A reset: levels still count, growth does from the next report on."""
+    """A reset: levels still count, growth counts from the next report on."""
 
     def report(packets: int, at: int) -> Report:
         return [
@@ -155,12 +155,12 @@ def test_one_counter_that_falls_costs_itself_alone(tab: Tab) -> None:
 
 
 def test_a_stream_that_comes_late_gives_no_spike(tab: Tab) -> None:
-    """Somebody joins who has sent for long, or is looked at again."""
+    """A participant joins that has sent for long, or whose picture is wanted again."""
     old = [inbound("V1", 100, freezeCount=2), inbound("V1", 200, freezeCount=3)]
     late = [inbound("V2", 90000, freezeCount=700), inbound("V2", 90100, freezeCount=701)]
     reports = [[old[0]], [old[1], late[0]], [old[1] | {"packetsReceived": 300}, late[1]], [late[1]]]
     assert series(tab, reports, "freezes") == [None, 1, 1, None]
-    # And one that goes takes its past along.
+    # A stream that goes takes its past along.
     back = [*reports, [inbound("V2", 90300, freezeCount=703), inbound("V1", 999, freezeCount=9)]]
     assert series(tab, back, "freezes")[-1] == 2
 
@@ -207,14 +207,14 @@ def test_a_member_that_is_no_number_is_not_known(tab: Tab, value: Any) -> None:
 
 
 def chance_member(chance: random.Random, value: Any) -> Any:
-    """Return *value*, or now and then what no report should have."""
+    """Return *value*, or now and then something that no report should have."""
     if chance.random() < 0.95:
         return value
     return chance.choice(("__NaN", "__undefined", None, "17", "many", True, {}))
 
 
 class Walk:
-    """A stream whose counters grow by chance, and begin anew now and then."""
+    """A stream whose counters grow at random, and now and then begin again."""
 
     SLOW = (
         *("freezeCount", "pauseCount", "framesDropped", "packetsLost"),
@@ -238,7 +238,7 @@ class Walk:
         self.is_there = True
 
     def step(self, at: float) -> Stat | None:
-        """Return the stream as the next report has it."""
+        """Return the stream in the next report."""
         if self.chance.random() < 0.05:
             self.is_there = not self.is_there
         if self.chance.random() < 0.05:
@@ -293,7 +293,7 @@ class Walk:
 
 @pytest.mark.parametrize("seed", range(6))
 def test_whatever_the_counters_do_each_value_is_null_or_within_bounds(tab: Tab, seed: int) -> None:
-    """And the server takes every push of it whole."""
+    """And the server accepts every such push completely."""
     chance = random.Random(seed)  # numbers of people who are not there
     kinds = (
         *("inbound-rtp", "outbound-rtp", "remote-inbound-rtp", "candidate-pair", "media-source"),

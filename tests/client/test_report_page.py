@@ -1,4 +1,4 @@
-"""The browser's report in a page: whom the client asks, what it does with a bad answer."""
+"""The browser's report in a page: where the client gets it, and what if it is bad."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from client.reports import READ, Stat, faults, inbound, pair, recorded, transpor
 
 
 def sent(tab: Tab, body: str, argument: Any = None) -> list[dict[str, Any]]:
-    """Return what was pushed by the end of *body*, which has `world`, `room` and `stats`."""
+    """Return the pushes by the end of *body*, which has `world`, `room` and `stats`."""
     calls: list[dict[str, Any]] = tab.run(
         f"""const world = makeWorld();
         const room = makeRoom();
@@ -37,7 +37,7 @@ def video(packets: int, freezes: int) -> Stat:
 
 
 def test_a_push_tells_what_the_active_connection_reports(tab: Tab) -> None:
-    """The recording, through the page: 16 samples, 16 pushes, and the server takes them whole."""
+    """The recording, through the page: 16 samples, 16 pushes, all accepted completely."""
     calls = sent(
         tab,
         """connect(makeConnection(argument, true));
@@ -302,7 +302,7 @@ def test_the_participants_are_those_that_the_room_counts(
 
 
 def test_a_bandwidth_of_0_is_none(tab: Tab) -> None:
-    """Firefox has no estimate, and the library of 2021 began with 0; a bitrate of 0 is one."""
+    """Firefox has no estimate, and the library of 2021 began with 0; a bitrate of 0 is real."""
     calls = sent(
         tab,
         """room.emit("cq.local_stats_updated",
@@ -317,7 +317,7 @@ HANDLERS = "JitsiMeetJS.app.analyticsHandlers"
 
 
 def test_as_an_analytics_script_it_registers_a_handler_each_time(bare_tab: Tab) -> None:
-    """jitsi-meet waits for as many handlers as it has loaded scripts, also loaded again."""
+    """jitsi-meet waits for one handler for each script that it loaded, also if loaded again."""
     bare_tab.run("window.JitsiMeetJS = { app: { analyticsHandlers: [] } };")
     for count in (1, 2):
         bare_tab.load_client()

@@ -1,4 +1,4 @@
-"""The page's token (JWT): where it goes, and when it is renewed."""
+"""The page's token (JWT): where the client sends it, and when it renews it."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ CALL = 'window.room = makeRoom(); setPage(room, { jwt: "a.b.c" });'
 
 
 def sent(tab: Tab, body: str) -> list[dict[str, Any]]:
-    """Return what a pusher sent by the end of *body*, which sets `token` and `environment`."""
+    """Return the requests of a pusher by the end of *body*, which sets `token`, `environment`."""
     calls: list[dict[str, Any]] = tab.run(
         f"""let token = "first";
         const environment = {{ token: () => token }};
@@ -72,7 +72,7 @@ def test_a_token_that_cannot_be_had_costs_no_push(tab: Tab) -> None:
 
 
 def test_a_401_is_tried_again_with_a_newer_token_at_once_and_once(tab: Tab) -> None:
-    """Not before a second is over: at most one push goes in one."""
+    """Not before a second is over: there is at most one push in a second."""
     calls = sent(
         tab,
         """const { world, push } = made();
@@ -119,7 +119,7 @@ def test_a_page_without_a_token_waits_for_minutes_as_well(bare_tab: Tab, jwt: st
 
 
 def test_the_last_push_to_another_origin_has_it_in_the_body(tab: Tab) -> None:
-    """With a header it would have to ask first, and a page that closes cannot."""
+    """A header would need a preflight, for which a closing page has no time."""
     calls = sent(
         tab,
         """environment.isCrossOrigin = true;

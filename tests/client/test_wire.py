@@ -1,4 +1,4 @@
-"""The client's requests as a server gets them, over the real network stack of the browser."""
+"""The client's requests as a server receives them, over the browser's network stack."""
 
 from client.pages import Origin, Tab
 
@@ -19,7 +19,7 @@ def test_a_push_reaches_the_server_that_the_file_came_from(bare_tab: Tab) -> Non
 def test_another_origin_needs_no_preflight_and_learns_no_address(
     bare_tab: Tab, other_origin: Origin
 ) -> None:
-    """The page's address may hold a room's name and a token; a cookie may be anybody's."""
+    """The page's address may contain a conference's name and a token, and a cookie anything."""
     bare_tab.run(f"document.cookie = 'session=secret'; {CALL}")
     bare_tab.page.add_script_tag(url=other_origin.client_file())
     bare_tab.run("room.stats(97.5);")
@@ -48,7 +48,7 @@ def test_who_navigates_away_is_gone_at_once(bare_tab: Tab) -> None:
 def test_a_leave_arrives_where_others_have_the_quota_of_what_outlives_a_page(
     bare_tab: Tab,
 ) -> None:
-    """Chromium allows 64 KiB of it together, and rejects what is more."""
+    """Chromium allows 64 KiB of such requests together, and rejects more."""
     bare_tab.run(CALL)
     bare_tab.load_client()
     bare_tab.run("room.stats(97.5);")
@@ -80,7 +80,7 @@ def test_a_file_that_loads_before_the_call_finds_it(bare_tab: Tab) -> None:
 def test_a_wait_is_read_across_origins_where_the_server_exposes_it(
     bare_tab: Tab, other_origin: Origin
 ) -> None:
-    """Retry-After is not among the headers that a page may read without more."""
+    """By default, a page may not read Retry-After."""
     other_origin.push_status = 503
     other_origin.push_headers = {
         "Retry-After": "40",

@@ -1,8 +1,8 @@
 """
-What `make collector` built, running: a Collector, Prometheus 3, Jaeger, each on ports of its own.
+The programs that `make collector` built: a Collector, Prometheus 3 and Jaeger, on their own ports.
 
-The shipped files are read as they are; a copy in the test's folder has loopback addresses in place
-of those of compose.yaml. Alertmanager is in e2e/alertmanager.py, which is told the binary.
+They read the shipped files unchanged, except that a copy in the test's folder has loopback
+addresses instead of those of compose.yaml. e2e/alertmanager.py runs Alertmanager.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""A crowd of two, and what PromQL has to find of it behind every road: written out by hand."""
+"""A crowd of two, and what PromQL must find of it after every road, written by hand."""
 
 from harness import Service, push_body
 

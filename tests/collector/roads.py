@@ -1,8 +1,8 @@
 """
-The roads from the service to PromQL, each with the shipped file of its end, and all of one naming.
+The roads from the service to PromQL, each with the shipped file of its end, and all in one naming.
 
     pull, text      Prometheus scrapes the service, in the text format
-    pull            the same in OpenMetrics, which it asks for by itself
+    pull            the same in OpenMetrics, which Prometheus asks for by default
     grpc, http      OTLP to a Collector, whose page Prometheus scrapes
     receiver        OTLP to Prometheus itself
     relayed         a Collector scrapes the service and sends OTLP, here to another Collector

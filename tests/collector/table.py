@@ -1,7 +1,7 @@
 """
-What series are at the end of each road, as docs/roads.md has it: made of what Prometheus says.
+The series at the end of each road, as in docs/roads.md, made from the answers of Prometheus.
 
-A cell that is the same behind several roads is one row; the roads stand in the first column.
+A cell that is the same on several roads is one row; the first column names the roads.
 """
 
 import re

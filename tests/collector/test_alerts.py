@@ -1,7 +1,8 @@
 """
-The shipped example in the Alertmanager that was built, and an alert that goes the whole way to it:
-from pushes by the shipped rules in Prometheus 3. Which alert holds back which is in
-e2e/test_alertmanager.py, which is asked here too.
+The shipped example in the Alertmanager that was built, and one alert on the whole way to it.
+
+The alert starts from pushes, through the shipped rules in Prometheus 3. e2e/test_alertmanager.py
+tests which alert holds back which; its tests run here, too.
 """
 
 import re

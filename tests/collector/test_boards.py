@@ -1,8 +1,8 @@
 """
-Every query of the boards and every rule in Prometheus 3 behind each road, with the crowd in which a
-bridge stands out: none fails, and what the pull road answers the others do too.
+Every query of the boards and every rule in Prometheus 3 after each road.
 
-What the answers are is in e2e/test_dashboards.py, on an older Prometheus.
+A crowd pushes in which one bridge stands out. No query fails, and each road has the answers of the
+pull road. e2e/test_dashboards.py tests the answers themselves, on an older Prometheus.
 """
 
 import re

@@ -1,4 +1,4 @@
-"""Every file of collector-config/ that a part of `make collector` reads is one that it takes."""
+"""Each program of `make collector` accepts its files of collector-config/."""
 
 import shutil
 from pathlib import Path

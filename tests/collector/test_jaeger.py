@@ -1,8 +1,8 @@
 """
-Conferences as traces in a real Jaeger: found by what people ask for, with their tree and times.
+Conferences as traces in a real Jaeger: found by the usual searches, with their tree and times.
 
-The service sends by gRPC and by HTTP, straight or through the Collector with its shipped file; what
-is asked is Jaeger's own API, as its page asks it.
+The service sends by gRPC and by HTTP, directly or through the Collector with its shipped file. The
+tests use Jaeger's own API, as its page does.
 """
 
 import json

@@ -1,8 +1,8 @@
 """
-A Collector that is killed, full or slow: what docs/traces.md says is kept is kept, and metrics are
-as they are now with the next export.
+A Collector that is killed, full or slow: everything that docs/traces.md promises is kept.
 
-It runs the shipped file; where its spans go on to is the sink in this process.
+Metrics are up to date with the next export. The Collector runs the shipped file; its spans go on to
+the sink in this process.
 """
 
 import signal

@@ -1,8 +1,7 @@
 """
-What receivers do and ask for, at a real Collector: certificates of clients, a proxy in between,
-compression, small limits.
+Demands of receivers, on a real Collector: client certificates, a proxy, compression, small limits.
 
-What a Collector can't do (redirects, odd answers, partial success) is in tests/otlp, with the sink.
+tests/otlp tests with the sink what a Collector cannot do: redirects, odd answers, partial success.
 """
 
 import json

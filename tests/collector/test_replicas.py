@@ -1,4 +1,4 @@
-"""Two replicas behind the shipped nginx, pulled by Prometheus 3 with prometheus-replicas.yaml."""
+"""Two replicas behind the shipped nginx, scraped by Prometheus 3 (prometheus-replicas.yaml)."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """
-The same two people at the end of every road, in both namings: PromQL gives what they pushed, and
-docs/roads.md says what each series is there and for how long one who has left is shown.
+The same two participants at the end of every road, in both namings.
 
-`GOLDEN=write` writes the tables of that page anew.
+PromQL gives what they pushed. docs/roads.md says what each series is there, and for how long a
+participant that left is shown. `GOLDEN=write` writes the tables of that page again.
 """
 
 import os

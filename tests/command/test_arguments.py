@@ -1,4 +1,4 @@
-"""The command line: what its help says, what a wrong word is answered, and how it exits."""
+"""The command line: its help, its answers to wrong words, its exit codes."""
 
 import json
 import os
@@ -42,12 +42,12 @@ def ran(
 
 
 def parsed(words: list[str]) -> Any:
-    """Return the arguments that *words* are."""
+    """Return the arguments in *words*."""
     return parse(*make_parser(), words)
 
 
 def help_of(name: str) -> str:
-    """Return the help of a command, with the lines of an option in one."""
+    """Return the help of a command, with each option on one line."""
     _, commands = make_parser()
     return re.sub(r"\n {6,}", " ", commands[name].format_help())
 
@@ -73,7 +73,7 @@ def test_every_option_says_what_it_does(name: str) -> None:
 
 
 def examples_of(parser: ArgumentParser) -> list[str]:
-    """Return the examples below a help, without what is said of each."""
+    """Return the examples in a help, without their comments."""
     shown = re.findall(r"^  (.*?otel-jcmc .*)$", parser.epilog or "", re.MULTILINE)
     return [re.sub(r" +#.*", "", each) for each in shown]
 
@@ -92,7 +92,7 @@ def test_every_example_of_a_help_can_be_typed() -> None:
     assert tried == set(COMMANDS)
 
 
-# A wrong word
+# Wrong words
 
 
 @pytest.mark.parametrize(
@@ -101,7 +101,7 @@ def test_every_example_of_a_help_can_be_typed() -> None:
         ("sesions", "otel-jcmc: error: there is no command sesions: is sessions meant?"),
         ("chekc", "otel-jcmc: error: there is no command chekc: is check meant?"),
         ("help", "otel-jcmc: error: there is no command help: is --help meant?"),
-        # What serve starts is nobody's to type.
+        # Nobody types the arguments of processes that serve starts.
         ("exprot", "otel-jcmc: error: there is no command exprot"),
         ("--vresion", "otel-jcmc: error: there is no option --vresion: is --version meant?"),
         (
@@ -185,7 +185,7 @@ def test_the_exit_codes_are_those_of_the_help() -> None:
     assert ran("check", "--jsn").returncode == 2
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
-        # What a shell has begun in the background ignores Ctrl-C, and so does what it begins.
+        # Processes that a shell starts in the background ignore Ctrl-C, and so do their children.
         before = signal.signal(signal.SIGINT, signal.default_int_handler)
         waiting = subprocess.Popen([sys.executable, "-m", "otel_jcmc", "sessions", "--url", url])
         signal.signal(signal.SIGINT, before)
@@ -233,7 +233,7 @@ def test_check_as_json_says_the_same(tmp_path: Path) -> None:
     assert told["about"] == [line.removeprefix("# ") for line in lines if line.startswith("#")]
 
 
-# Whose settings, and which service
+# Which settings, and which service
 
 
 def test_check_says_whose_settings_it_shows(tmp_path: Path) -> None:
@@ -275,7 +275,7 @@ def test_a_url_is_the_same_for_whoever_pushes_and_whoever_reads(shared_service: 
         assert ran("simulate", *ONE_PUSH, "--url", url).returncode == 0
         read = ran("sessions", "--conference", "one-url", "--json", "--url", url)
         assert json.loads(read.stdout)["sessions"]
-    # As it was, too.
+    # A past conference, too.
     assert ran("simulate", *ONE_PUSH, "--url", f"{shared_service.url}/metrics/push").returncode == 0
 
 

@@ -1,4 +1,4 @@
-"""`otel-jcmc conference`, and `sessions` for many at once, at a running service."""
+"""`otel-jcmc conference`, and `sessions` for many at once, with a running service."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ Shown = Callable[..., tuple[int, str, str]]
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service with a meeting of two, of whom one had it bad; and others by that name."""
+    """Return a service with a conference of two, one of them bad, and others by that name."""
     server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
     server.start()
     with redis.Redis.from_url(server.url) as client:
@@ -46,7 +46,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def _fill(past: Past) -> None:
-    """Write who was there."""
+    """Write the participants."""
 
     def minute(n: int, state: int, cause: int = 0) -> Sample:
         at = NOON + n * MINUTE
@@ -78,7 +78,7 @@ def _fill(past: Past) -> None:
 
 @pytest.fixture
 def show(service: Service, capsys: pytest.CaptureFixture[str]) -> Shown:
-    """Return what runs a command of the two."""
+    """Return a function that runs one of the two commands."""
 
     def shown(command: str, *arguments: str) -> tuple[int, str, str]:
         parser = ArgumentParser()
@@ -102,7 +102,7 @@ def test_a_meeting_is_a_bar_for_each_of_its_people(show: Shown) -> None:
     assert bob.startswith("b\ufffdb  eu  good")
     assert max(map(len, lines)) <= 100
     bars = [line[len("ann  eu  bad: downlink  ") - 1 :] for line in (ann, bob)]
-    # Two of ten minutes; who was there for five of them has no more.
+    # Two of ten minutes; one was there for only five of them.
     assert bars[0].count("█") / len(bars[0]) == pytest.approx(0.2, abs=0.04)
     assert len(bars[1]) / len(bars[0]) == pytest.approx(0.5, abs=0.03)
     assert set(bars[1].strip()) == {"▁"}
@@ -198,5 +198,5 @@ def test_a_table_cuts_names_first_and_leaves_out_what_says_nothing() -> None:
     assert told[0] == ["id", "conference", "how"]
     assert columns(told, (1,), 80).splitlines()[1] == "1   a-very-long-name  bad: uplink"
     assert columns(told, (1,), 28).splitlines()[1] == "1   a-very-long  bad: uplink"
-    # Of a terminal that is narrower yet.
+    # On an even narrower terminal.
     assert columns(told, (1,), 18).splitlines()[1] == "1   a-very-l  bad:"

@@ -1,4 +1,4 @@
-"""The log of a process of our own: one line an event, and where something failed, not with what."""
+"""The log of our processes: one line for an event; errors say where, and quote no data."""
 
 import subprocess
 import sys
@@ -7,7 +7,7 @@ import pytest
 
 SECRET = "Ada-Lovelace-7c1f"
 
-# Each raises an error whose text is somebody's, where somebody else's code logs it.
+# Each raises an error with a personal text, where another's code logs it.
 UNEXPECTED = {
     "logged": """
 try:
@@ -97,7 +97,7 @@ set_up_logging("DEBUG")
 
 
 def written(program: str) -> list[str]:
-    """Return the lines that *program* writes."""
+    """Return the lines that *program* logs."""
     ran = subprocess.run(
         [sys.executable, "-c", PROLOGUE + program],
         capture_output=True,

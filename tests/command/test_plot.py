@@ -8,7 +8,7 @@ NOON = 1_772_366_400.0
 
 
 def points(*values: float | None, seconds: float = 30.0) -> list[Point]:
-    """Return points that follow each other, without a range."""
+    """Return successive points, without a range."""
     return [
         Point(NOON + n * seconds, NOON + (n + 1) * seconds, value, None, None)
         for n, value in enumerate(values)
@@ -16,7 +16,7 @@ def points(*values: float | None, seconds: float = 30.0) -> list[Point]:
 
 
 def test_a_fall_is_seen() -> None:
-    """In the column that has both there is all that is in between."""
+    """The column with both values is filled between them."""
     assert plot(points(100, 100, 50, 0), 27, top=100, signs=ASCII) == [
         "100 |***********",
         "    |",

@@ -1,4 +1,4 @@
-"""`otel-jcmc sessions`, as a process, at a running service."""
+"""`otel-jcmc sessions`, as a process, with a running service."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ from otel_jcmc.store.embedded import EmbeddedStore
 
 TOKEN = "a-token-for-people-who-read"
 WHO = {73: "Windows", 74: "10", 71: "Chrome", 72: "126.0.0.0", 69: "eu-west"}
-# Of an hour: ten minutes bad by the uplink, quality 75.3 and down to 10.
+# Of an hour: ten minutes bad by the uplink; quality 75.3, at worst 10.
 TOTALS = Totals(
     [
         VitalTotal(753 * 36_000, 36_000, 6000, 100),
@@ -46,7 +46,7 @@ ODD = "evil\x1b[2Jroom"
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
-    """Return a Redis of one's own, with some sessions in it."""
+    """Return a Redis for one module, with some sessions."""
     server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
     server.start()
     with redis.Redis.from_url(server.url) as client:
@@ -97,7 +97,7 @@ def service(past: Past, sid: str, tmp_path_factory: pytest.TempPathFactory) -> I
 def sessions(
     service: Service, *arguments: str, **environ: str
 ) -> "subprocess.CompletedProcess[str]":
-    """Run the command where the service of the settings is *service*, or at *url*."""
+    """Run the command with *service* as the service of the settings, or at *url*."""
     return subprocess.run(
         [sys.executable, "-m", "otel_jcmc", "sessions", *arguments],
         capture_output=True,
@@ -117,7 +117,7 @@ def sessions(
 
 
 class Ran(NamedTuple):
-    """What the command did, run in this process: a process of its own is half a second."""
+    """The result of a command in this process; a process of its own takes half a second."""
 
     code: int
     out: str
@@ -126,7 +126,7 @@ class Ran(NamedTuple):
 
 @pytest.fixture
 def show(service: Service, capsys: pytest.CaptureFixture[str]) -> Callable[..., Ran]:
-    """Return what runs the command."""
+    """Return a function that runs the command."""
 
     def shown(*arguments: str) -> Ran:
         parser = ArgumentParser()
@@ -155,7 +155,7 @@ def test_a_table_has_the_newest_first(service: Service, sid: str) -> None:
         (None, 60.0, "left", "-/1m"),
         (0.0, 60.0, "left", "0/1m"),
         (30.0, 60.0, None, "30s/1m+"),
-        # The first push tells of ten seconds before the session.
+        # The first push covers ten seconds before the session.
         (20.0, 12.0, "left", "12s/12s"),
     ],
 )
@@ -210,7 +210,7 @@ def test_one_session_is_drawn_in_80_columns(service: Service, sid: str) -> None:
     assert max(map(len, lines[7:])) == 80
     assert lines[7].startswith("100 ┤")
     assert lines[-1].split() == ["12:00", "12:30", "13:00"]
-    # Ten minutes of an hour of which nothing is known.
+    # Ten minutes of an hour are unknown.
     axis = lines[-2].strip().removeprefix("└")
     assert 11 <= axis.count(" ") <= 14
     assert set(axis) == {"─", " "}
@@ -239,7 +239,7 @@ def test_who_rated_a_call_and_who_was_no_ordinary_participant(
 
 
 def test_a_failure_is_shown_with_its_cause(show: Callable[..., Ran], past: Past) -> None:
-    """In a conference of its own and long before the others, which are counted."""
+    """In a conference of its own, long before the others, which are counted."""
     began = NOON - 86_400_000
     failed = past.session(began, "never", "x", ended_ms=began + 4000, reason="failed")
     key = f"{past.base(failed)}session:{failed}"
@@ -318,7 +318,7 @@ def test_the_port_that_is_not_for_browsers_is_asked_if_there_is_one(short_path: 
 
 @contextmanager
 def answering(answer: bytes) -> Iterator[tuple[str, list[str]]]:
-    """Return where one request is answered so, and the heads that came."""
+    """Return the address of one answer, and the heads that come."""
     heads: list[str] = []
     with socket.create_server(("127.0.0.1", 0)) as listener:
 
@@ -335,7 +335,7 @@ def answering(answer: bytes) -> Iterator[tuple[str, list[str]]]:
 
 
 def test_the_token_of_the_settings_is_sent(capsys: pytest.CaptureFixture[str]) -> None:
-    """To a service that asks for nothing else."""
+    """To a service that does not demand one."""
     with answering(b"HTTP/1.1 401 No\r\ncontent-length: 5\r\n\r\nnever") as (url, heads):
         parser = ArgumentParser()
         _add_sessions(parser)

@@ -1,4 +1,4 @@
-"""`otel-jcmc summary`: the table of groups, and as a process at a running service."""
+"""`otel-jcmc summary`: its table of groups, and as a process with a running service."""
 
 import csv
 import io

@@ -1,8 +1,8 @@
 """
-The stories of conferences by a bridge: what happens to one of three, step by step.
+The stories of conferences through a bridge: what happens to one of three, step by step.
 
-It happens to ada, but where it happens to everybody. All three see and hear each other through
-the bridge of tests/bridge.
+It happens to ada, except where it happens to all. All three see and hear each other through the
+bridge of tests/bridge.
 """
 
 from dataclasses import replace
@@ -19,8 +19,8 @@ STEADY_SECONDS = 24
 
 
 def bridge_stories(interval_ms: int) -> dict[str, Story]:
-    """Return all of them, by their names, for calls with so long between two statistics."""
-    # Until reports of the other side cover the new conditions, and one push tells of them.
+    """Return all stories by name, for calls with so much time between two statistics."""
+    # Until the other side's reports cover the new conditions, and one push has them.
     settled = 4 + 1.5 * interval_ms / 1000
     steady = STEADY_SECONDS + settled
     after = 4 + 1.5 * interval_ms / 1000
@@ -129,7 +129,7 @@ def _passing(
     begin: list[Step],
     end: list[Step] | None = None,
 ) -> Story:
-    """Return a story in which something begins, ends, and is watched for so long *after* that."""
+    """Return a story in which something begins and ends, with a time *after* that."""
     over = 1 + seconds
     sound = [Step(over, Do.NET, "ada")] if any(step.do is Do.NET for step in begin) else []
     ends = sound + [replace(step, at=over) for step in end or []]

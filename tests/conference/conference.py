@@ -1,9 +1,9 @@
 """
 Conferences with the real lib-jitsi-meet, in tabs of a real browser with a fake camera.
 
-`running_site` serves the page: the library, `app.js` that stands for jitsi-meet, `relayed.js`
-that leads the call through the relay, and the client file, which comes from the service. `Tab` is
-one participant, who has a browser context and so a process of their own.
+`running_site` serves the page: the library, `app.js` instead of jitsi-meet, `relayed.js`, which
+sends the call through the relay, and the service's client file. `Tab` is one participant with a
+browser context, and therefore a process, of its own.
 """
 
 import json
@@ -33,11 +33,11 @@ _FLAGS = [
     "--use-fake-device-for-media-stream",
     "--use-fake-ui-for-media-stream",
     "--autoplay-policy=no-user-gesture-required",
-    # The call goes over 127.0.0.1 alone, whatever networks there are.
+    # The call only uses 127.0.0.1, whatever networks there are.
     "--allow-loopback-in-peer-connection",
-    # A process that is kept ready belongs to no tab: `slow.py` looks for a tab's own.
+    # A spare process belongs to no tab: `slow.py` looks for a tab's own.
     "--disable-features=WebRtcHideLocalIpsWithMdns,SpareRendererForSitePerProcess",
-    # All tabs but one are in the background.
+    # All tabs except one are in the background.
     "--disable-renderer-backgrounding",
     "--disable-background-timer-throttling",
     "--disable-backgrounding-occluded-windows",
@@ -49,8 +49,8 @@ _FILES = {
     "/jquery.js": PACKAGES / "jquery" / "dist" / "jquery.min.js",
     "/lib-jitsi-meet.js": PACKAGES / "lib-jitsi-meet" / "lib-jitsi-meet.min.js",
 }
-# The library calls another page directly in Chromium alone; elsewhere it waits for a bridge, which
-# nothing here has. How it reads the browser's reports does not depend on that.
+# The library makes direct calls only in Chromium; elsewhere it waits for a bridge, which does not
+# exist here. How it reads the browser's reports does not depend on that.
 _NEVER_DIRECT = "b.default.isFirefox()||b.default.isWebKitBased()"
 
 
@@ -69,10 +69,10 @@ Keep = Callable[[str, dict[str, Any]], None]
 @contextmanager
 def running_site(client_file: str, relay: Relay, keep: Keep | None = None) -> Iterator[str]:
     """
-    Serve the conference's page and the relay's stand-ins; the URL.
+    Serve the conference's page and the relay's stand-ins; return the URL.
 
     In *client_file*, the client file's URL, `{tab}` stands for the name of the tab. *keep* gets
-    that name and what `recorder.js` tells in it: `t` in seconds since 1970, `kind` and `data`.
+    that name and what `recorder.js` reports in it: `t` in seconds since 1970, `kind` and `data`.
     """
     for path in _FILES.values():
         if not path.exists():
@@ -133,10 +133,10 @@ class Tab:
     One participant's page.
 
     Attributes:
-        name: of this tab alone; the relay knows its datagrams by it.
+        name: unique; the relay knows the tab's datagrams by it.
         participant: the id in the conference, once joined.
         room: the name of the conference, once the page is open.
-        complaints: words on its console and errors that nobody caught, but for the library's.
+        complaints: console lines and uncaught errors, except the library's.
         process: the id of the page's process.
     """
 
@@ -152,7 +152,7 @@ class Tab:
     complaints: list[str] = field(default_factory=list)
 
     def open(self, room: str, xmpp: str, focus: str = FOCUS) -> None:
-        """Load the page of the conference *room*, which has that *focus*."""
+        """Load the page of the conference *room*, with that *focus*."""
         self.room = room
         self.page.on("console", self._hear)
         self.page.on("pageerror", lambda error: self.complaints.append(f"thrown: {error.stack}"))
@@ -162,43 +162,43 @@ class Tab:
         self.page.goto(f"{self.site}/?{urlencode(asked)}")
 
     def join(self) -> None:
-        """Join the conference; for the second time, as one who comes back."""
+        """Join the conference; the second time, come back."""
         self.participant = self.page.evaluate("() => join()")
 
     def leave(self) -> float:
-        """Leave the conference and stay on the page; the time when that was asked for."""
+        """Leave the conference and stay on the page; return the time of the request."""
         asked_at = time.time()
         self.page.evaluate("() => leave()")
         return asked_at
 
     def close(self) -> float:
-        """Close the tab as its user does; the time when that was asked for."""
+        """Close the tab as its user does; return the time of the request."""
         asked_at = time.time()
         self.page.close(run_before_unload=True)
         return asked_at
 
     def kill(self) -> float:
-        """Kill the page's process, right after a push; the time when that was answered."""
+        """Kill the page's process right after a push; return the time of the answer."""
         with self.page.expect_response(_is_push):
             pass
-        # The renderer dies of it where it stands, before the page could hear of a navigation.
+        # The renderer dies at once, before the page can notice a navigation.
         with self.page.expect_event("crash"), suppress(Error):
             self.page.goto("chrome://crash")
         return self._pushed_at
 
     def slow(self, stopped_ms: int) -> None:
-        """Stop the page's process for so long each time that it has run for 1 ms; 0: no more."""
+        """Stop the page's process for so long after each 1 ms that it runs; 0: never."""
         if stopped_ms:
             self._slow.enter_context(slowed(self.process, stopped_ms))
         else:
             self._slow.close()
 
     def count_uplink(self) -> Count:
-        """Return what the browser itself knows of its uplink."""
+        """Return what the browser itself counts of its uplink."""
         return Count(**self.page.evaluate("() => countUplink()"))
 
     def sessions(self) -> list[str]:
-        """Return the ids of the sessions that the client has pushed for, in order."""
+        """Return the ids of the sessions for which the client has pushed, in order."""
         self.page.evaluate("1")  # Playwright's events come while it is asked something
         return self._sessions
 
@@ -222,7 +222,7 @@ def _is_push(response: Response) -> bool:
 
 @contextmanager
 def opened_tab(browser: Browser, site: str, name: str) -> Iterator[Tab]:
-    """Open an empty tab; whatever it complains of by the end is a failure."""
+    """Open an empty tab; the test fails if it has complained by the end."""
     others = renderers(browser)
     context = browser.new_context(permissions=["camera", "microphone"])
     tab = Tab(context.new_page(), name, site)

@@ -1,4 +1,4 @@
-"""Fixtures of the conferences: the whole road from a fake camera to Prometheus, all of it real."""
+"""Fixtures of the conferences: the whole road from a fake camera to Prometheus."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -59,7 +59,7 @@ def site(road: Service, relay: Relay) -> Iterator[str]:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Return a headless Chromium; not for the session: no test after it could run a loop."""
+    """Return a headless Chromium; not for the whole run, because later tests could run no loop."""
     with running_browser() as chromium:
         yield chromium
 
@@ -68,7 +68,7 @@ def browser() -> Iterator[Browser]:
 def meet(
     browser: Browser, site: str, xmpp: str, room: str, prometheus: Prometheus
 ) -> Iterator[Meet]:
-    """Return what lets participants join the test's conference, until Prometheus knows them."""
+    """Return a function that lets participants join, until Prometheus knows them."""
     with ExitStack() as stack:
 
         def join(*names: str) -> list[Tab]:
@@ -89,6 +89,6 @@ def seen(prometheus: Prometheus, tab: Tab) -> dict[str, float]:
 
 
 def numbers(prometheus: Prometheus, tab: Tab) -> dict[str, float]:
-    """Return the same but for what the service itself says of whoever is there."""
+    """Return the same without the series that the service itself derives."""
     found = seen(prometheus, tab)
     return {name: value for name, value in found.items() if name.partition("{")[0] not in OURS}

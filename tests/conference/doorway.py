@@ -1,8 +1,8 @@
 """
-The way from each tab to the service, which can be cut for one tab; it notes each push.
+The way from each tab to the service. It can be cut for one tab, and it notes each push.
 
-A request that meets a cut waits, as TCP does: it goes on when the way is there again, unless the
-browser has given it up by then.
+A request that meets a cut waits, as with TCP. It goes on when the cut is over, unless the browser
+has given it up.
 """
 
 import http.client
@@ -28,10 +28,10 @@ _HOP_BY_HOP = {"connection", "host", "keep-alive", "transfer-encoding", "content
 @dataclass
 class Doorway:
     """
-    A running way: `url` has `{tab}` where the name of the tab is to be.
+    A running way: `url` has `{tab}` instead of the name of the tab.
 
     Attributes:
-        cut: the tabs that can't reach the service now.
+        cut: the tabs that cannot reach the service now.
     """
 
     url: str = ""
@@ -39,7 +39,7 @@ class Doorway:
     _is_over: threading.Event = field(default_factory=threading.Event)
 
     def wait(self, tab: str, connection: socket.socket) -> bool:
-        """Wait until *tab* reaches the service; whether its request is still wanted then."""
+        """Wait until *tab* can reach the service; return whether the request is still wanted."""
         while tab in self.cut:
             if self._is_over.wait(0.02) or _is_given_up(connection):
                 return False
@@ -51,8 +51,8 @@ def running_doorway(service_url: str, note: Note) -> Iterator[Doorway]:
     """
     Run a way to the service.
 
-    *note* gets the tab of each push that has gone through, and `t` (when it came, seconds since
-    1970), `body` and the answer's `status`.
+    *note* gets the tab of each push that passed, and `t` (its arrival, seconds since 1970), `body`
+    and the answer's `status`.
     """
     doorway = Doorway()
     netloc = urlsplit(service_url).netloc

@@ -1,9 +1,8 @@
 """
-A real Firefox, driven by WebDriver BiDi as Firefox itself speaks it.
+A real Firefox, driven by WebDriver BiDi, which Firefox itself speaks.
 
-Playwright drives a build of its own only, which is not to be had everywhere. Each seat has a
-user context, as a window of its own.
-https://w3c.github.io/webdriver-bidi/
+Playwright only drives a build of its own, which is not available everywhere. Each seat has a user
+context, like a window of its own. https://w3c.github.io/webdriver-bidi/
 """
 
 import base64
@@ -30,7 +29,7 @@ _PREFERENCES = {
     "media.navigator.permission.disabled": True,
     "media.autoplay.default": 0,
     "media.peerconnection.ice.obfuscate_host_addresses": False,
-    # Nothing leaves the machine: there is no proxy at that port.
+    # Nothing leaves the machine, because there is no proxy at that port.
     "network.proxy.type": 1,
     "network.proxy.http": "127.0.0.1",
     "network.proxy.http_port": 9,
@@ -42,9 +41,9 @@ _PREFERENCES = {
     "network.captive-portal-service.enabled": False,
     "network.connectivity-service.enabled": False,
 }
-# Firefox makes no calls over loopback: it gets a network of its own, with this one address.
+# Firefox makes no calls over loopback, so it gets a network with this one address.
 FIREFOX_HOST = "10.99.0.1"
-# Without a route to anywhere it makes none either; at the other end of this one is nobody.
+# It also needs some route; nothing is at the other end of this one.
 _OWN_NETWORK = f"""
 ip link set lo up
 ip link add call type veth peer name nobody
@@ -72,12 +71,12 @@ def is_in_own_network() -> bool:
 
 
 def firefox_path() -> str:
-    """Return Firefox's path. Its absence is an error: who asks for it wants it."""
+    """Return Firefox's path; a missing one is an error, because the caller asked for it."""
     return shutil.which("firefox-esr") or shutil.which("firefox") or missing("Firefox")
 
 
 class _WebSocket:
-    """A WebSocket to a server on loopback, of text alone (RFC 6455)."""
+    """A WebSocket to a server on loopback, for text only (RFC 6455)."""
 
     def __init__(self, url: str) -> None:
         parts = urlsplit(url)
@@ -134,7 +133,7 @@ class Firefox:
     _ids: Iterator[int] = field(default_factory=lambda: count(1))
 
     def ask(self, method: str, **params: Any) -> dict[str, Any]:
-        """Return what a command of WebDriver BiDi answers."""
+        """Send a command of WebDriver BiDi, and return the answer."""
         number = next(self._ids)
         self.socket.send(json.dumps({"id": number, "method": method, "params": params}))
         while (answer := json.loads(self.socket.receive())).get("id") != number:
@@ -156,7 +155,7 @@ class FirefoxSeat:
         self.firefox.ask("browsingContext.navigate", context=self.context, url=url, wait="complete")
 
     def run(self, script: str) -> Any:
-        """Run an expression of JavaScript; what it promises is waited for."""
+        """Run a JavaScript expression, and wait for its promise."""
         answer = self.firefox.ask(
             "script.evaluate",
             expression=script,
@@ -175,7 +174,7 @@ class FirefoxSeat:
         raise NotImplementedError
 
     def slow(self, stopped_ms: int) -> None:
-        """Slow the page's process down; Firefox does not tell which it is."""
+        """Slow the page's process down; Firefox does not say which one it is."""
         raise NotImplementedError
 
 
@@ -194,7 +193,7 @@ def running_firefox(folder: Path) -> Iterator[Firefox]:
         assert process.stderr is not None
         said = (line.partition("WebDriver BiDi listening on ")[2] for line in process.stderr)
         url = next(filter(None, said)).strip()
-        # It says more, which nobody reads.
+        # It prints more, which is not read.
         threading.Thread(target=process.stderr.read, daemon=True).start()
         firefox = Firefox(_WebSocket(f"{url}/session".replace("ws:", "http:")))
         try:
@@ -208,7 +207,7 @@ def running_firefox(folder: Path) -> Iterator[Firefox]:
 
 @contextmanager
 def opened_firefox_seat(firefox: Firefox, _: str) -> Iterator[FirefoxSeat]:
-    """Open an empty tab in a user context of its own; Firefox need not know its name."""
+    """Open an empty tab in a user context of its own; Firefox does not need its name."""
     user = firefox.ask("browser.createUserContext")["userContext"]
     context = firefox.ask("browsingContext.create", type="tab", userContext=user)["context"]
     yield FirefoxSeat(firefox, context)

@@ -1,8 +1,8 @@
 """
-The stories that are held out: the rules of the verdict are not made with them, only judged by them.
+The held-out stories: they test the rules of the verdict, and no rule is made with them.
 
-Each is one of the other stories with other figures. Its name is that one's, and a number. Once they
-have been judged and a rule is made with them, they are seen: others are held out then.
+Each is another story with other figures; its name is that story's name and a number. Once they have
+been used to make a rule, they count as seen, and other stories are held out.
 """
 
 from collections.abc import Iterator
@@ -21,11 +21,11 @@ class Figures(NamedTuple):
 
     Attributes:
         sound: a number for the name of the story in which nothing happens.
-        losses: percent, up and down; of a call of two the first is of the way down.
-        far_ms, less_far_ms: each way, by a bridge and of a call of two.
-        receives, sends, both: for how long a slow process is stopped each time.
+        losses: percent, up and down; in a call of two, the first is of the way down.
+        far_ms, less_far_ms: in each direction, through a bridge and in a call of two.
+        receives, sends, both: how long a slow process is stopped each time.
         dead_seconds, steady_seconds: how long it lasts.
-        lines: of the camera; fewer have a lower bit rate.
+        lines: of the camera; fewer lines have a lower bit rate.
     """
 
     sound: int
@@ -45,12 +45,12 @@ _HELD = Figures(3, (9, 13), 215, 120, 35, 24, 32, 15, 34, lines=180)
 
 
 def seen_stories() -> dict[str, Story]:
-    """Return those that were held out once, by their names."""
+    """Return the stories that were held out in the past, by name."""
     return _stories(_SEEN)
 
 
 def held_stories() -> dict[str, Story]:
-    """Return those that are held out now, by their names."""
+    """Return the stories that are held out now, by name."""
     return _stories(_HELD)
 
 
@@ -113,7 +113,7 @@ def _slow(of: Figures) -> Iterator[Story]:
 
 
 def story_of(name: str) -> str:
-    """Return which of the other stories the held one called *name* is like."""
+    """Return the other story that the held-out one called *name* resembles."""
     return name.rpartition("-")[0]
 
 

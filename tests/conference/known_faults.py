@@ -1,7 +1,7 @@
 """
-What of a story is not told as it is: the one list of it, by story and metric.
+The known faults: what is exported wrongly of a story, by story and metric, in one list.
 
-`test_stories.py` fails when one of these is told rightly, as it does when another one is not.
+`test_stories.py` fails if one of these is right, and also if another metric is wrong.
 """
 
 KNOWN_FAULTS: dict[str, set[str]] = {

@@ -16,14 +16,14 @@ from ports import free_port
 HERE = Path(__file__).parent
 UNPACKED = ROOT / ".cache" / "prosody"
 
-# Where calls of two find their focus, and where conferences by a bridge do, if one is running.
+# The focus of calls of two, and the focus of conferences through a bridge, if one runs.
 FOCUS: Final = "focus.meet.local"
 BRIDGE_FOCUS: Final = "bridge.meet.local"
 _SECRET: Final = "bridge"
 BRIDGE: Final = "jvb-1"
 REGION: Final = "region-1"
 
-# Nobody logs in; mod_focus.lua stands for jicofo where no bridge is needed.
+# Nobody logs in; mod_focus.lua replaces jicofo if no bridge is needed.
 _CONFIG = Template("""
 run_as_root = true
 data_path = "$folder"
@@ -56,7 +56,7 @@ Component "$bridge_focus"
 
 
 class Prosody(NamedTuple):
-    """A running Prosody: the URL of its WebSocket, and the port where components connect."""
+    """A running Prosody: the URL of its WebSocket, and its port for components."""
 
     url: str
     component_port: int
@@ -79,7 +79,7 @@ def running_prosody(folder: Path) -> Iterator[Prosody]:
 
 @contextmanager
 def running_bridge(prosody: Prosody, log: Path) -> Iterator[None]:
-    """Run what stands for jicofo and jitsi-videobridge at *prosody*, with a *log*."""
+    """Run the stand-ins for jicofo and jitsi-videobridge at *prosody*, with a *log*."""
     asked = [str(prosody.component_port), _SECRET, BRIDGE_FOCUS, BRIDGE, REGION]
     command = [sys.executable, "-m", "bridge", *asked]
     with running(command, log, cwd=ROOT / "tests"):

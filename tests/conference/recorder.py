@@ -1,8 +1,8 @@
 """
-Tells a story with real browsers and keeps what happened: a recording.
+Plays a story with real browsers and records what happens.
 
-A recording is a list of lines, each with `t` (seconds since it began), `who`, `kind` and `data`.
-tests/recordings/README.md says what each kind has.
+A recording is a list of lines, each with `t` (seconds since the start), `who`, `kind` and `data`.
+tests/recordings/README.md describes each kind.
 """
 
 import json
@@ -30,7 +30,7 @@ _SERIES = re.compile(r'jitsi_jcmc_(\w+)\{.*participant_id="([^"]+)".*\} (\S+)$')
 _EVERY_SECONDS = 0.5
 CHROMIUM, FIREFOX = "Chromium", "Firefox"
 LOOPBACK = "127.0.0.1"
-# What app.js has for a step.
+# Steps that app.js performs.
 _SCRIPTS = {
     Do.MUTE: "muteCamera(true)",
     Do.UNMUTE: "muteCamera(false)",
@@ -46,13 +46,13 @@ _SCRIPTS = {
 
 @dataclass
 class Recording:
-    """What is being recorded now: its lines, from any thread."""
+    """The present recording: its lines, from any thread."""
 
     began: float = field(default_factory=time.time)
     lines: list[dict[str, Any]] = field(default_factory=list)
 
     def add(self, who: str, kind: str, data: Any, at: float | None = None) -> None:
-        """Keep a line; *at* is in seconds since 1970, None for now."""
+        """Keep a line; *at* is in seconds since 1970; None: now."""
         seconds = round((at or time.time()) - self.began, 3)
         self.lines.append({"t": seconds, "who": who, "kind": kind, "data": data})
 
@@ -65,13 +65,13 @@ class Recording:
 
 
 class Seat(Protocol):
-    """A page in a browser, as a story needs it."""
+    """A page in a browser, with what a story needs."""
 
     def go(self, url: str) -> object:
         """Load a page."""
 
     def run(self, script: str) -> object:
-        """Run an expression of JavaScript; what it promises is waited for."""
+        """Run a JavaScript expression, and wait for its promise."""
 
     def wait(self, seconds: float) -> None:
         """Let time pass."""
@@ -80,7 +80,7 @@ class Seat(Protocol):
         """Kill the page's process, right after a push."""
 
     def slow(self, stopped_ms: int) -> object:
-        """Stop the page's process for so long each time that it has run for 1 ms; 0: no more."""
+        """Stop the page's process for so long after each 1 ms that it runs; 0: never."""
 
 
 Open = Callable[[str], AbstractContextManager[Seat]]
@@ -111,12 +111,12 @@ class _ChromiumSeat:
 @dataclass
 class Bed:
     """
-    What stories are told with: everything but the tabs.
+    Everything that stories need, except the tabs.
 
     Attributes:
         browser: its name.
-        open: opens a seat of it, whose tab has a name.
-        recording: where pages and the doorway put their lines; another one for each story.
+        open: opens a seat with a named tab in it.
+        recording: gets the lines of pages and doorway; each story has another one.
     """
 
     browser: str
@@ -129,7 +129,7 @@ class Bed:
     recording: Recording = field(default_factory=Recording)
 
     def hear(self, tab: str, said: dict[str, Any]) -> None:
-        """Keep what `recorder.js` tells in *tab*."""
+        """Keep what `recorder.js` reports in *tab*."""
         self.recording.add(tab, said["kind"], said["data"], said["t"])
 
     def note(self, tab: str, push: dict[str, Any]) -> None:
@@ -138,7 +138,7 @@ class Bed:
         self.recording.add(tab, "push", push, at)
 
     def tell(self, story: Story, interval_ms: int) -> Recording:
-        """Tell *story* in a conference of its own, and return what happened."""
+        """Play *story* in a conference of its own, and return what happened."""
         recording = self.recording = Recording()
         room = f"{story.name}-{interval_ms}-{recording.began:.0f}"
         about = {"story": story.name, "says": story.says}
@@ -147,7 +147,7 @@ class Bed:
         recording.add(
             "plan", "story", {**about, "interval_ms": interval_ms, "browser": self.browser}
         )
-        # Each story has a relay's counts of its own.
+        # Each story has its own counts of the relay.
         self.relay.links.clear()
         with ExitStack() as stack:
             seats: dict[str, Seat] = {}
@@ -195,9 +195,9 @@ class Bed:
 
     def _wait_until_all_push(self, recording: Recording, seats: dict[str, Seat]) -> None:
         """
-        Wait until two pushes of each have told numbers; who is alone pushes nothing.
+        Wait until two pushes of each had numbers; a participant alone pushes nothing.
 
-        Then until ada's next statistics: stories begin at the same point of an interval.
+        Then wait for ada's next statistics, so that stories begin at the same point of an interval.
         """
 
         def count(name: str, kind: str) -> int:
@@ -239,13 +239,13 @@ class Bed:
 
 
 def _has_numbers(push: dict[str, Any]) -> bool:
-    """Say whether something has arrived; by a bridge pages push before that."""
+    """Say whether something has arrived; through a bridge, pages push before that."""
     told: dict[str, Any] = push.get("metrics", {}).get("bitrate_download", {})
     return bool(told.get("value"))
 
 
 def _let_pass(seats: dict[str, Seat], seconds: float) -> None:
-    """Let time pass; a browser's events come meanwhile."""
+    """Let time pass, while the browser's events come."""
     deadline = time.monotonic() + seconds
     if seconds > 0:
         next(iter(seats.values())).wait(seconds)
@@ -254,7 +254,7 @@ def _let_pass(seats: dict[str, Seat], seconds: float) -> None:
 
 
 def _plain(step: Step) -> dict[str, Any]:
-    """Return a step as a recording has it."""
+    """Return a step in the form of a recording."""
     if step.do is not Do.NET:
         return {"tab": step.tab}
     return {"tab": step.tab, "up": step.up._asdict(), "down": step.down._asdict()}
@@ -270,7 +270,7 @@ def _counts(way: Way) -> dict[str, Any]:
 
 
 def _scraped(service: Service, room: str) -> dict[str, dict[str, float]]:
-    """Return what is scraped of everyone in *room*, by participant and metric."""
+    """Return the scrape of all participants in *room*, by participant and metric."""
     found: dict[str, dict[str, float]] = {}
     for line in service.get("/metrics/participants").body.splitlines():
         if f'roomname="{room}"' in line and (known := _SERIES.match(line)):
@@ -281,7 +281,7 @@ def _scraped(service: Service, room: str) -> dict[str, dict[str, float]]:
 
 @contextmanager
 def running_bed(folder: Path, browser: str = CHROMIUM) -> Iterator[Bed]:
-    """Run all that stories need, below *folder*."""
+    """Run everything that stories need, below *folder*."""
     for name in ("service", "prosody", "firefox"):
         (folder / name).mkdir(parents=True, exist_ok=True)
     with (

@@ -1,9 +1,9 @@
 """
-A UDP relay between browsers on this machine, to lose, delay and hold up what goes to and fro.
+A UDP relay between browsers on this machine, which loses, delays and holds up datagrams.
 
-Each of a browser's sockets has a stand-in here. `relayed.js` names that to the other side, so
-that B's datagrams for A arrive at A's stand-in, and go on to A from B's. No root is needed.
-A datagram goes through the way up of who sends it, then through the way down of who gets it.
+Each socket of a browser has a stand-in here. `relayed.js` tells the other side the stand-in's
+address, so B's datagrams for A arrive at A's stand-in, and go on to A from B's stand-in. No root
+rights are needed. A datagram passes the sender's way up, then the receiver's way down.
 """
 
 import asyncio
@@ -16,21 +16,22 @@ from random import Random
 from typing import Any, NamedTuple
 
 Address = tuple[str, int]
-# A bridge sends many packets at once after an outage: what the relay has no time for must wait.
+# After an outage, a bridge sends many packets at once: those that the relay cannot handle must
+# wait.
 BUFFER_BYTES = 2 << 20
 
 
 class Conditions(NamedTuple):
     """
-    What one way does to datagrams.
+    What one direction does to datagrams.
 
     Attributes:
-        loss_percent: so many are lost, at random.
+        loss_percent: this share is lost, at random.
         delay_seconds: each is late by this.
         jitter_seconds: and by up to this more, at random: one may overtake another.
-        kbits_per_second: no more than that goes through, 0 for no limit; the rest waits.
-        queue_seconds: what would have to wait longer for its turn is lost.
-        is_dead: nothing goes through.
+        kbits_per_second: the limit, 0: none; the rest waits.
+        queue_seconds: datagrams that would have to wait longer are lost.
+        is_dead: nothing passes.
     """
 
     loss_percent: float = 0.0
@@ -47,11 +48,11 @@ SOUND = Conditions()
 @dataclass
 class Way:
     """
-    One way between a tab and the others, up or down.
+    One direction between a tab and the others, up or down.
 
     Attributes:
         sent: datagrams that have come to it.
-        lost: those of them that have not gone on.
+        lost: datagrams that have not gone on.
         sent_bytes: of those that have gone on, without IP's and UDP's headers.
     """
 
@@ -62,7 +63,7 @@ class Way:
     _is_free_at: float = 0.0
 
     def wait(self, size: int, now: float, chance: Random) -> float | None:
-        """Count a datagram of *size* bytes; the seconds until it goes on, None if it is lost."""
+        """Count a datagram of *size* bytes; return the seconds until it goes on; None: lost."""
         self.sent += 1
         wait = self._turn(size, now, chance)
         if wait is None:
@@ -87,7 +88,7 @@ class Way:
 
 @dataclass
 class Link:
-    """How a tab is linked to the others."""
+    """How a tab is connected to the others."""
 
     up: Way = field(default_factory=Way)
     down: Way = field(default_factory=Way)
@@ -95,7 +96,7 @@ class Link:
 
 @dataclass
 class Relay:
-    """A running relay at *host*; all but `links` belongs to its own thread."""
+    """A running relay at *host*; everything except `links` belongs to its own thread."""
 
     loop: asyncio.AbstractEventLoop
     host: str
@@ -112,7 +113,7 @@ class Relay:
     def impaired(
         self, sender: str, loss_percent: float = 0.0, delay_seconds: float = 0.0
     ) -> Iterator[Way]:
-        """Lose and delay what *sender* sends until the block ends; its way up, counted anew."""
+        """Impair the way up of *sender* until the block ends, with new counts."""
         way = self.link(sender).up = Way(Conditions(loss_percent, delay_seconds))
         try:
             yield way
@@ -120,7 +121,7 @@ class Relay:
             way.conditions = SOUND
 
     def stand_in(self, real: Address, owner: str | None = None) -> Address:
-        """Return the address that stands for *real*, a socket of *owner* if that is known."""
+        """Return the stand-in's address for *real*, a socket of *owner* if that is known."""
         opened = asyncio.run_coroutine_threadsafe(self._open(real, owner), self.loop)
         return opened.result(timeout=30)
 
@@ -133,14 +134,14 @@ class Relay:
             )
             taken = transport.get_extra_info("socket")
             taken.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, BUFFER_BYTES)
-            # Several may have asked for it meanwhile: the first is the one.
+            # Several may have asked for it meanwhile: the first one counts.
             if self._stand_ins.setdefault(real, transport) is not transport:
                 transport.close()
         address: Address = self._stand_ins[real].get_extra_info("sockname")
         return address
 
     def forward(self, datagram: bytes, sender: Address, receiver: Address) -> None:
-        """Send *datagram* on, as the two ways that it takes want it."""
+        """Send *datagram* on, under the conditions of its two directions."""
         exit_ = self._stand_ins.get(sender)
         if exit_ is None:
             return  # not announced yet; ICE tries again
@@ -181,7 +182,7 @@ def running_relay(host: str = "127.0.0.1") -> Iterator[Relay]:
     """
     Run a relay between sockets of *host*.
 
-    In a thread of its own: this one's loop is taken by Playwright's sync API.
+    It has a thread of its own, because Playwright's sync API occupies this thread's loop.
     """
     loop = asyncio.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)

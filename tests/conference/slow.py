@@ -1,4 +1,4 @@
-"""A computer that is too slow: a page's process that runs for a part of the time only."""
+"""A slow computer: a page's process that runs only for a part of the time."""
 
 import os
 import signal
@@ -8,13 +8,13 @@ from contextlib import contextmanager, suppress
 
 from playwright.sync_api import Browser
 
-# In turns so short that what is to be decoded waits, and a frame takes several of them. Longer ones
-# look like a network that stops and goes.
+# The turns are so short that frames wait for the decoder, and each takes several turns. Longer
+# turns look like a network that stops and goes.
 RUNNING_SECONDS = 0.001
 
 
 def renderers(browser: Browser) -> set[int]:
-    """Return the ids of the processes in which *browser*'s pages run now."""
+    """Return the ids of the processes that now run *browser*'s pages."""
     session = browser.new_browser_cdp_session()
     processes = session.send("SystemInfo.getProcessInfo")["processInfo"]
     session.detach()
@@ -23,7 +23,7 @@ def renderers(browser: Browser) -> set[int]:
 
 @contextmanager
 def slowed(process: int, stopped_ms: int) -> Iterator[None]:
-    """Stop *process* for *stopped_ms* of each that many ms and one more, until the block ends."""
+    """Stop *process* for *stopped_ms* after each 1 ms that it runs, until the block ends."""
     is_over = threading.Event()
 
     def run() -> None:

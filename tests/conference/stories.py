@@ -1,8 +1,8 @@
 """
 The stories: what happens to a call of two, ada and bob, step by step.
 
-Each is short, and the same whatever time is between two statistics, but for what needs several of
-them. Time counts from when both are in the call and known to the service.
+Each is short, and the same for all times between two statistics, except for what needs several of
+them. Time counts from the moment when both are in the call and the service knows them.
 """
 
 from dataclasses import dataclass, field

@@ -1,4 +1,4 @@
-"""What is lost and late on the way, and of whom Prometheus is told so."""
+"""What the network loses and delays, and for which participant Prometheus shows it."""
 
 from conference.conference import Tab
 from conference.conftest import Meet

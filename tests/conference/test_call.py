@@ -1,4 +1,4 @@
-"""What Prometheus is told of a real call between two browsers."""
+"""What Prometheus shows of a real call between two browsers."""
 
 import re
 

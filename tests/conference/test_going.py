@@ -1,7 +1,8 @@
 """
-Who goes is gone from Prometheus: at once when the browser can say so, else when the time is over.
+A participant that goes disappears from Prometheus: at once if the browser can say so, otherwise by
+expiry.
 
-Times are those of Prometheus's own scrapes, one a second, whatever else the machine does.
+Times are those of Prometheus's scrapes, one a second, whatever else the machine does.
 """
 
 from typing import NamedTuple

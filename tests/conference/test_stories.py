@@ -1,4 +1,4 @@
-"""What is exported of a story is what was true, but for the faults that are known."""
+"""What is exported of a story was true, except for the known faults."""
 
 from collections.abc import Iterator
 from pathlib import Path

@@ -1,8 +1,8 @@
 """
-Whose call is bad, and why: a conference of three by a bridge, from the browsers to Prometheus.
+Whose call is bad and why: a conference of three through a bridge, from browsers to Prometheus.
 
-Each of the three has a transport of their own to the bridge. What happens, happens to ada; the
-right cause has to be known of her two pushes after it can be, and of nobody else ever.
+Each of the three has a transport of its own to the bridge. Everything happens to ada. Two pushes
+after it can be known, her cause must be right; the others must never have one.
 """
 
 import time

@@ -1,4 +1,4 @@
-"""What somebody is told who comes from the original, or from the middleware, with its settings."""
+"""What the service advises operators with the settings of the original or the middleware."""
 
 from pathlib import Path
 
@@ -8,7 +8,7 @@ from harness import Service, push_body
 from otel_jcmc.config.advice import advice
 from otel_jcmc.config.settings import Settings
 
-# As the original's README has it, which has no word of names and addresses.
+# As in the original's README, which does not mention names and addresses.
 ORIGINAL_ENV = {
     "METRICS_EXPIRATION_CHECK": "5 # In seconds",
     "METRICS_EXPIRATION": "30 #In seconds",
@@ -30,7 +30,7 @@ SESSIONS = (
 
 
 def told(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> list[str]:
-    """Return what is told of settings that are *environ*."""
+    """Return the advice on the settings in *environ*."""
     for name, text in environ.items():
         monkeypatch.setenv(name, text)
     return advice(Settings())
@@ -40,7 +40,7 @@ def told(monkeypatch: pytest.MonkeyPatch, environ: dict[str, str]) -> list[str]:
     ("more", "lines"),
     [
         ({}, [NAMES, ADDRESSES]),
-        # The original does not heed it: it says nothing of what was wanted.
+        # The original ignores it, so it says nothing of what the operator wanted.
         ({"COLLECT_USERNAME": "false"}, [NAMES, ADDRESSES]),
         ({"COLLECT_USERNAME": "true"}, [ADDRESSES]),
         ({"JCMC_PRIVACY": "username=drop"}, [ADDRESSES]),

@@ -1,4 +1,4 @@
-"""Variables that no setting has: those that are near one are named, and nobody else's is."""
+"""Unknown variables: those that resemble a setting are named, and no others."""
 
 import os
 import subprocess
@@ -53,9 +53,9 @@ def test_a_misspelt_variable_is_named_with_what_was_meant(
 @pytest.mark.parametrize(
     "name",
     [
-        # Other programs'.
+        # Variables of other programs.
         *("METRICS_PORT", "METRICS_PATH", "REDIS_HOST", "REDIS_PORT", "PORTS", "HOST", "NODE_ENV"),
-        # A setting's.
+        # Variables of settings.
         *("METRICS_EXPIRATION", "METRICS_EXPIRATION_TOLERANCE", "REDIS_URL_FILE"),
     ],
 )
@@ -67,7 +67,7 @@ def test_what_is_somebody_elses_or_right_is_not_named(
 
 
 def test_none_of_opentelemetrys_own_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Though the SDK has many that are near to one of ours."""
+    """Although many variables of the SDK resemble ours."""
     names = {name for name in (*dir(of_api), *dir(of_sdk)) if name.startswith("OTEL_")}
     assert len(names) > 60
     for name in names - setting_names(Settings):
@@ -76,7 +76,7 @@ def test_none_of_opentelemetrys_own_is_named(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_what_is_given_as_well_was_not_meant(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As on platforms that set both for their own Redis."""
+    """Some platforms set both for their own Redis."""
     monkeypatch.setenv("REDIS_TLS_URL", "rediss://a")
     monkeypatch.setenv("REDIS_URL", "redis://a")
     assert misspelt(Settings) == []

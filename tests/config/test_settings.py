@@ -1,4 +1,4 @@
-"""The settings: defaults, the original's env file as it is, and what wrong ones are answered."""
+"""The settings: defaults, the original's env file unchanged, and the answers to wrong ones."""
 
 import json
 import os
@@ -148,7 +148,7 @@ DEFAULTS: dict[str, tuple[str, Any]] = {
     "otlp_logs_timeout_ms": ("OTEL_EXPORTER_OTLP_LOGS_TIMEOUT", None),
 }
 
-# The original's env file, comments and all; the address of its Redis goes in front.
+# The original's env file with its comments; the test puts the address of its Redis in front.
 ORIGINAL_ENV = """
 # Metrics
 METRICS_EXPIRATION=20 # In seconds
@@ -174,7 +174,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
 
 
 def command(*arguments: str, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run the command line in the working folder and return what it said."""
+    """Run the command line in the working folder, and return its output."""
     return imported.run(*arguments, environ=os.environ | environ)
 
 
@@ -250,7 +250,7 @@ def test_settings_are_frozen() -> None:
 def test_a_trailing_comment_is_no_part_of_a_value(
     monkeypatch: pytest.MonkeyPatch, text: str, seconds: int
 ) -> None:
-    """A container runtime hands the comments of an env file on."""
+    """A container runtime passes on the comments of an env file."""
     monkeypatch.setenv("METRICS_EXPIRATION", text)
     assert Settings().metrics_expiration_seconds == seconds
 
@@ -316,7 +316,7 @@ def test_none_is_an_empty_list(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Settings().metrics_exporter == frozenset()
 
 
-# The original's env file, on the running service
+# The original's env file, on a running service
 
 
 def served_values(service: Service) -> None:
@@ -350,7 +350,7 @@ ORIGINAL_NAMES = {
 def test_the_original_env_file_starts_the_service(
     redis_server: EmbeddedStore, tmp_path: Path
 ) -> None:
-    """In the working folder, as a deployment of the original has it; PORT is read from it too."""
+    """In the working folder, as in a deployment of the original; PORT is read from it, too."""
     port = free_port()
     tmp_path.joinpath(".env").write_text(
         f"REDIS_URL={redis_server.url} # Where it is\nPORT={port} # To listen on\n{ORIGINAL_ENV}"
@@ -389,7 +389,7 @@ NO_SCHEME = (
 
 
 def no_setting(name: str, meant: str) -> str:
-    """Return what is said of a *name* that no setting has."""
+    """Return the message about a *name* that is no setting."""
     return f"{name} is no setting: is {meant} meant?"
 
 
@@ -517,7 +517,7 @@ NO_ORIGIN = "is not an origin: write it like https://meet.example.org"
         *(
             ("REDIS_URL", url, f"settings: REDIS_URL is not valid: {what}")
             for url, what in (
-                # A piece of a password would be the host, or what Redis is asked for.
+                # A part of a password would become the host or the command for Redis.
                 ("redis://:ab@hunter2/x@host/0", NO_DATABASE),
                 ("redis://:12/hunter2@host/0", UNREADABLE),
                 ("redis://user:12/hunter2@host/0", NO_DATABASE),
@@ -687,9 +687,9 @@ def test_check_says_the_same_of_a_name_that_no_setting_has(
 @pytest.mark.parametrize(
     "names",
     [
-        # Given and empty is not given.
+        # An empty variable counts as not set.
         {"JCMC_HISTROY": ""},
-        # What Kubernetes tells every pod of a service that is called jcmc, or jcmc-redis.
+        # Kubernetes sets these in every pod if a service is called jcmc or jcmc-redis.
         {
             "JCMC_SERVICE_HOST": "10.0.0.1",
             "JCMC_SERVICE_PORT": "3000",
@@ -730,7 +730,7 @@ def test_what_nobody_has_misspelt_is_ignored(
 def test_who_checks_jitsis_tokens_says_by_what(
     monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], line: str
 ) -> None:
-    """Nothing of a token is left unchecked because nobody thought of it."""
+    """No part of a token stays unchecked because the operator forgot it."""
     given = {
         "JCMC_PUSH_AUTH": "jwt",
         "JCMC_JWT_SECRET": "hunter2",
@@ -870,7 +870,7 @@ def test_the_env_file_may_name_a_secrets_file_with_a_comment(tmp_path: Path) -> 
 def test_the_environment_goes_before_the_env_file_either_way(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """As for a child: it has the secret itself, beside the same `.env`."""
+    """As in a child process: it has the secret itself, beside the same `.env`."""
     (tmp_path / "token").write_text("of-the-file-0123456789")
     (tmp_path / ".env").write_text(f"JCMC_SCRAPE_TOKEN_FILE={tmp_path}/token\n")
     monkeypatch.setenv("JCMC_SCRAPE_TOKEN", "of-the-environment-0123456789")
@@ -894,7 +894,7 @@ def test_a_child_gets_the_secret_and_not_the_name_of_its_file(
 
 
 def test_every_secret_may_be_in_a_file() -> None:
-    """What is a secret is a SecretStr: the others would be shown by `otel-jcmc check`."""
+    """Each secret is a SecretStr; `otel-jcmc check` would show any other type."""
     secrets = {
         name_of(field)
         for field, about in Settings.model_fields.items()
@@ -951,7 +951,7 @@ def test_a_token_is_long_enough_not_to_be_guessed(token: str) -> None:
 
 
 def test_the_headers_of_otlp_may_be_in_a_file(tmp_path: Path, short_path: Path) -> None:
-    """They hold a collector's token, and the exporters take them from the environment alone."""
+    """They hold a Collector's token, and the exporters read them only from the environment."""
     (tmp_path / "headers").write_text("authorization=Bearer%20hunter2\n")
     with OtlpSink() as sink:
         service = Service(
@@ -1039,7 +1039,7 @@ def test_nothing_disappoints_by_default() -> None:
     assert advice(Settings()) == []
 
 
-# To a child and back
+# Passed to a child process and read again
 
 CHANGED: dict[str, Any] = {
     "redis_url": "redis://me:hunter2@127.0.0.1:6379/0",
@@ -1155,7 +1155,7 @@ def test_a_child_gets_the_setting_that_its_parent_has(
     for name, text in settings.to_environ().items():
         monkeypatch.setenv(name, text)
     theirs, ours = Settings().model_dump(), settings.model_dump()
-    # In another order, which says nothing.
+    # In another order, which means nothing.
     assert set(theirs.pop("trusted_proxies")) == set(ours.pop("trusted_proxies"))
     assert theirs == ours
 
@@ -1164,7 +1164,7 @@ def test_every_setting_is_tried_on_a_child() -> None:
     assert set(CHANGED) == set(DEFAULTS)
 
 
-# Limits switched off
+# Limits that are switched off
 
 
 def test_a_larger_body_is_taken_when_the_limit_is_off(short_path: Path) -> None:
@@ -1192,7 +1192,7 @@ def test_the_limits_of_a_push_s_content_are_those_of_the_settings(
     assert [str(fault.reason) for fault in report.dropped] == reasons
 
 
-# Pages of the Jitsi Meet Metrics Collector
+# Clients of the Jitsi Meet Metrics Collector
 
 
 @pytest.mark.parametrize(
@@ -1230,7 +1230,7 @@ def test_where_they_push_to_is_a_path_of_its_own(
 
 
 def test_what_is_shown_of_a_receivers_url_is_no_password(short_path: Path) -> None:
-    """Neither by `check` nor by the lines that a start begins with."""
+    """Neither by `check` nor by the first lines of a start."""
     environ = {
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_TRACES_EXPORTER": "otlp",

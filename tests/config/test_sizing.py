@@ -1,4 +1,4 @@
-"""What Redis may come to hold by the bounds of the settings, and what is said of its memory."""
+"""How much Redis may hold by the limits of the settings, and what is said of its memory."""
 
 import os
 import random
@@ -77,7 +77,7 @@ def test_without_a_bound_nobody_knows() -> None:
 
 
 def check(redis_url: str) -> "subprocess.CompletedProcess[str]":
-    """Return what `otel-jcmc check` has said."""
+    """Return the output of `otel-jcmc check`."""
     environ = {name: text for name, text in os.environ.items() if not name.startswith("JCMC_")}
     return imported.run("check", environ=environ | {"REDIS_URL": redis_url})
 
@@ -119,7 +119,7 @@ def used(client: redis.Redis) -> int:
 
 
 def original(number: int, chance: random.Random) -> Report:
-    """Return a push of the original's page with values as a call has them."""
+    """Return a push of the original's client, with values as in a call."""
     told: dict[str, Any] = {f"f{id_}": chance.randint(0, 6000) for id_ in range(1, 13)}
     told |= {"f69": "eu-west", "f71": "Chrome", "f72": "126.0", "f73": "Windows", "f74": "10"}
     told |= {"f13": [[40, {82: "udp", 83: "wifi"}]], "conference": f"town-hall-{number // 10}"}
@@ -130,7 +130,7 @@ def original(number: int, chance: random.Random) -> Report:
 async def test_one_takes_no_more_than_the_table_says(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """A usual push, a usual page of JMMC, on Valkey and Redis 7.0."""
+    """A usual push, and a usual push of a JMMC client, on Valkey and Redis 7.0."""
     chance = random.Random(1)
     here = Process(each_server.url, NOTHING_KEPT)
     await here.push(original(9999, chance))

@@ -1,10 +1,10 @@
 """
-`python -m crowds`: tells the crowd's stories to the rules, and writes docs/verdict-matrices.md.
+`python -m crowds`: plays the crowd's stories to the rules, and writes docs/verdict-matrices.md.
 
-With `--material` it makes the intervals anew that the crowd says (otel_jcmc/simulate), of the
-recordings and the client file as they are, and those that are held out (HELD). With `--held` it
-judges, once, by these: rules are not made with them. With `--quiet` it tells of an hour in which
-nothing should stand out. The page has all three.
+With `--material` it makes the crowd's intervals (otel_jcmc/simulate) again, from the present
+recordings and client file, and also the held-out ones (HELD). With `--held` it judges these once:
+no rule is made with them. With `--quiet` it plays an hour in which nothing should stand out. The
+page has all three.
 """
 
 import argparse

@@ -1,9 +1,9 @@
 """
-A crowd's story told to the rules themselves, without a network: what do they say of whom?
+Plays a crowd's story to the rules themselves, without a network: what do they say of whom?
 
-Each 10 s everybody is looked at, and what stands out is worked out. A look at a participant is
-counted when the rules can know: not in the first pushes of what happens (KNOWN_SECONDS and one
-push), not in those after it, and not where the page cannot tell.
+Every 10 s there is a look at all participants, and what stands out is worked out. A look at a
+participant counts only if the rules can know: not in the first pushes of the trouble (KNOWN_SECONDS
+and one push), not in the pushes after it, and not if the page cannot tell.
 """
 
 import random

@@ -1,4 +1,4 @@
-"""How often the rules are right: what was true and what was said, counted."""
+"""How often the rules are right: counts of what was true and what they said."""
 
 from collections import Counter
 from dataclasses import dataclass, field

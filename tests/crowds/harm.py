@@ -1,11 +1,11 @@
 """
-In which intervals of a story anything is wrong at all, whatever the rules say of it.
+The intervals of a story in which anything is wrong at all, whatever the rules say of it.
 
-A story goes on where nobody would complain: a bridge repairs the picture, a slow computer has good
-moments. Harm is what a person hears, sees or is limited by, beyond what the same tab had in the
-quiet part of the same recording: sound made up, a picture that stood, packets lost on any way, a
-limit of what is sent, an outage, and a round trip longer by LONGER_MS. Jitter and the time in its
-buffer are none: where they are too much, sound is made up or the picture stands.
+A story also has times in which nobody would complain: a bridge repairs the picture, or a slow
+computer has good moments. Harm is what a person hears, sees or is limited by, beyond the quiet part
+of the same recording of the same tab: sound that was filled in, a frozen picture, packets lost on
+any way, a limit on sending, an outage, or a round trip longer by LONGER_MS. Jitter and the time in
+its buffer are not harm: if they are too large, sound is filled in or the picture freezes.
 """
 
 from collections import defaultdict

@@ -1,7 +1,7 @@
 """
 What can be known of a story at all: what pages tell, and what the contract of the verdict decides.
 
-Whatever the rules say of the rest is not counted, for them or against them.
+What the rules say of everything else does not count, neither for them nor against them.
 """
 
 from collections import defaultdict

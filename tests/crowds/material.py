@@ -1,11 +1,10 @@
 """
-Recorded intervals, as the simulated crowd says them again (otel_jcmc/simulate/recorded.json.xz).
+Recorded intervals in the form that the simulated crowd uses (otel_jcmc/simulate/recorded.json.xz).
 
-Each recording of tests/recordings is played to the client file in a real browser, once as it is
-and with every fifth of its statistics, five times: which is what
-pages of 10 s would have seen. Out comes each push with the part of the story that it is of: before,
-during or after what happens. What nobody has recorded yet is made of a recorded interval, and says
-so in `derived`.
+Each recording of tests/recordings is played to the client file in a real browser: once complete,
+and five times with every fifth of its statistics, which is what a page with 10 s would have seen.
+The result is each push with its part of the story: before, during or after the trouble. Intervals
+that nobody has recorded yet are made from a recorded one; `derived` says so.
 """
 
 import json

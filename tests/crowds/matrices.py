@@ -1,8 +1,8 @@
 """
-The matrices of what was true and what was said, kept in docs/verdict-matrices.json, and their page.
+The matrices of what was true and what was said, in docs/verdict-matrices.json, and their page.
 
-Each crowd of CROWDS hears every story several times. A cell of the page is recall and precision in
-percent, and of how many looks; bold is what misses RECALL or PRECISION.
+Each crowd of CROWDS plays every story several times. A cell of the page has recall and precision in
+percent, and the number of looks. Values below RECALL or PRECISION are bold.
 """
 
 import json

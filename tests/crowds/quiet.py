@@ -1,8 +1,8 @@
 """
-A quiet hour: many people, of whom two in a hundred are bad by themselves at any time.
+A quiet hour: many participants, of whom two in a hundred are bad at any time, each alone.
 
-Looks each 10 s, as the service does them. Each spell of trouble is of one recorded kind and lasts
-a minute on the mean; whatever stands out does so by chance, and is wrong.
+There is a look every 10 s, as in the service. Each spell of trouble has one recorded kind and lasts
+a minute on average. Whatever stands out does so by chance, and is wrong.
 """
 
 import random

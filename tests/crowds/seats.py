@@ -1,8 +1,8 @@
 """
-The rules at work on a crowd's pushes, and who sits in it.
+A crowd's seats, and the rules applied to its pushes.
 
-Each push of each tape is checked and judged as the service does it; a seat has the last one of one
-person, as the store has it.
+Each push of each tape is checked and judged as in the service. A seat has the last push of one
+participant, as the store does.
 """
 
 from collections.abc import Iterable

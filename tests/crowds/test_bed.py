@@ -1,4 +1,4 @@
-"""crowds/bed.py: the crowd's stories are told to the rules, and what they say is counted."""
+"""crowds/bed.py: it plays the crowd's stories to the rules, and counts their answers."""
 
 import pytest
 from crowds.bed import hold

@@ -1,4 +1,4 @@
-"""crowds/knowable.py: what the contract decides of what pages tell."""
+"""crowds/knowable.py: what the contract decides about the contents of pushes."""
 
 import random
 

@@ -1,4 +1,4 @@
-"""crowds/material.py: recorded intervals become what the package has of them."""
+"""crowds/material.py: recorded intervals become those of the package."""
 
 import json
 import lzma

@@ -1,4 +1,4 @@
-"""crowds/matrices.py: docs/verdict-matrices.md is what its results make."""
+"""crowds/matrices.py: docs/verdict-matrices.md agrees with its results."""
 
 from crowds.matrices import CROWDS, PAGE, page, read
 

@@ -1,4 +1,4 @@
-"""A quiet quarter of an hour: nothing stands out by chance, but few and short."""
+"""A quiet quarter of an hour: little stands out by chance, and only for a short time."""
 
 import random
 from collections import Counter

@@ -1,4 +1,4 @@
-"""`otel-jcmc doctor` at real services: on a good one all is well, and each fault is named alone."""
+"""`otel-jcmc doctor` on running services: a good one has no finding, each fault has exactly one."""
 
 import http.client
 import json
@@ -56,7 +56,7 @@ def test_it_is_lines_for_a_person(short_path: Path) -> None:
 
 
 def test_a_test_push_is_told_of_nowhere(short_path: Path, doctor: Ask) -> None:
-    """No count, no gauge, no session, and the time of the last push is that of a page's."""
+    """No count, no gauge, no session; and the last push is still the client's."""
     changing = re.compile(
         r"_(bucket|sum|count)|process|reads|connections|exports|looks|last_scrape"
     )
@@ -144,7 +144,7 @@ def test_settings_of_another_shell_are_named_and_nothing_of_them_is_told(
 
 
 def test_a_scrape_that_is_cut_is_named(short_path: Path, doctor: Ask) -> None:
-    """Of more than the kernel holds for who does not read, and then hangs up."""
+    """The answer is larger than the kernel's buffers; the client stops reading and hangs up."""
     with Service(short_path) as service:
         push_and_scrape(service)
         where = urlsplit(service.url).netloc
@@ -236,7 +236,7 @@ def test_an_otlp_receiver_that_takes_nothing_is_named(
     else:
         said, _, error = text.rpartition(": ")
         assert said == "the receiver does not take metrics"
-        # As the library below the exporter calls it, by its version.
+        # The name depends on the version of the library below the exporter.
         assert error in {"ConnectionError", "MaxRetryError"}
         assert remedy.startswith("is the receiver up")
 

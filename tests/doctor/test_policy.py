@@ -1,4 +1,4 @@
-"""doctor/policy.py: what a browser does with a Content-Security-Policy, source by source."""
+"""doctor/policy.py: how a browser reads a Content-Security-Policy, source by source."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""`otel-jcmc doctor` through a real nginx, at pages with a policy: what a browser would meet."""
+"""`otel-jcmc doctor` through a real nginx, on pages with a policy: what a browser would meet."""
 
 import re
 from collections.abc import Iterator
@@ -18,13 +18,13 @@ PAGE = """<!doctype html><title>meeting</title>
 
 
 class Site(NamedTuple):
-    """A service, and nginx before it."""
+    """A service, and nginx in front of it."""
 
     service: Service
     url: str
 
     def ask(self, doctor: Ask, *arguments: str) -> Told:
-        """Return what doctor tells of it."""
+        """Return the findings of doctor about it."""
         return doctor(self.service, "--public-url", f"{self.url}/metrics-collector", *arguments)
 
 
@@ -76,7 +76,7 @@ def test_a_proxy_that_drops_the_path_is_named(short_path: Path, doctor: Ask) -> 
 
 
 def test_a_push_url_that_nobody_publishes_is_named(short_path: Path, doctor: Ask) -> None:
-    """Pages push there as long as nothing is set."""
+    """It is the push URL of pages if nothing is set."""
     mine = "location = /metrics-collector/metrics/push {"
     assert mine in LOCATIONS
     dropped = LOCATIONS.replace(mine, "location = /elsewhere {")
@@ -110,7 +110,7 @@ def test_cors_of_another_origin_is_named(
     origins = "https://elsewhere.example.org" if not header else "*"
     stripping = LOCATIONS.replace(PUSH, f"{PUSH} {header}")
     with published(short_path, stripping, JCMC_CORS_ALLOWED_ORIGINS=origins) as site:
-        # The same nginx by another name is another origin.
+        # Under another name, the same nginx is another origin.
         page = f"{site.url}/standup".replace("127.0.0.1", "localhost")
         found = [
             (each["text"], each["remedy"])
@@ -169,7 +169,7 @@ def test_what_jwt_keeps_from_doctor_is_said(short_path: Path, doctor: Ask) -> No
 
 
 def test_who_may_read_nothing_is_told_how_to(short_path: Path, doctor: Ask) -> None:
-    """By nginx a caller has the address that nginx tells, here one of the internet."""
+    """nginx passes on the caller's address, here a public one."""
     door = """location /all/ {
         proxy_pass http://otel_jcmc/;
         proxy_set_header X-Forwarded-For "198.51.100.7";
@@ -185,7 +185,7 @@ def test_who_may_read_nothing_is_told_how_to(short_path: Path, doctor: Ask) -> N
 
 @contextmanager
 def _with_tokens(folder: Path, locations: str, environ: dict[str, str]) -> Iterator[Site]:
-    """Run what `published` does, without a push of a page."""
+    """Run the service and nginx of `published`, without a push of a client."""
     folder.mkdir(exist_ok=True)
     port = free_port()
     url = f"http://127.0.0.1:{port}"

@@ -1,4 +1,4 @@
-"""`otel-jcmc doctor` at real stores: what is wrong with one is named, and nothing else."""
+"""`otel-jcmc doctor` on real stores: it names each fault of a store, and nothing else."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""A real Alertmanager with the example of collector-config/, and who is told by it."""
+"""A real Alertmanager with the example of collector-config/, and the receivers that it notifies."""
 
 import json
 import shutil
@@ -26,14 +26,14 @@ class Alertmanager:
     A running Alertmanager.
 
     Attributes:
-        told: who was told of which alert, as `on-call OtelJcmcAbsent`, in the order of the calls.
+        told: receiver and alert of each notification, as `on-call OtelJcmcAbsent`, in order.
     """
 
     url: str
     told: list[str] = field(default_factory=list)
 
     def fire(self, *names: str, is_over: bool = False, **labels: str) -> None:
-        """Say that alerts fire, as Prometheus says it by our rules, or that each *is_over*."""
+        """Send alerts as Prometheus does with our rules: firing, or over if *is_over*."""
         now = datetime.now(UTC)
         alerts = [
             {
@@ -48,7 +48,7 @@ class Alertmanager:
         assert answer.status == 200, answer
 
     def firing(self) -> dict[str, bool]:
-        """Return of each alert that fires, as `JitsiBridgeStandsOut eu`, if it is held back."""
+        """Return for each firing alert, as `JitsiBridgeStandsOut eu`, whether it is held back."""
         found = {}
         for each in request(f"{self.url}/api/v2/alerts").json():
             labels, status = each["labels"], each["status"]
@@ -61,9 +61,9 @@ class Alertmanager:
 @contextmanager
 def running_alertmanager(folder: Path, binary: str | None = None) -> Iterator[Alertmanager]:
     """
-    Run one in *folder* by the example, with the receivers here, and who waits for a second.
+    Run one in *folder* with the example. The receivers are here, and a group waits for one second.
 
-    It is *binary*, else the one that tests/real-parts.sh put in place.
+    The program is *binary*, otherwise the one that tests/real-parts.sh installed.
     """
     port = free_port()
     found = Alertmanager(f"http://127.0.0.1:{port}")

@@ -1,4 +1,4 @@
-"""Fixtures of the tests on real parts: one Prometheus for all of them, a browser for a module."""
+"""Fixtures of the tests with real programs: one Prometheus for all, and a browser for a module."""
 
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
@@ -14,7 +14,7 @@ Sit = Callable[..., Seat]
 
 @pytest.fixture(scope="session")
 def prometheus(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
-    """Return a running Prometheus; its first sample takes 5 s, so all tests share it."""
+    """Return a running Prometheus for all tests, because its first sample takes 5 s."""
     with running_prometheus(tmp_path_factory.mktemp("prometheus")) as running:
         yield running
 
@@ -27,7 +27,7 @@ def browser(request: pytest.FixtureRequest) -> Browser:
 
 @pytest.fixture
 def sit(browser: Browser) -> Iterator[Sit]:
-    """Return what opens a participant's browser on a page that loads the client from a service."""
+    """Return a function that opens a participant's page with the client of a service."""
     with ExitStack() as stack:
 
         def take(service_url: str, headers: dict[str, str] | None = None) -> Seat:

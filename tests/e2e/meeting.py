@@ -1,8 +1,9 @@
 """
-A meeting's page in a real browser: it loads the client file and replays a recorded call.
+A Jitsi page in a real browser: it loads the client file and replays a recorded call.
 
-The page's origin is not the service's. `meeting.js` stands for jitsi-meet: its globals and a room
-that emits what tests/samples recorded. `Seat` is one participant in a browser of their own.
+The page has another origin than the service. `meeting.js` takes the part of jitsi-meet: it has its
+globals, and a conference that emits the events of tests/samples. `Seat` is one participant in a
+browser context of its own.
 """
 
 import json
@@ -31,8 +32,8 @@ def recorded(sample: str, *lines: int, **changes: Any) -> list[dict[str, Any]]:
     """
     Return the events in some *lines* of a sample, with *changes* in each.
 
-    Three at most: from the fourth on the client knows how often they come, and takes a page that
-    replays them at once and then falls silent for one whose statistics have stopped.
+    Three at most. From the fourth on, the client knows how often events come. The page replays all
+    at once and then falls silent, and the client would report that the statistics have stopped.
     """
     assert len(lines) <= 3
     text = (SAMPLES / f"{sample}.jsonl").read_text(encoding="utf-8").splitlines()
@@ -41,7 +42,7 @@ def recorded(sample: str, *lines: int, **changes: Any) -> list[dict[str, Any]]:
 
 @contextmanager
 def running_site(client_file: str, headers: dict[str, str]) -> Iterator[str]:
-    """Serve the meeting's page, with *headers*, and a page to go to afterwards; the URL."""
+    """Serve the Jitsi page with *headers*, and a second page to go to; return the URL."""
     bodies = {
         "/meeting": ("text/html", _PAGE.format(client_file=client_file)),
         "/meeting.js": ("text/javascript", (HERE / "meeting.js").read_text(encoding="utf-8")),
@@ -73,7 +74,7 @@ class Seat:
     One participant's page.
 
     Attributes:
-        complaints: every word on its console, and every error that nobody caught.
+        complaints: every line on its console, and every error that nothing caught.
     """
 
     page: Page
@@ -81,17 +82,17 @@ class Seat:
     complaints: list[str] = field(default_factory=list)
 
     def join(self, me: str, room: str) -> None:
-        """Open the page, then enter the room; return when the client has found it."""
+        """Open the page, enter the conference, and return when the client has found it."""
         self.page.goto(f"{self.site}/meeting?{urlencode({'me': me, 'room': room})}")
         self.page.evaluate("() => enterRoom()")
         eventually(lambda: self.page.evaluate("() => isFollowed()"))
 
     def replay(self, events: list[dict[str, Any]]) -> None:
-        """Let the room emit *events*, one right after the other."""
+        """Let the conference emit *events*, one right after the other."""
         self.page.evaluate("events => replay(events)", events)
 
     def leave_room(self) -> None:
-        """Leave the room and stay on the page."""
+        """Leave the conference and stay on the page."""
         self.page.evaluate("() => leaveRoom()")
 
     def go_elsewhere(self) -> None:
@@ -101,7 +102,7 @@ class Seat:
 
 @contextmanager
 def taken_seat(browser: Browser, site: str) -> Iterator[Seat]:
-    """Open a browser context of its own; whatever its page complains of by the end is a failure."""
+    """Open a browser context; the test fails if the page has complained by the end."""
     context = browser.new_context()
     seat = Seat(context.new_page(), site)
     seat.page.on("console", lambda said: seat.complaints.append(f"{said.type}: {said.text}"))

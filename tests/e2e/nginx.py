@@ -15,7 +15,7 @@ BESIDE = (ROOT / "deploy/nginx/otel_jcmc.conf").read_text("utf-8")
 LOCATIONS = (ROOT / "deploy/nginx/otel_jcmc.locations").read_text("utf-8")
 _INCLUDE = "include /etc/nginx/otel_jcmc.locations;"
 UNPACKED = ROOT / ".cache" / "nginx" / "usr" / "sbin"
-# Whatever the package would keep in /var is in the folder of the test.
+# Everything that the package would keep in /var is in the test's folder.
 _CONFIG = """
 daemon off;
 master_process off;

@@ -1,8 +1,8 @@
 """
-The real parts around the service: Prometheus, rotel, a store on TCP, a wire between two of them.
+The real programs around the service: Prometheus, rotel, a store on TCP, a wire between two of them.
 
-Each is found, or its test fails with one line that says what to install: a suite that may skip
-proves nothing.
+If a program is not installed, its test fails with one line that says what to install. Tests are
+never skipped, because a skipped test proves nothing.
 """
 
 import json
@@ -34,12 +34,12 @@ T = TypeVar("T")
 
 ROOT = Path(__file__).parents[2]
 UNPACKED = ROOT / ".cache" / "prometheus" / "usr" / "bin"
-# Prometheus hands changed targets on every 5 s at most, the first time after 5 s.
+# Prometheus passes on changed targets every 5 s, for the first time after 5 s.
 SCRAPED_SECONDS = 25.0
 
 
 def until(expected: object, probe: Callable[[], T], seconds: float = SCRAPED_SECONDS) -> T:
-    """Return what *probe* finds as soon as it is *expected*; after *seconds* whatever it is."""
+    """Return the result of *probe* when it is *expected*, or its last one after *seconds*."""
     deadline = time.monotonic() + seconds
     while (found := probe()) != expected and time.monotonic() < deadline:
         time.sleep(0.1)
@@ -47,13 +47,13 @@ def until(expected: object, probe: Callable[[], T], seconds: float = SCRAPED_SEC
 
 
 def missing(what: str) -> NoReturn:
-    """Fail with the command that puts the real parts in place."""
+    """Fail with the command that installs the programs."""
     pytest.fail(f"{what} is missing: run tests/real-parts.sh", pytrace=False)
 
 
 @contextmanager
 def running(command: Sequence[str | Path], log: Path, **options: Any) -> Iterator[None]:
-    """Run *command* until the block ends; what it says goes to *log*."""
+    """Run *command* until the block ends; its output goes to *log*."""
     with (
         log.open("w") as out,
         subprocess.Popen(
@@ -83,7 +83,7 @@ def prometheus_tool(name: str) -> str:
 
 @dataclass
 class Prometheus:
-    """A running Prometheus that scrapes every second; a job is one target of a test."""
+    """A running Prometheus that scrapes every second; each test has a job of its own."""
 
     url: str
     folder: Path
@@ -101,7 +101,7 @@ class Prometheus:
         self._write()
 
     def _write(self) -> None:
-        """Tell Prometheus of the targets, all at once."""
+        """Tell Prometheus all targets at once."""
         groups = [
             {"targets": [at], "labels": {"job": job, **labels}}
             for job, (at, labels) in self._jobs.items()
@@ -118,9 +118,9 @@ class Prometheus:
 
     def query(self, promql: str, *without: str) -> dict[str, float]:
         """
-        Return what *promql* finds now: the series, as `name{label="text"}`, and their values.
+        Return the result of *promql* now: each series, as `name{label="text"}`, with its value.
 
-        The labels of the scrape and those named in *without* are left out.
+        The labels of the scrape and those in *without* are left out.
         """
         found = {}
         for sample in self.ask("query", query=promql)["result"]:
@@ -135,7 +135,7 @@ class Prometheus:
         return found
 
     def value(self, promql: str) -> float | None:
-        """Return the one value that *promql* finds now, None if there is none."""
+        """Return the only value of *promql* now; None: there is none."""
         found = list(self.query(promql).values())
         assert len(found) <= 1, found
         return found[0] if found else None
@@ -153,7 +153,7 @@ class Prometheus:
         return sorted(jobs) == sorted(self._jobs)
 
     def log(self) -> str:
-        """Return what Prometheus has written."""
+        """Return the log of Prometheus."""
         return (self.folder / "log").read_text()
 
 
@@ -168,8 +168,8 @@ def running_prometheus(
     """
     Run a Prometheus without targets in *folder*, with *flags* on its command line.
 
-    Every so many *seconds* it scrapes and evaluates *rules*, those too that have an interval of
-    their own. A scrape of more samples than *sample_limit* fails, 0: none does.
+    It scrapes and evaluates *rules* every *seconds*, also rules with an interval of their own. A
+    scrape with more samples than *sample_limit* fails; 0: no limit.
     """
     for path in rules:
         text = re.sub(r"^    interval: .*\n", "", path.read_text(), flags=re.MULTILINE)
@@ -186,7 +186,7 @@ def running_prometheus(
             }
         ],
     }
-    # JSON is YAML.
+    # JSON is valid YAML.
     (folder / "prometheus.yml").write_text(json.dumps(config))
     (folder / "targets.json").write_text("[]")
     with started_prometheus(folder, flags) as prometheus:
@@ -214,7 +214,7 @@ def started_prometheus(folder: Path, flags: Sequence[str] = ()) -> Iterator[Prom
 
 
 def check_metrics(exposition: str) -> tuple[int, str]:
-    """Return the exit code of `promtool check metrics` and what it says of *exposition*."""
+    """Return exit code and output of `promtool check metrics` for *exposition*."""
     done = subprocess.run(
         [prometheus_tool("promtool"), "check", "metrics"],
         input=exposition,
@@ -226,7 +226,7 @@ def check_metrics(exposition: str) -> tuple[int, str]:
 
 
 class Rotel(NamedTuple):
-    """A running rotel: where it takes OTLP."""
+    """A running rotel: its address for OTLP."""
 
     grpc_endpoint: str
     http_endpoint: str
@@ -234,7 +234,7 @@ class Rotel(NamedTuple):
 
 @contextmanager
 def running_rotel(folder: Path, onward: str) -> Iterator[Rotel]:
-    """Run rotel, an OTLP collector of other make, which hands all on to *onward* by HTTP."""
+    """Run rotel, another maker's OTLP collector, which passes everything on to *onward* by HTTP."""
     agent = Path(sysconfig.get_path("platlib")) / "rotel" / "rotel-agent"
     if not agent.exists():
         missing("rotel")
@@ -258,7 +258,7 @@ def running_rotel(folder: Path, onward: str) -> Iterator[Rotel]:
 
 @contextmanager
 def running_redis(folder: Path) -> Iterator[str]:
-    """Run a store on TCP, as a service with a Redis of its own has it; its URL."""
+    """Run a store on TCP, as for a service with a separate Redis; return its URL."""
     port = free_port()
     command: list[str | Path] = [
         *(find_server(), "--bind", "127.0.0.1", "--port", str(port)),
@@ -270,7 +270,7 @@ def running_redis(folder: Path) -> Iterator[str]:
 
 
 class Exchange(NamedTuple):
-    """One request that went over the wire, and its answer; names of headers in lower case."""
+    """One request that passed the wire, and its answer; header names in lower case."""
 
     path: str
     asked: dict[str, str]
@@ -280,7 +280,7 @@ class Exchange(NamedTuple):
 
 @dataclass
 class Wire:
-    """A listening wire: what goes to its URL reaches the other end, and is noted."""
+    """A wire: requests to its URL reach the other end, and are kept."""
 
     url: str
     exchanges: list[Exchange] = field(default_factory=list)
@@ -288,7 +288,7 @@ class Wire:
 
 @contextmanager
 def running_wire(target: str) -> Iterator[Wire]:
-    """Run a wire to the server whose URL is *target*, for GETs."""
+    """Run a wire for GET requests to the server at *target*."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
@@ -322,14 +322,14 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
     def handle_error(self, request: Any, client_address: Any) -> None:
-        """Let whoever went away in the middle go."""
+        """Ignore a client that goes away in the middle."""
         if not isinstance(sys.exception(), ConnectionError):
             super().handle_error(request, client_address)
 
 
 @contextmanager
 def serving(handler: type[BaseHTTPRequestHandler]) -> Iterator[str]:
-    """Serve with *handler* on a free port of loopback; the URL, without a slash at the end."""
+    """Serve with *handler* on a free port of loopback; return the URL, without a final slash."""
     with _Server(("127.0.0.1", 0), handler) as server:
         thread = threading.Thread(target=server.serve_forever, args=(0.02,))
         thread.start()

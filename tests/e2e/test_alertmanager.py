@@ -1,4 +1,4 @@
-"""What a real Alertmanager with the shipped example tells, and what it holds back."""
+"""What a real Alertmanager with the shipped example sends, and what it holds back."""
 
 from collections.abc import Iterator
 
@@ -6,14 +6,14 @@ import pytest
 from e2e.alertmanager import SEVERITY, Alertmanager, running_alertmanager
 from harness import eventually
 
-# What is said of calls.
+# Alerts about calls.
 CALLS = {
     *("JitsiFleetStandsOut", "JitsiRegionStandsOut", "JitsiBridgeStandsOut"),
     *("JitsiRelayStandsOut", "JitsiBrowserStandsOut", "JitsiConferenceStandsOut"),
     *("JitsiOutages", "JitsiJoinsFailing", "JitsiMostRelayed", "JitsiSendersShortOfCpu"),
     "JitsiParticipantsSilent",
 }
-# What holds others back -> what it does.
+# Alert -> the alerts that it holds back.
 HELD = {
     "OtelJcmcAbsent": {
         *CALLS,
@@ -35,7 +35,7 @@ HELD = {
 
 @pytest.fixture
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
-    """Return an Alertmanager that knows of no alert."""
+    """Return an Alertmanager without alerts."""
     with running_alertmanager(tmp_path_factory.mktemp("alertmanager")) as running:
         yield running
 
@@ -43,12 +43,12 @@ def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmana
 def test_with_the_service_dead_nobody_is_told_of_what_hangs_on_it(
     alertmanager: Alertmanager,
 ) -> None:
-    """Until the service is back: then those are told who are to be."""
+    """When the service is back, the receivers get the alerts that still fire."""
     alertmanager.fire("OtelJcmcAbsent")
     eventually(lambda: alertmanager.told == ["on-call OtelJcmcAbsent"])
     alertmanager.fire("JitsiBridgeStandsOut", region="eu")
     alertmanager.fire("JitsiJoinsFailing", "OtelJcmcLooksMissing")
-    # Hangs on nothing, and is told after as long a wait as they would be.
+    # Nothing holds this alert back, and it is sent after the same wait as the others.
     alertmanager.fire("OtelJcmcPushesRefused")
     eventually(lambda: len(alertmanager.told) > 1)
     assert alertmanager.told == ["on-call OtelJcmcAbsent", "team OtelJcmcPushesRefused"]

@@ -1,7 +1,7 @@
 """
 The whole road: a recorded call in a real browser, the service, a real Prometheus, PromQL.
 
-The page's origin is not the service's, and its console must stay empty.
+The page has another origin than the service, and its console must stay empty.
 """
 
 import re
@@ -17,7 +17,7 @@ from playwright.sync_api import Browser
 pytestmark = pytest.mark.xdist_group("e2e")
 
 GUID = "[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-# What a careful operator sends: nothing inline, no eval, no other origin but the service's.
+# The policy of a careful operator: nothing inline, no eval, and no other origin except the service.
 STRICT = (
     "default-src 'none'; script-src 'self' {url}; connect-src {url};"
     " require-trusted-types-for 'script'; base-uri 'none'"
@@ -35,7 +35,7 @@ def road(prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory) -> It
 
 
 def seen(prometheus: Prometheus, participant: str, room: str) -> dict[str, float]:
-    """Return the metrics of one participant, without the identity that all of them must have."""
+    """Return the metrics of one participant, without the identity labels that all must have."""
     identity = f'participant_id="{participant}",roomname="{room}",client_id=~"{GUID}"'
     return prometheus.query(
         f'{{job="road",__name__!="jitsi_jcmc_info",{identity}}}',
@@ -46,12 +46,12 @@ def seen(prometheus: Prometheus, participant: str, room: str) -> dict[str, float
 
 
 def is_gone(prometheus: Prometheus, participant: str, room: str) -> bool:
-    """Say whether a scrape that worked has found nothing of the participant."""
+    """Say whether a successful scrape has no series of the participant."""
     return not seen(prometheus, participant, room) and prometheus.value('up{job="road"}') == 1
 
 
 def quality(browser: Browser, region: str = "") -> str:
-    """Return the series of the connection quality as this browser's participants have it."""
+    """Return the expected series of the connection quality, with this browser's labels."""
     labels = [
         'browser_name="Chrome Headless"',
         f'browser_version="{browser.version}"',
@@ -63,7 +63,7 @@ def quality(browser: Browser, region: str = "") -> str:
 
 
 def path(candidate: str, p2p: str) -> str:
-    """Return the series of the round-trip time as the recordings' transports have it."""
+    """Return the expected series of the round-trip time, with the recording's transports."""
     return (
         f'jitsi_jcmc_transport_rtt{{localCandidateType="{candidate}",networkType="ethernet",'
         f'p2p="{p2p}",protocol="udp",remoteCandidateType="host"}}'
@@ -73,7 +73,7 @@ def path(candidate: str, p2p: str) -> str:
 def test_a_call_through_a_bridge_reaches_promql_and_goes_when_the_room_is_left(
     sit: Sit, road: Service, prometheus: Prometheus, browser: Browser
 ) -> None:
-    """The recordings know no region; the bridge's would come as this one does."""
+    """The recordings have no region; the region of a bridge would arrive like this one."""
     ada = sit(road.url)
     ada.join("ada00001", "standup")
     ada.replay(recorded("head-jvb-vp8-360", 1, 3, 25, serverRegion="eu-west"))
@@ -99,7 +99,7 @@ def test_a_call_through_a_bridge_reaches_promql_and_goes_when_the_room_is_left(
 def test_what_a_peer_to_peer_call_does_not_know_is_absent_and_all_goes_with_the_page(
     sit: Sit, road: Service, prometheus: Prometheus, browser: Browser
 ) -> None:
-    """NaN is no bandwidth, and there is neither a bridge nor its region."""
+    """NaN is no bandwidth. There is neither a bridge nor its region."""
     bob = sit(road.url)
     bob.join("bob00002", "pair")
     bob.replay(recorded("lyno-2021-p2p", 1, 11))
@@ -124,7 +124,7 @@ def test_what_a_peer_to_peer_call_does_not_know_is_absent_and_all_goes_with_the_
 def test_it_works_on_a_page_with_a_strict_content_security_policy(
     sit: Sit, road: Service, prometheus: Prometheus, browser: Browser
 ) -> None:
-    """And that isolates itself. Before the first media all rates are 0, which is a value."""
+    """The page is also isolated. Before the first media all rates are 0, which is a value."""
     cid = sit(
         road.url,
         {

@@ -1,6 +1,8 @@
 """
-Every rule and every query of the dashboards on a real Prometheus, in both namings, with a crowd in
-which a bridge stands out: each has an answer, and what names a culprit names that bridge.
+Every rule and every dashboard query on a real Prometheus, in both namings.
+
+A crowd pushes in which one bridge stands out. Each query has an answer, and every answer that names
+a culprit names that bridge.
 """
 
 from collections.abc import Iterator
@@ -33,7 +35,7 @@ pytestmark = pytest.mark.xdist_group("e2e-dashboards")
 
 ROOT = Path(__file__).parents[2]
 RULES = sorted((ROOT / "collector-config/rules").glob("*.yaml"))
-# A look comes every 10 s, and Prometheus takes up its targets after 5 s.
+# A look comes every 10 s, and Prometheus picks up its targets after 5 s.
 SECONDS = 60.0
 
 
@@ -48,18 +50,18 @@ class Watched(NamedTuple):
         return ROOT / f"collector-config/grafana/dashboards/{self.naming}/{name}.json"
 
     def labels(self, expr: str) -> list[dict[str, str]]:
-        """Return the labels of what *expr* finds."""
+        """Return the labels of each series of *expr*."""
         found = self.prometheus.ask("query", query=expr)["result"]
         return [each["metric"] for each in found]
 
     def by(self, label: str, expr: str) -> dict[str, float]:
-        """Return what *expr* finds, by one label."""
+        """Return the values of *expr*, by one label."""
         found = self.prometheus.ask("query", query=expr)["result"]
         return {each["metric"].get(label, ""): float(each["value"][1]) for each in found}
 
 
 class Bridge(BaseHTTPRequestHandler):
-    """A bridge's own page, with the names that jitsi-videobridge has."""
+    """A bridge's own metrics, with the names of jitsi-videobridge."""
 
     def do_GET(self) -> None:
         body = (
@@ -79,7 +81,7 @@ class Bridge(BaseHTTPRequestHandler):
 
 @pytest.fixture(scope="module")
 def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Watched]]:
-    """Return both namings, each scraped as prometheus.yaml has it, once their crowd is known."""
+    """Return both namings, scraped as in prometheus.yaml, once their crowd is known."""
     with ExitStack() as stack:
         found = {
             naming: _watched(naming, tmp_path_factory.mktemp(naming), stack)
@@ -97,7 +99,7 @@ def watched(request: pytest.FixtureRequest, both: dict[str, Watched]) -> Watched
 
 
 def _watched(naming: str, folder: Path, stack: ExitStack) -> Watched:
-    """Run all for one naming until *stack* ends, and push its crowd."""
+    """Run everything for one naming until *stack* ends, and push its crowd."""
     (folder / "prometheus").mkdir()
     sink = stack.enter_context(OtlpSink())
     service = Service(
@@ -122,11 +124,11 @@ def _watched(naming: str, folder: Path, stack: ExitStack) -> Watched:
 
 
 def _until_known(watched: Watched) -> None:
-    """Wait until what stands out is known, and an increase of each counter."""
+    """Wait until what stands out is known, and each counter has an increase."""
     eventually(
         lambda: [each.get("name") for each in watched.labels("jitsi:standing_out:ratio")], SECONDS
     )
-    # The first push of each was before the first scrape, so no increase has been seen of it.
+    # The first push of each kind came before the first scrape, so Prometheus saw no increase.
     push_crowd(watched.service)
     enough = "count_over_time(otel_jcmc:store_up:min[30s]) > 3"
     eventually(lambda: watched.prometheus.value(enough))
@@ -175,7 +177,7 @@ def test_what_stands_out_is_the_bridge(watched: Watched) -> None:
         "otel": ("jitsi_verdict_scope", "jitsi_standing_out_name", "jitsi_region"),
     }[watched.naming]
     share = boards.column(board, panel, "Share")
-    # And a room on the other bridge.
+    # A conference on the other bridge, in addition.
     told = sorted(watched.labels(share), key=lambda each: each[scope])
     assert told == [
         {scope: "bridge", name: BAD_BRIDGE, region: BAD_REGION},
@@ -199,7 +201,7 @@ def test_the_table_of_bridges_has_both_sides(watched: Watched) -> None:
     assert said("Share") == {BAD_BRIDGE: 1, GOOD_BRIDGE: 6 / 160}
     assert said("Bad") == {BAD_BRIDGE: 30, GOOD_BRIDGE: 6}
     assert said("Participants") == {BAD_BRIDGE: 30, GOOD_BRIDGE: 160}
-    # Of what is scraped.
+    # Of the scraped metrics.
     assert said("Stress") == {BAD_BRIDGE: 0.9}
     assert said("Endpoints") == {BAD_BRIDGE: 30}
 
@@ -236,7 +238,7 @@ def test_a_click_on_a_participant_lists_its_sessions(watched: Watched) -> None:
         "${service_url}": watched.service.url,
         "${__data.fields.Conference}": "room-0",
         "${__data.fields.Client}": CLIENT_ID,
-        # As Grafana has it.
+        # As Grafana does it.
         "${__from:date:iso}": hour_ago.replace("+00:00", "Z"),
     }
     for variable, value in filled.items():
@@ -246,7 +248,7 @@ def test_a_click_on_a_participant_lists_its_sessions(watched: Watched) -> None:
     def sessions() -> set[str]:
         return {each["participant_id"] for each in request(url).json()["sessions"]}
 
-    # In the test all have one client id; in the other naming the conference alone chooses.
+    # In the test all have the same client id; in the other naming only the conference selects.
     everybody = {f"p0-{number}" for number in range(5)}
     assert until(everybody, lambda: sessions() & everybody) == everybody
 
@@ -265,7 +267,7 @@ def test_every_rule_is_healthy_and_nothing_but_what_is_bad_is_told(watched: Watc
         alerts = watched.labels("ALERTS")
         return {(each["alertname"], each.get("name", "")) for each in alerts}
 
-    # They are pending: nobody is woken before a minute is over.
+    # The alerts are pending: they fire only after a minute.
     both = {("JitsiBridgeStandsOut", BAD_BRIDGE), ("JitsiConferenceStandsOut", BAD_ROOM)}
     assert until(both, raised) == both
 
@@ -293,7 +295,7 @@ def test_participants_are_counted_where_pages_are_split(watched: Watched) -> Non
     assert watched.prometheus.value("otel_jcmc:conferences:max") == 38
 
 
-# Of each trouble what it is called, and who is told.
+# The alert for each trouble, and its receiver.
 WIDEST = {
     Trouble.FLEET: ("", "JitsiFleetStandsOut"),
     Trouble.REGION: (BAD_REGION, "JitsiRegionStandsOut"),
@@ -303,7 +305,7 @@ WIDEST = {
 
 @pytest.fixture(scope="module")
 def troubled(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[Trouble, Watched]]:
-    """Return of each trouble a service and a Prometheus of its own: all wait for the same look."""
+    """Return a service and a Prometheus for each trouble; all wait for the same look."""
     found = {}
     with ExitStack() as stack:
         for trouble in WIDEST:
@@ -330,7 +332,7 @@ def test_the_widest_that_stands_out_is_named(
     def named() -> set[tuple[str, str]]:
         return {(each["scope"], each.get("name", "")) for each in found.labels(share)}
 
-    # Beside a region a room elsewhere may stand out.
+    # A conference elsewhere may stand out beside a region.
     expected = {(trouble.value, name)}
     if trouble is Trouble.REGION:
         expected.add(("conference", BAD_ROOM))
@@ -351,5 +353,5 @@ def test_a_service_that_dies_is_red_at_once(
     ):
         assert until(1.0, lambda: prometheus.value(tile.expr)) == 1
         service.stop()
-        # A second for the next scrape, and not the five minutes of a lookback.
+        # It lasts until the next scrape, a second, and not for the lookback of five minutes.
         assert until(-1.0, lambda: prometheus.value(tile.expr), 15) == -1

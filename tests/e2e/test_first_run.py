@@ -1,4 +1,4 @@
-"""What a newcomer sees: `otel-jcmc serve` says where to point what, and all of it answers."""
+"""What a newcomer sees: `otel-jcmc serve` prints addresses, and all of them answer."""
 
 import os
 import re
@@ -18,7 +18,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 
 
 def test_what_serve_prints_can_be_used_as_it_is(short_path: Path) -> None:
-    """Port and folder of the store are the test's; everything else is as it comes."""
+    """The test chooses only port and folder of the store; all else has its default."""
     service = Service(short_path, JCMC_HOST="")
     service.command = [Path(sys.executable).parent / "otel-jcmc"]
     with service:
@@ -58,7 +58,7 @@ def test_no_printed_address_is_missing_where_there_is_a_port_for_what_browsers_d
 
 
 def test_twenty_participants_are_seen_by_what_the_readme_says_next(short_path: Path) -> None:
-    """In a shell of its own, where the settings say which port it is."""
+    """In another shell, where the settings give the port."""
     _, block, *_ = fenced("README.md", "console")
     lines = [line.removeprefix("$ ") for line in block.splitlines()]
     assert [line.split()[0] for line in lines] == [".venv/bin/otel-jcmc", "sleep"]
@@ -85,6 +85,6 @@ def test_twenty_participants_are_seen_by_what_the_readme_says_next(short_path: P
             assert len(rooms) == 4
             eventually(lambda: all(room in service.get("/live").body for room in rooms))
         finally:
-            # The crowd, which would stay for a minute; it is gone if it could not push.
+            # The crowd would stay for a minute; it is gone if it could not push.
             with suppress(ProcessLookupError):
                 os.killpg(shell.pid, signal.SIGTERM)

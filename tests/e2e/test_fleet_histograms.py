@@ -1,4 +1,4 @@
-"""The histograms of the fleet in a real Prometheus: what it says of quantiles and of shares."""
+"""The histograms of the fleet in a real Prometheus: quantiles, and shares beyond a threshold."""
 
 from collections.abc import Iterator
 
@@ -10,7 +10,7 @@ from harness import Service
 pytestmark = pytest.mark.xdist_group("e2e")
 
 TRIP = 'jitsi_jcmc_fleet_round_trip_time_bucket{job="fleet"}'
-# Region -> what each of its pushes tells of the round trip, in ms.
+# Region -> the round trip in ms of each of its pushes.
 PUSHED = {"eu-west": [80] * 9 + [350], "us-east": [120] * 8 + [1500] * 2}
 
 
@@ -18,7 +18,7 @@ PUSHED = {"eu-west": [80] * 9 + [350], "us-east": [120] * 8 + [1500] * 2}
 def scraped(
     prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Prometheus]:
-    """Return Prometheus as soon as it has scraped what was pushed."""
+    """Return Prometheus as soon as it has scraped the pushes."""
     with (
         Service(tmp_path_factory.mktemp("f")) as service,
         prometheus.scraping("fleet", service.url),
@@ -39,9 +39,9 @@ def _push(service: Service, region: str, trip: int) -> None:
 @pytest.mark.parametrize(
     ("quantile", "found"),
     [
-        # The 5th of 9 between 50 and 100, of 8 between 100 and 150, in straight lines.
+        # Linear interpolation: the 5th of 9 between 50 and 100, of 8 between 100 and 150.
         (0.5, {"eu-west": 50 + 50 * 5 / 9, "us-east": 100 + 50 * 5 / 8}),
-        # Halfway through the one between 300 and 400; 3 of 4 quarters of two up to 2 s.
+        # Half of the bucket from 300 to 400; three quarters of the bucket up to 2 s.
         (0.95, {"eu-west": 350, "us-east": 1750}),
     ],
 )
@@ -55,7 +55,7 @@ def test_a_quantile_is_in_the_right_bucket(
 
 
 def test_the_quantile_of_the_fleet_is_of_all_regions(scraped: Prometheus) -> None:
-    """Of 20 pushes 17 are within 150 ms: the 18th is the one of 350."""
+    """Of 20 pushes, 17 are within 150 ms; the 18th has 350 ms."""
     promql = f"histogram_quantile(0.9, sum by (le) ({TRIP}))"
     assert scraped.value(promql) == pytest.approx(400)
 

@@ -1,4 +1,4 @@
-"""Calls in which all have the former release's client: our rules raise no alert."""
+"""Calls in which all participants have the former release's client: no rule of ours alerts."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 
 FORMER = ROOT / "tests/client/former/otel_jcmc.js"
 RULES = sorted((ROOT / "collector-config/rules").glob("*.yaml"))
-# Enough participants for each alert that asks for a number of them.
+# Enough participants for each alert with a minimum number.
 CONFERENCES = 15
 ACCEPTED = 'otel_jcmc_pushes_total{outcome="accepted",reason=""}'
 
@@ -25,7 +25,7 @@ Push = dict[str, Any]
 
 @pytest.fixture
 def pushes(browser: Browser) -> dict[str, list[Push]]:
-    """Return what the former client pushes of a healthy call, for each of the two in it."""
+    """Return the former client's pushes of a healthy call, for both participants."""
     recording = load("muted")
     with running_origin() as origin, opened_tab(browser, origin) as tab:
         tab.page.add_script_tag(path=FORMER)
@@ -34,7 +34,7 @@ def pushes(browser: Browser) -> dict[str, list[Push]]:
 
 @pytest.fixture
 def watching(service: Service, tmp_path: Path) -> Iterator[Prometheus]:
-    """Return a Prometheus that scrapes the service and evaluates the rules that we ship."""
+    """Return a Prometheus that scrapes the service and evaluates the shipped rules."""
     with (
         running_prometheus(tmp_path, RULES) as running,
         running.scraping("otel_jcmc", service.url),
@@ -43,13 +43,13 @@ def watching(service: Service, tmp_path: Path) -> Iterator[Prometheus]:
 
 
 def alerts(prometheus: Prometheus) -> dict[str, str]:
-    """Return the state of each alert that the rules have."""
+    """Return the state of each alert."""
     groups = prometheus.ask("rules", type="alert")["groups"]
     return {rule["name"]: rule["state"] for group in groups for rule in group["rules"]}
 
 
 def not_well(prometheus: Prometheus) -> list[str]:
-    """Return the rules that could not be evaluated."""
+    """Return the rules that failed to evaluate."""
     groups = prometheus.ask("rules")["groups"]
     rules = [rule for group in groups for rule in group["rules"]]
     return [rule["name"] for rule in rules if rule["health"] != "ok"]
@@ -61,7 +61,7 @@ def raised(prometheus: Prometheus) -> set[str]:
 
 
 def in_conference(number: int, push: Push) -> Push:
-    """Return *push* as somebody else's, in the conference of that number."""
+    """Return *push* as another participant's, in the conference of that number."""
     labels, session = push["default_labels"], push["session"]
     participant = f"{labels['participant_id'][:6]}{number:02}"
     return push | {
@@ -73,7 +73,7 @@ def in_conference(number: int, push: Push) -> Push:
 def test_healthy_calls_with_the_former_client_raise_no_alert(
     service: Service, watching: Prometheus, pushes: dict[str, list[Push]]
 ) -> None:
-    # Until the first scrape the service is absent.
+    # Until the first scrape, the service counts as absent.
     assert until(1, lambda: watching.value('up{job="otel_jcmc"}')) == 1
     assert until(set(), lambda: raised(watching)) == set()
     for count, both in enumerate(zip(*pushes.values(), strict=True), 1):

@@ -1,5 +1,5 @@
 """
-docs/jitsi.md: its nginx blocks in a server such as Jitsi's, by a real nginx.
+docs/jitsi.md: its nginx blocks in a server like Jitsi's, run by a real nginx.
 
 A server of Jitsi's takes any path for the name of a room, includes files inside of `server`, and
 sets what locations inherit. That of docker-jitsi-meet is there twice, for HTTP and HTTPS, and has a
@@ -31,7 +31,7 @@ TEXT = textwrap.dedent(
 )
 (CUSTOM,) = re.findall(r"^```nginx\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
 (OVERRIDE,) = re.findall(r"^```yaml\n(.*?)^```$", TEXT, re.MULTILINE | re.DOTALL)
-# As in Jitsi's own configurations: what locations inherit, and rooms, alone or in a tenant.
+# As in Jitsi's own configurations: inherited settings, and conferences with and without a tenant.
 AROUND = """
     charset utf8;
     client_max_body_size 0;
@@ -124,7 +124,7 @@ def test_nothing_else_of_the_service_is_published(site: Site, which: str) -> Non
 
 @pytest.mark.parametrize("block", [CUSTOM, LOCATIONS], ids=["docker", "debian"])
 def test_a_caller_cannot_say_where_it_calls_from(block: str) -> None:
-    """What the service hears of it is what nginx sees, or limits would be anybody's."""
+    """The service gets the address that nginx sees: a caller must not use up others' limits."""
     locations = re.findall(r"^location.*?^}", block, re.MULTILINE | re.DOTALL)
     passing = [each for each in locations if "proxy_pass" in each]
     assert len(passing) == 2
@@ -135,7 +135,7 @@ def test_a_caller_cannot_say_where_it_calls_from(block: str) -> None:
 
 
 def test_meetings_go_on_where_the_collector_is_not_there(site: Site) -> None:
-    """A name that nobody knows keeps nginx from starting where it stands in an upstream."""
+    """An unknown host name in an upstream would keep nginx from starting."""
     assert request(f"{site.away}/standup").status == 200
 
 

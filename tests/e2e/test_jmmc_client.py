@@ -1,8 +1,8 @@
 """
-A page that loads the client of the Jitsi Meet Metrics Collector from us, in a real browser.
+A page in a real browser that loads the client of the Jitsi Meet Metrics Collector from the service.
 
-The page is of another site than the service, so the cookie that names its session is a third
-party's: it needs TLS and an origin that is listed.
+The page belongs to another site than the service. So the cookie of its session is a third-party
+cookie, which needs TLS and a listed origin.
 """
 
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from otel_jcmc.store.embedded import EmbeddedStore
 
 pytestmark = pytest.mark.xdist_group("e2e")
 
-# Names of other sites, all of them this machine.
+# Names of other sites, all on this machine.
 NAMES = "--host-resolver-rules=MAP meet.example.org 127.0.0.1, MAP calls.example.net 127.0.0.1"
 
 
@@ -36,7 +36,7 @@ def browser() -> Iterator[Browser]:
 
 @contextmanager
 def seated(browser: Browser, site: str) -> Iterator[Seat]:
-    """Open a context that takes the tests' certificate; the page must not complain of anything."""
+    """Open a context that accepts the test's certificate; the page must not complain."""
     context = browser.new_context(ignore_https_errors=True)
     seat = Seat(context.new_page(), site)
     seat.page.on("console", lambda said: seat.complaints.append(f"{said.type}: {said.text}"))
@@ -49,7 +49,7 @@ def seated(browser: Browser, site: str) -> Iterator[Seat]:
 
 
 def sessions(service: Service) -> list[dict[str, Any]]:
-    """Return what history has."""
+    """Return the sessions in history."""
     found: list[dict[str, Any]] = service.get("/sessions").json()["sessions"]
     return found
 
@@ -57,7 +57,7 @@ def sessions(service: Service) -> list[dict[str, Any]]:
 def test_a_page_of_another_site_keeps_its_session_by_the_cookie(
     browser: Browser, redis_server: EmbeddedStore, short_path: Path
 ) -> None:
-    """Over TLS, as such a cookie wants it; another replica shows what came of it."""
+    """Over TLS, because such a cookie demands it; another replica shows the result."""
     certificates = Certificates(short_path / "c")
     port = free_port()
     client = f"https://calls.example.net:{port}/jmmc/getClient"

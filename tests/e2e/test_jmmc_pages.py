@@ -1,5 +1,5 @@
 """
-Pages of the Jitsi Meet Metrics Collector behind a real nginx, in a real browser, with its cookies.
+Clients of the Jitsi Meet Metrics Collector behind a real nginx, in a real browser, with cookies.
 
 deploy/nginx and the block of docs/jmmc.md are run as they stand, but for their addresses.
 """
@@ -19,7 +19,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 (LOCATIONS,) = fenced("docs/jmmc.md", "nginx")
 PUSH = "/jitsi-meet-metrics-collector/push"
 UID = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
-# As the middleware's own client pushes, and to another origin with its cookie.
+# It pushes like the middleware's own client, and to another origin with its cookie.
 JS = """async ([url, m]) => {
     const answer = await fetch(url, {
         method: "POST",
@@ -33,7 +33,7 @@ JS = """async ([url, m]) => {
 
 @dataclass
 class Site:
-    """The service behind nginx at `url`, and a page of another origin, which is listed."""
+    """The service behind nginx at `url`, and a page of another, listed origin."""
 
     service: Service
     url: str
@@ -74,7 +74,7 @@ def test_a_page_opens_a_session_and_goes_on_with_its_cookie(
     status, told, readable = push({"br": "x", "os": "y", "pid": f"pid-{at}"})
     assert (status, told["m"]["pid"]) == (200, f"pid-{at}")
     assert readable == ""
-    # The browser's own word for a cookie without one: the folder that it pushed to.
+    # The browser's default for a cookie without a path: the folder of the push URL.
     (cookie,) = context.cookies(site.url + PUSH)
     assert (cookie["name"], cookie["path"]) == ("jmmc_objectId", "/jitsi-meet-metrics-collector")
     assert cookie["httpOnly"]

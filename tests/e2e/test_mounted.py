@@ -1,4 +1,4 @@
-"""The client files of a mounted service, in a real browser: they find their way below the mount."""
+"""Client files of a mounted service in a real browser: they find their paths below it."""
 
 from pathlib import Path
 
@@ -19,14 +19,14 @@ def is_seen(host: Host, participant: str) -> bool:
 
 
 def speak(seat: Seat, participant: str) -> None:
-    """Enter the room as *participant*, and have statistics."""
+    """Enter the conference as *participant*, and emit statistics."""
     seat.join(participant, "standup")
     seat.replay(recorded("head-jvb-vp8-360", 1))
 
 
 @pytest.mark.parametrize("auth", ["none", "token"])
 def test_pages_push_to_where_the_file_came_from(sit: Sit, short_path: Path, auth: str) -> None:
-    """And get their tokens there; a host with CORS for all it serves answers their preflights."""
+    """Pages also get their tokens there. A host with CORS for all paths answers preflights."""
     with Host(short_path, JCMC_PUSH_AUTH=auth, ORIGIN="*") as host:
         ada = sit(f"{host.url}/jitsi-metrics")
         speak(ada, "ada00001")
@@ -36,7 +36,7 @@ def test_pages_push_to_where_the_file_came_from(sit: Sit, short_path: Path, auth
 
 
 def test_pages_of_the_other_collector_do_too(browser: Browser, short_path: Path) -> None:
-    """With the cookie of the folder below the mount: the metrics are in the second push."""
+    """The cookie is for the folder below the mount; the second push has the metrics."""
     port = free_port()
     client = f"http://127.0.0.1:{port}/jitsi-metrics/jmmc/getClient"
     with (

@@ -1,5 +1,5 @@
 """
-What the docs tell an operator to publish, by a real nginx and to pages with a policy.
+What the docs tell an operator to publish: a real nginx, and pages with a policy.
 
 deploy/nginx and the blocks of docs/operations.md are run as they stand, but for their addresses.
 """
@@ -26,7 +26,7 @@ from ports import free_port
 pytestmark = pytest.mark.xdist_group("e2e")
 
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-# The docs' addresses: the page that also has the collector, the collector alone, the service.
+# The addresses in the docs: Jitsi page with collector, collector alone, service.
 MEET, METRICS, SERVICE = (
     "https://meet.example.org",
     "https://metrics.example.org",
@@ -36,7 +36,7 @@ SAME_ORIGIN, OTHER_ORIGIN = (
     line.removeprefix("Content-Security-Policy: ")
     for line in fenced("docs/operations.md", "http")[0].splitlines()
 )
-# To the root of the service, from a published path.
+# Ways to the root of the service, from a published path.
 UPS = (
     "/..",
     "/../..",
@@ -52,9 +52,9 @@ PUBLISHED = (
     "/metrics-collector/client-file",
     "/metrics-collector/metrics/push",
 )
-# Where the client file pushes when nobody says where.
+# The push URL of the client file if nobody sets one.
 PUSHED = PUBLISHED[2]
-# In a meeting's page <base> may point at another server: port 9 is nobody's.
+# <base> in a Jitsi page may point at another server; nothing listens on port 9.
 PAGE = """<!doctype html><title>meeting</title>
 <script src="/meeting.js"></script>
 <base href="http://127.0.0.1:9/cdn/">
@@ -69,7 +69,7 @@ document.addEventListener("securitypolicyviolation", ({ effectiveDirective, bloc
 
 
 def the_only(pattern: str) -> str:
-    """Return what *pattern* finds in the README, where it must stand once."""
+    """Return what *pattern* finds in the README, which must have it exactly once."""
     (found,) = re.findall(pattern, README)
     assert isinstance(found, str)
     return found
@@ -78,15 +78,15 @@ def the_only(pattern: str) -> str:
 @dataclass
 class Site:
     """
-    The service, and pages of it by nginx; all load the client file from `meet`.
+    The service, and pages of it through nginx; all load the client file from `meet`.
 
     Attributes:
-        meet: the page and the collector under one origin.
+        meet: page and collector under one origin.
         listed: a page of another origin, whose policy lists the collector.
-        no_file, no_push: the same, but script-src or connect-src does not.
-        behind: what is published leads to the scrape, for callers whom a header makes up.
-        tokens: what is published, with the path of tokens.
-        hurried: what is published, with shorter times and lower limits.
+        no_file, no_push: the same, but script-src or connect-src does not list it.
+        behind: the published paths lead to the scrape, which shows the address of the caller.
+        tokens: the published paths, with the path of tokens.
+        hurried: the published paths, with shorter times and lower limits.
     """
 
     service: Service
@@ -130,7 +130,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         .replace("zone=otel_jcmc_requests", "zone=few")
         .replace("burst=2000", "burst=2")
     )
-    # Nothing is set: what a newcomer has.
+    # Nothing is set, as at a newcomer's.
     with Service(folder / "service") as service:
         http = (
             BESIDE.replace(SERVICE, service.url.removeprefix("http://"))
@@ -155,19 +155,19 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
 
 @contextmanager
 def seat_at(browser: Browser, page: str) -> Iterator[Seat]:
-    """Open a browser for *page* that notes what the page's policy refuses."""
+    """Open a browser for *page* that records what the page's policy refuses."""
     with taken_seat(browser, page) as seat:
         seat.page.add_init_script(WATCH)
         yield seat
 
 
 def violations(seat: Seat) -> Any:
-    """Return the directive and the address of all that the policy refused."""
+    """Return directive and address of each refusal by the policy."""
     return seat.page.evaluate("() => violations")
 
 
 def quality(service: Service, participant: str) -> list[float]:
-    """Return the connection quality of *participant*, in a list that is empty without it."""
+    """Return the connection quality of *participant* in a list; empty: not shown."""
     series = service.series("jitsi_jcmc_connectionquality")
     return [round(value, 2) for name, value in series.items() if f'"{participant}"' in name]
 
@@ -213,12 +213,12 @@ def test_a_page_that_may_not_push_hears_of_it_from_the_browser_alone(
 
 
 def reads_as(target: str) -> str:
-    """Return the path that nginx takes *target* for."""
+    """Return the path that nginx reads in *target*."""
     return re.sub("/+", "/", posixpath.normpath(unquote(urlsplit(target).path)))
 
 
 def is_refused_by_nginx(answer: tuple[int, bytes], method: str) -> bool:
-    """Say whether an answer is a refusal of nginx's own, which it signs, but for HEAD."""
+    """Say whether nginx itself refused: its answers have its name, except to HEAD."""
     status, body = answer
     return status >= 400 and (method == "HEAD" or b"<center>nginx" in body)
 
@@ -227,7 +227,7 @@ def is_refused_by_nginx(answer: tuple[int, bytes], method: str) -> bool:
     "method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "TRACE", "PROPFIND"]
 )
 def test_nothing_else_of_the_service_can_be_reached(site: Site, method: str) -> None:
-    """Every route that it has, in every spelling that might slip through."""
+    """Every route of the service, in every spelling that might slip through."""
     routes = sorted(every_path())
     targets = [
         *(f"{place}{route}" for place in ("", "/metrics-collector") for route in routes),
@@ -260,7 +260,7 @@ def test_the_published_paths_are_reached(site: Site) -> None:
     "url",
     [
         f"{MEET}{PUSHED}",
-        # What the README has for whoever sets one.
+        # The README's block for operators who set one.
         the_only("`PUSH_URL=(.*?)`"),
     ],
 )
@@ -279,7 +279,7 @@ def test_the_path_of_tokens_is_reached_once_its_comment_is_gone(site: Site) -> N
 
 
 def test_a_slow_sender_is_cut_by_nginx(site: Site) -> None:
-    """With a second in the place of ten."""
+    """The limit is one second instead of ten."""
     host, _, port = site.hurried.removeprefix("http://").rpartition(":")
     head = b"POST /metrics-collector/push HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n"
     for sent in (head, head + b"\r\n{"):
@@ -289,7 +289,7 @@ def test_a_slow_sender_is_cut_by_nginx(site: Site) -> None:
 
 
 def test_one_address_that_asks_too_often_is_told_to_wait(site: Site) -> None:
-    """With one request a second and two at once, in the place of a thousand and two thousand."""
+    """The limits are one request a second and two at once, not a thousand and two thousand."""
     statuses = [ask(site.hurried, "POST", PUBLISHED[0])[0] for _ in range(6)]
     assert statuses[:3] == [400] * 3
     assert 429 in statuses[3:]
@@ -302,7 +302,7 @@ def test_one_address_that_asks_too_often_is_told_to_wait(site: Site) -> None:
 def test_a_callers_address_is_what_nginx_says_whatever_the_caller_claims(
     site: Site, published: str, claimed: str
 ) -> None:
-    """Shown by the scrape, the one thing that depends on it."""
+    """The scrape shows it, because only the scrape depends on the address."""
 
     def scrape(caller: str) -> Answer:
         name, _, value = claimed.partition(": ")
@@ -324,7 +324,7 @@ def test_browsers_keep_the_file_for_five_minutes_and_then_ask_whether_it_has_cha
 
 
 def test_the_file_is_compressed_and_recognised_all_the_same(site: Site) -> None:
-    """nginx makes the tag of what it compresses a weak one."""
+    """nginx makes the ETag of a compressed answer a weak one."""
     url = site.meet + PUBLISHED[1]
     asked = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
     with urllib.request.urlopen(asked, timeout=10) as packed:

@@ -1,7 +1,7 @@
 """
-The swap of servers: the original's env file, comments and all, its pages, its Prometheus job.
+A change from the original to this service: its env file, its pages, its Prometheus job.
 
-A `.env` in the working folder is all that this service is told.
+The service gets nothing except a `.env` in its working folder.
 """
 
 import re
@@ -36,7 +36,7 @@ PUSH_URL=https://meet.example.org/metrics-collector/push # What the page posts t
 COLLECT_USERNAME=false # Display names
 JCMC_COLLECT_ADDRESSES=false
 """
-# The harness's own settings, taken back: an empty variable counts as unset.
+# Undo the harness's own settings: an empty variable counts as unset.
 NOTHING_ELSE = {"JCMC_HOST": "", "JCMC_PORT": "", "JCMC_EMBEDDED_DIR": ""}
 
 
@@ -51,7 +51,7 @@ def redis_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 def swapped(
     redis_url: str, prometheus: Prometheus, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """Return the service on that file, scraped as the job `swapped`."""
+    """Return the service with that file, scraped as the job `swapped`."""
     folder = tmp_path_factory.mktemp("swapped")
     (folder / ".env").write_text(ENV_FILE.format(port=free_port(), redis_url=redis_url))
     with (
@@ -105,7 +105,7 @@ def test_a_page_of_the_original_fills_its_thirteen_series_and_two_of_ours(
 
 
 def push_url(service: Service) -> str:
-    """Return where the served client pushes to."""
+    """Return the push URL of the served client."""
     client = service.get("/client-file")
     assert client.headers["content-type"] == "text/javascript; charset=utf-8"
     (found,) = re.findall(r'"pushUrl":"([^"]*)"', client.body)
@@ -132,7 +132,7 @@ def test_only_private_callers_may_scrape(swapped: Service) -> None:
 
 
 def test_a_container_runtime_may_pass_the_comments_along(redis_url: str, short_path: Path) -> None:
-    """`docker run --env-file` takes all that follows the equals sign for the value."""
+    """`docker run --env-file` takes everything after the equals sign as the value."""
     lines = ENV_FILE.format(port=free_port(), redis_url=redis_url).splitlines()
     environ = dict(line.split("=", 1) for line in lines if line and not line.startswith("#"))
     assert environ["METRICS_EXPIRATION"] == "30 # In seconds"

@@ -1,8 +1,8 @@
 """
-The same participants by OTLP, gRPC and HTTP, at two receivers of different make.
+The same participants by OTLP, over gRPC and HTTP, at receivers of two makers.
 
-One is the sink in this process, the other is rotel, which hands on what it understood to the sink.
-Both namings go over both transports.
+One receiver is the sink in this process. The other is rotel, which passes on to the sink what it
+understood. Each transport is tried with both namings.
 """
 
 from collections.abc import Iterator
@@ -24,13 +24,13 @@ Found = set[tuple[str, tuple[tuple[str, Any], ...], float]]
 
 
 def found(*points: tuple[str, dict[str, Any], float]) -> Found:
-    """Return *points* so that sets of them compare."""
+    """Return *points* in a form that sets can compare."""
     return {(name, tuple(sorted(with_.items())), value) for name, with_, value in points}
 
 
 SESSION = {"id": "0b8d4a52-join", "seq": 0}
 ADA = push_body("ada00001", session=SESSION)
-# Nothing is known but the quality and two transports, which look the same without addresses.
+# Only the quality and two transports are known, which look the same without addresses.
 BOB = push_body(
     "bob00002",
     session={"id": "77aa10c3-join", "seq": 0},
@@ -124,7 +124,7 @@ OTEL = found(
     ("jitsi.client.info", OTEL_BOB | AGENT | OURS, 1),
     ("jitsi.client.verdict.state", OTEL_BOB, 1),
 )
-# Bob's round trip is over half of what is bad.
+# Bob's round trip is over half of the threshold for bad.
 VERDICT = ("jitsi_jcmc_verdict", "jitsi.client.verdict")
 WHY = {("bob00002", "path")}
 OTEL_UNITS = {
@@ -143,7 +143,7 @@ OTEL_UNITS = {
 
 @contextmanager
 def exporting(folder: Path, protocol: str, naming: str, **endpoint: str) -> Iterator[Service]:
-    """Run a service that pushes its participants, Ada and Bob, to *endpoint*."""
+    """Run a service that exports its participants, Ada and Bob, to *endpoint*."""
     with Service(
         folder,
         JCMC_NAMING=naming,
@@ -162,7 +162,7 @@ def exporting(folder: Path, protocol: str, naming: str, **endpoint: str) -> Iter
 
 @pytest.fixture(scope="module")
 def by_grpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service, OtlpSink]]:
-    """Return a service with the original's names, and the sink that it pushes to by gRPC."""
+    """Return a service with the original's names, and the sink to which it exports by gRPC."""
     with (
         OtlpSink() as sink,
         exporting(
@@ -177,14 +177,14 @@ def by_grpc(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Service,
 
 @pytest.fixture(scope="module")
 def by_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtlpSink]:
-    """Return the sink that a service with OpenTelemetry's names pushes to by HTTP."""
+    """Return the sink to which a service with OpenTelemetry's names exports by HTTP."""
     with (
         OtlpSink() as sink,
         exporting(
             tmp_path_factory.mktemp("h"),
             "http/protobuf",
             "otel",
-            # The metrics' own endpoint is used as it stands.
+            # The endpoint for metrics is used unchanged.
             OTEL_EXPORTER_OTLP_METRICS_ENDPOINT=f"{sink.http_endpoint}/v1/metrics",
         ),
     ):
@@ -192,16 +192,15 @@ def by_http(tmp_path_factory: pytest.TempPathFactory) -> Iterator[OtlpSink]:
 
 
 def participants(sink: OtlpSink) -> Found:
-    """Return all points of participants that *sink* has seen, but for what `verdicts` returns."""
+    """Return all points of participants in *sink*, except those that `verdicts` returns."""
     return found(*(point for point in sink.points("jitsi") if point.name not in VERDICT))
 
 
 def verdicts(sink: OtlpSink) -> set[tuple[Any, Any]]:
     """
-    Return of whom *sink* has seen why the call is not good, and the cause.
+    Return the participants in *sink* whose call is not good, with the cause.
 
-    How far it reaches is said when everybody has been looked at, every ten seconds, so that the
-    series is another one then.
+    The scope becomes known with the next look, every ten seconds; the series changes then.
     """
     points = [point.attributes for point in sink.points("jitsi") if point.name in VERDICT]
     scopes = {each.get("scope", each.get("jitsi.verdict.scope")) for each in points}
@@ -269,7 +268,7 @@ def test_a_receiver_of_other_make_understands_a_conference_as_a_trace(
         "jitsi.session.verdict.bad",
         "jitsi.session.verdict.good",
     ]
-    # A receiver of other make keeps lists too.
+    # The other maker's receiver keeps lists, too.
     assert span.attributes["jitsi.verdict.bad.regions"] == ["eu-west"]
     assert span.message.status.code == 2
     assert sink.trace_requests[0].resource()["service.name"] == "otel_jcmc"
@@ -304,7 +303,7 @@ def test_units_and_resource_come_along(by_http: OtlpSink) -> None:
     gauges = {name: metric for name, metric in metrics.items() if name.startswith("jitsi")}
     assert {name: metric.unit for name, metric in gauges.items()} == OTEL_UNITS
     assert {metric.WhichOneof("data") for metric in gauges.values()} == {"gauge"}
-    # A participant's resource has no instance: another replica may push the same series.
+    # A participant's resource has no instance, because another replica may send the same series.
     mine, own = sorted(by_http.resources(), key=len)
     assert mine["service.name"] == own["service.name"] == "otel_jcmc"
     assert mine["deployment.environment.name"] == own["deployment.environment.name"] == "test"
@@ -323,7 +322,7 @@ def test_who_has_left_is_not_pushed_again(by_grpc: tuple[Service, OtlpSink]) -> 
     left = {"session": SESSION | {"seq": 1, "end": {"reason": "left"}}, "metrics": {}}
     assert service.push(ADA | left).body == "OK"
     seen = len(sink.requests_of("jitsi"))
-    # The first may have been on its way.
+    # The first request may already have been on its way.
     eventually(lambda: len(sink.requests_of("jitsi")) >= seen + 2)
     last = sink.requests_of("jitsi")[-1].points("jitsi")
     assert found(*(point for point in last if point.name not in VERDICT)) == ONLY_BOB

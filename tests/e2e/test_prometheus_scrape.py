@@ -1,4 +1,4 @@
-"""What a real Prometheus makes of the exposition in both namings, and its promtool of one."""
+"""What a real Prometheus stores of the exposition, in both namings; promtool checks one."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -33,7 +33,7 @@ def scraped(
         prometheus.scraping("otel", otel_wire.url),
     ):
         for service in (jcmc, otel):
-            # One of them in words that text formats must escape.
+            # One participant has names that text formats must escape.
             for name, room in (("a", "standup"), ("b", "standup"), ("c", 'Ünï "q" \\ \n {x="y"}')):
                 assert service.push(push_body(f"{name}0000001", room)).body == "OK"
         yield {
@@ -50,7 +50,7 @@ def one(request: pytest.FixtureRequest, scraped: dict[str, Scraped]) -> Scraped:
 
 
 def test_every_sample_is_scraped_and_stored(one: Scraped, prometheus: Prometheus) -> None:
-    """Three participants with 13 series each, what they are, how they are; and two conferences."""
+    """Three participants with 13 series each, their info and verdicts, and two conferences."""
     expected = (1.0, 45.0, 8.0, 0.0)
     who, conferences = {
         "jcmc": ("participant_id", "jitsi_jcmc_conference_participants_state"),
@@ -62,9 +62,9 @@ def test_every_sample_is_scraped_and_stored(one: Scraped, prometheus: Prometheus
         return (
             prometheus.value(f"up{{{of_job}}}"),
             prometheus.value(f'count({{{of_job},__name__=~"jitsi_.*",{who}!=""}})'),
-            # A series for each state.
+            # One series for each state.
             prometheus.value(f"count({conferences}{{{of_job}}})"),
-            # What the scrape had, less what Prometheus has of it.
+            # The samples of the scrape that Prometheus does not have.
             prometheus.value(
                 f"sum(scrape_samples_scraped{{{of_job}}})"
                 f' - count({{{of_job},__name__!~"up|scrape_.*"}})'
@@ -83,7 +83,7 @@ def test_the_target_is_healthy_and_nothing_was_refused(
 
 
 def test_prometheus_gets_openmetrics_in_gzip(one: Scraped) -> None:
-    """With the headers that it really sends."""
+    """With the headers that Prometheus really sends."""
     exchange = eventually(lambda: one.wire.exchanges[-1:], 25)[0]
     assert "application/openmetrics-text" in exchange.asked["accept"]
     assert exchange.asked["accept-encoding"] == "gzip"

@@ -1,4 +1,4 @@
-"""Replicas behind a real nginx are restarted in turn under load: no push is refused or lost."""
+"""Replicas behind a real nginx restart in turn under load: no push is refused or lost."""
 
 import asyncio
 from pathlib import Path
@@ -14,7 +14,7 @@ pytestmark = pytest.mark.xdist_group("rolling")
 
 
 def test_no_push_is_refused_while_replicas_are_restarted_in_turn(short_path: Path) -> None:
-    """More often, with workers and on a cluster by `make soak`."""
+    """`make soak` does it more often, with workers, and on a cluster."""
     with RedisServer(short_path / "r") as server:
         replicas = two_replicas(short_path, server.url)
         with replicas[0], replicas[1], behind_nginx(short_path, *replicas) as url:
@@ -62,7 +62,7 @@ def test_prometheus_has_by_one_name_what_all_say_and_no_counters(short_path: Pat
             assert 'participant_id="seen"' in pages[0]
             assert pages[0] == pages[1]
             replicas[0].stop()
-            # In turn: every other one would be the one that is away.
+            # nginx asks the replicas in turn: every other request would meet the missing one.
             for _ in range(4):
                 assert request(f"{inside}/metrics/participants").body == pages[0]
                 assert request(f"{inside}/metrics/verdicts").status == 200

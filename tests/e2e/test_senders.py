@@ -1,4 +1,4 @@
-"""The senders of docs/push.md, executed as they stand there, but for the service's port."""
+"""The senders of docs/push.md, executed unchanged except for the service's port."""
 
 import shutil
 import subprocess
@@ -20,7 +20,7 @@ SERVICE = "127.0.0.1:3000"
 
 @pytest.fixture
 def ordinary(short_path: Path) -> Iterator[Service]:
-    """Return a service with the limits that everybody has."""
+    """Return a service with the default limits."""
     with Service(short_path, JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND="") as running:
         yield running
 

@@ -1,7 +1,7 @@
 """
-Pages behind single sign-on: the block of docs/pages.md in a real nginx, before the real service.
+Pages behind single sign-on: the block of docs/pages.md in a real nginx, in front of the service.
 
-Who knows people is a stand-in for oauth2-proxy: it answers what nginx asks that, by a cookie.
+A stand-in for oauth2-proxy answers nginx's question whether a person is signed in, by a cookie.
 """
 
 import ssl
@@ -26,7 +26,7 @@ KNOWN = {"cookie": "_oauth2_proxy=ada"}
 
 
 class _Knows(BaseHTTPRequestHandler):
-    """Knows whoever has the cookie."""
+    """Answers that a person is signed in if the cookie is there."""
 
     def do_GET(self) -> None:
         is_known = self.headers.get("cookie") == KNOWN["cookie"]
@@ -44,7 +44,7 @@ class _Knows(BaseHTTPRequestHandler):
 
 @contextmanager
 def knowing() -> Iterator[str]:
-    """Run who knows people; host and port."""
+    """Run the stand-in; return host and port."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Knows)
     threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True).start()
     try:
@@ -55,13 +55,13 @@ def knowing() -> Iterator[str]:
 
 
 class Site(NamedTuple):
-    """What people reach: an address, and whose certificate it shows."""
+    """What people reach: an address, and the certificate that it shows."""
 
     url: str
     trusting: ssl.SSLContext
 
     def ask(self, path: str, method: str = "GET", **headers: str) -> Answer:
-        """Ask by the name that people use."""
+        """Send a request to the name that people use."""
         told = {"Host": "quality.example.org", **headers}
         asked = urllib.request.Request(self.url + path, None, told, method=method)
         try:
@@ -74,7 +74,7 @@ class Site(NamedTuple):
 
 @pytest.fixture(scope="module")
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
-    """Return nginx before a service with a port for who reads."""
+    """Return nginx in front of a service with a separate port for readers."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     made = Certificates(folder / "tls")
     port, admin = free_port(), free_port()
@@ -102,7 +102,7 @@ def test_who_is_not_known_is_sent_to_sign_in_and_sees_nothing(site: Site) -> Non
     for path in ("/", "/live", "/sessions", "/conferences/standup", "/metrics"):
         answer = site.ask(path, **HTML)
         assert (answer.status, answer.body) == (403, "Sign in with your account"), path
-    # Nor does anybody ask for themselves.
+    # A caller cannot request the path that nginx itself asks.
     assert site.ask("/oauth2/auth", **KNOWN).status == 404
 
 

@@ -1,8 +1,8 @@
 """
-Both wire formats side by side, in one conference, all the way: Prometheus, history, one trace.
+Both wire formats in one conference, all the way: Prometheus, history, one trace.
 
-Ada's page speaks the format of the Jitsi Client Metrics Collector, Bob's that of the Jitsi Meet
-Metrics Collector, and what both tell is what a real call has told (tests/samples).
+Ada's client speaks the format of the Jitsi Client Metrics Collector, Bob's the format of the Jitsi
+Meet Metrics Collector. Both send the statistics of a real call (tests/samples).
 """
 
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ pytestmark = pytest.mark.xdist_group("e2e")
 ROOM = "standup"
 ADA = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 BOB = "7c9e6679-7425-40de-944b-e07fc1f90ae7"
-# Of the recordings' statistics where they are on both wires.
+# Where the recorded statistics are in both formats.
 NUMBERS = {
     "connectionquality": ("connectionQuality", "cq"),
     "bandwidth_upload": ("bandwidth.upload", "u.bw"),
@@ -37,7 +37,7 @@ NUMBERS = {
 
 
 def told(event: dict[str, Any], path: str) -> Any:
-    """Return the number that *event* has at a dotted *path*; a NaN was recorded as text."""
+    """Return the number in *event* at a dotted *path*; a NaN was recorded as text."""
     value: Any = event
     for key in path.split("."):
         value = (value or {}).get(key)
@@ -58,7 +58,7 @@ def jcmc(event: dict[str, Any], seq: int) -> dict[str, Any]:
 
 
 def jmmc(event: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
-    """Return `m` of Bob's push of *event*: what of it differs from what is *known* by now."""
+    """Return `m` of Bob's push of *event*: what differs from *known*."""
     m: dict[str, Any] = {}
     for path, key in NUMBERS.values():
         value = told(event, path)
@@ -76,7 +76,7 @@ def jmmc(event: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
 
 
 class Bob:
-    """A page of the Jitsi Meet Metrics Collector, with its cookie jar."""
+    """A client of the Jitsi Meet Metrics Collector, with its cookies."""
 
     def __init__(self, url: str) -> None:
         """Push to the service at *url*."""
@@ -90,7 +90,7 @@ class Bob:
         self._cookie = str(answer.headers["set-cookie"]).partition(";")[0]
 
     def push(self, event: dict[str, Any]) -> dict[str, Any]:
-        """Push what of *event* is new; return `m`."""
+        """Push what is new in *event*; return `m`."""
         m = jmmc(event, self._known)
         self._push(m)
         return m
@@ -107,7 +107,7 @@ class Bob:
 
 @pytest.fixture(scope="module")
 def sink() -> Iterator[OtlpSink]:
-    """Return a running receiver of OTLP."""
+    """Return a running OTLP receiver."""
     with OtlpSink() as running:
         yield running
 
@@ -116,7 +116,7 @@ def sink() -> Iterator[OtlpSink]:
 def doors(
     prometheus: Prometheus, sink: OtlpSink, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[Service]:
-    """Return a running service with everything on, that Prometheus scrapes as the job `doors`."""
+    """Return a service with everything on, which Prometheus scrapes as the job `doors`."""
     folder: Path = tmp_path_factory.mktemp("doors")
     environ = {
         "OTEL_TRACES_EXPORTER": "otlp",
@@ -130,7 +130,7 @@ def doors(
 
 
 def series_of(prometheus: Prometheus, participant: str, client: str) -> dict[str, float]:
-    """Return the metrics of one participant, without the identity that all of them must have."""
+    """Return the metrics of one participant, without the identity labels that all must have."""
     identity = f'participant_id="{participant}",roomname="{ROOM}",client_id="{client}"'
     return prometheus.query(
         f'{{job="doors",__name__!="jitsi_jcmc_info",{identity}}}',
@@ -141,7 +141,7 @@ def series_of(prometheus: Prometheus, participant: str, client: str) -> dict[str
 
 
 def sessions_of(service: Service) -> dict[str, dict[str, Any]]:
-    """Return what the list of sessions has, by participant."""
+    """Return the sessions of the list, by participant."""
     listed = request(f"{service.url}/sessions?conference={ROOM}").json()["sessions"]
     return {each["participant_id"]: each for each in listed}
 
@@ -157,7 +157,7 @@ def test_a_call_by_both_wires_has_the_same_series_a_history_each_and_one_trace(
         sent = bob.push(event)
     assert "pl" not in sent.get("u", {}), "what has not changed is not sent again"
 
-    # The same series, of the last event, by Prometheus.
+    # The same series in Prometheus, of the last event.
     labels = (
         'browser_name="Chrome",browser_version="126.0.0.0",os_name="Windows",os_version="10"'
         ',serverregion="eu-west"'
@@ -169,7 +169,7 @@ def test_a_call_by_both_wires_has_the_same_series_a_history_each_and_one_trace(
         if value is not None
     }
     assert len(expected) == len(NUMBERS)
-    # And of both the service says the same.
+    # The service derives the same series for both.
     expected["jitsi_jcmc_verdict_state"] = 2
     expected['jitsi_jcmc_verdict{cause="downlink",scope="participant"}'] = 1
     for participant, client in (("ada00001", ADA), ("bob00002", BOB)):
@@ -179,18 +179,19 @@ def test_a_call_by_both_wires_has_the_same_series_a_history_each_and_one_trace(
 
         assert until(expected, seen) == expected
 
-    # Ada leaves; Bob's browser dies.
+    # Ada leaves; Bob's browser crashes.
     end = {"session": {"id": "adas-session", "end": {"reason": "left"}}}
     assert doors.push(jcmc(events[-1], 3) | end | {"metrics": None}).status == 200
     ninety_seconds_later(doors)
 
-    # A history each.
+    # Each has a history.
     eventually(lambda: sessions_of(doors).get("ada00001", {}).get("end_reason") == "left")
     found = sessions_of(doors)
     assert found.keys() == {"ada00001", "bob00002"}
     for participant, client in (("ada00001", ADA), ("bob00002", BOB)):
         path = f"{doors.url}/sessions/{found[participant]['id']}?fill=true"
-        # It is listed from its first push on; its log has something when an interval is over.
+        # The list has a session from its first push on; its log has an entry when an interval is
+        # over.
 
         def with_samples(path: str = path) -> Any:
             session = request(path).json()
@@ -212,7 +213,7 @@ def test_a_call_by_both_wires_has_the_same_series_a_history_each_and_one_trace(
 
 
 def ninety_seconds_later(service: Service) -> None:
-    """Let the one who is still there expire, which then is looked at."""
+    """Let the remaining participant expire, which the service then notices."""
     with redis.Redis(unix_socket_path=str(service.folder / "store" / "socket")) as store:
         assert sum(store.delete(key) for key in store.scan_iter("jcmc:*:participant:*")) == 1
         seconds, microseconds = store.time()
@@ -223,5 +224,5 @@ def ninety_seconds_later(service: Service) -> None:
 
 
 def named(sink: OtlpSink) -> dict[str | None, SinkSpan]:
-    """Return the spans that came by the participant they are of, None for the conference's."""
+    """Return the received spans by participant; None: the conference's."""
     return {span.attributes.get("jitsi.participant.id"): span for span in sink.spans()}

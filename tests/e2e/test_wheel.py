@@ -1,8 +1,8 @@
 """
-The package as it is installed: a wheel is built, put into a virtual environment, and serves.
+The installed package: a wheel is built, installed into a virtual environment, and serves.
 
-Its dependencies are those of the environment that runs the tests; the package itself is the
-wheel's alone.
+Its dependencies are those of the environment that runs the tests; the package itself comes only
+from the wheel.
 """
 
 import configparser
@@ -27,7 +27,7 @@ CLIENTS = [
 
 
 def run(*command: str | Path) -> str:
-    """Run *command*, without a network for pip, and return what it says."""
+    """Run *command*, without a network for pip, and return its output."""
     done = subprocess.run(
         [str(part) for part in command],
         cwd=ROOT,
@@ -62,7 +62,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         *("--no-deps", "--no-index", "--disable-pip-version-check"),
     )
     (site,) = home.glob("lib/python*/site-packages")
-    # Paths only: .pth files in there, the editable install's too, are not read.
+    # Only paths are added: .pth files there, also the editable install's, are not read.
     dependencies = dict.fromkeys(sysconfig.get_path(kind) for kind in ("purelib", "platlib"))
     (site / "dependencies.pth").write_text("\n".join(dependencies) + "\n")
     return home
@@ -92,11 +92,11 @@ def test_the_wheel_carries_what_the_package_reads_at_run_time(wheel: Path) -> No
 def test_an_installed_service_serves_the_wheels_own_client_file(
     installed: Path, short_path: Path
 ) -> None:
-    """The installed copy gets a mark, so that the source tree's can't pass for it."""
+    """The installed copy has a mark, so that the source tree's file cannot be taken for it."""
     (copy,) = installed.glob("lib/python*/site-packages/otel_jcmc/client/served/otel_jcmc.js")
     marked = copy.read_text(encoding="utf-8") + 'console.debug("from the wheel");\n'
     copy.write_text(marked, encoding="utf-8")
-    # Nothing of the source tree, and no series but the participant's.
+    # Nothing comes from the source tree, and the only series are the participant's.
     service = Service(short_path, PYTHONPATH="", JCMC_SERIES="participants")
     service.command = [installed / "bin" / "otel-jcmc"]
     with service:
@@ -104,7 +104,7 @@ def test_an_installed_service_serves_the_wheels_own_client_file(
         assert client.status == 200
         assert 'console.debug("from the wheel");' in client.body
         assert '"jitterMs":5000' in client.body
-        # The script beside the code, and the store's server, are there too.
+        # The script beside the code and the store's server are installed, too.
         assert service.push(push_body()).body == "OK"
-        # What was pushed, what describes the participant, and how the call is.
+        # The pushed values, the participant's info, and the verdict.
         assert len(service.series("jitsi_jcmc_")) == 15

@@ -1,7 +1,7 @@
 """
-Who may push, by real browsers: pages of the allowed origin and of another one.
+Who may push, with real browsers: pages of the allowed origin and of another one.
 
-No page is told that it may not: the client says nothing, only the browser itself does.
+A refused client prints nothing; only the browser itself reports the refusal on its console.
 """
 
 import json
@@ -26,7 +26,7 @@ REFUSED = 'otel_jcmc_push_tokens_total{outcome="refused",reason="origin_not_allo
 
 @dataclass
 class Place:
-    """A service that wants push tokens, and two sites that load its client file."""
+    """A service that demands push tokens, and two sites that load its client file."""
 
     service: Service
     allowed: str
@@ -57,10 +57,10 @@ def seen(service: Service, participant: str) -> bool:
 
 
 def heard(seat: Seat) -> list[str]:
-    """Return what the console of *seat* has by now, at least one word, and take it out."""
+    """Return the console lines of *seat* so far, at least one, and remove them."""
 
     def found() -> list[str]:
-        seat.page.evaluate("() => 1")  # the console is heard while the browser is asked
+        seat.page.evaluate("() => 1")  # console lines come only during a call
         return list(seat.complaints)
 
     complaints = eventually(found)
@@ -71,7 +71,7 @@ def heard(seat: Seat) -> list[str]:
 def test_a_page_of_the_allowed_origin_is_seen_until_it_is_closed(
     place: Place, browser: Browser
 ) -> None:
-    """The last push has its token in the body: the page has no time for a preflight."""
+    """The last push has its token in the body, because the page has no time for a preflight."""
     with taken_seat(browser, place.allowed) as ada:
         ada.join("ada00001", "standup")
         ada.replay(recorded("head-jvb-vp8-360", 25))
@@ -90,7 +90,7 @@ def test_a_page_of_another_origin_is_not_and_its_user_hears_of_it_from_the_brows
         bob.join("bob00002", "standup")
         bob.replay(recorded("head-jvb-vp8-360", 25))
         eventually(lambda: place.service.own(REFUSED))
-        bob.go_elsewhere()  # or it would go on asking, ever later
+        bob.go_elsewhere()  # otherwise it would go on asking
         for said in heard(bob):
             assert said.startswith("error: ")
             assert "CORS policy" in said or "Failed to load resource" in said
@@ -100,7 +100,7 @@ def test_a_page_of_another_origin_is_not_and_its_user_hears_of_it_from_the_brows
 def test_another_site_can_do_nothing_with_a_token_that_it_has_got(
     place: Place, browser: Browser
 ) -> None:
-    """From a script of its own, say: its visitors' browsers tell where they are."""
+    """Its own script pushes, but the visitors' browsers tell the origin."""
     asked = place.service.get("/push-token", method="POST", headers={"origin": place.allowed})
     series = 'otel_jcmc_pushes_total{outcome="refused",reason="origin_not_allowed"}'
     with taken_seat(browser, place.other) as eve:
@@ -115,14 +115,14 @@ def test_another_site_can_do_nothing_with_a_token_that_it_has_got(
 
 
 def body_with(token: str) -> str:
-    """Return the body of a push with *token* in it, which needs no preflight."""
+    """Return the body of a push with *token*, which needs no preflight."""
     return json.dumps(push_body("eve00003", token=token))
 
 
 def test_behind_nginx_as_the_docs_have_it_the_pages_own_origin_may_push(
     browser: Browser, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Page and collector are one origin there, which the browser says all the same."""
+    """Page and collector have one origin there; the browser tells it all the same."""
     folder = tmp_path_factory.mktemp("nginx-push-auth")
     before, only, commented = LOCATIONS.partition("# Only with JCMC_PUSH_AUTH=token:\n")
     assert only
@@ -162,7 +162,7 @@ def test_behind_nginx_as_the_docs_have_it_the_pages_own_origin_may_push(
 
 @pytest.fixture
 def jitsi(short_path: Path) -> Iterator[Service]:
-    """Return a service that wants Jitsi's tokens."""
+    """Return a service that demands Jitsi's tokens."""
     with Service(
         short_path / "a",
         JCMC_CLIENT_JITTER="0",
@@ -176,7 +176,7 @@ def jitsi(short_path: Path) -> Iterator[Service]:
 
 
 def join_with(seat: Seat, me: str, room: str) -> None:
-    """Join *room* on a page that has a token for the room `standup`."""
+    """Join *room* on a page with a token for the conference `standup`."""
     claims = {
         "iss": "my_app",
         "aud": "jitsi",

@@ -1,4 +1,4 @@
-"""Clocks that are set while all is running: the service's, and Redis's, by which people live."""
+"""Clocks that are set while everything runs: the service's, and Redis's, which decides expiry."""
 
 import time
 from collections.abc import Iterator
@@ -20,13 +20,13 @@ HOUR = 3600
 
 
 def tells(service: Service) -> float:
-    """Return the time that *service* tells."""
+    """Return the time on the clock of *service*."""
     told = service.get("/-/healthy").headers["date"]
     return parsedate_to_datetime(str(told)).timestamp()
 
 
 def is_shown(service: Service, name: str) -> bool:
-    """Push for somebody, and say whether he is shown then."""
+    """Push for a participant, and say whether the scrape shows it."""
     assert service.push(push_body(name)).body == "OK"
     return name in shown(service)
 
@@ -46,10 +46,10 @@ def test_the_clock_of_the_service_does_not_matter(short_path: Path) -> None:
                 clock.set(seconds)
                 for step in range(5):
                     assert service.push(push_body("ada")).body == "OK", (seconds, step)
-                # Not at once: on a busy machine a second may be over before they are asked for.
+                # With retries: on a busy machine the second may be over before the scrape.
                 for name in ("ada", f"brief-{number}"):
                     eventually(partial(is_shown, service, name), every=0.3)
-            # It goes by that clock where it tells the time.
+            # The service shows the time of its own clock.
             clock.set(HOUR)
             eventually(lambda: tells(service) > time.time() + HOUR / 2)
             eventually(lambda: shown(service) == set(), 3)
@@ -62,7 +62,7 @@ def parts(short_path: Path) -> Iterator[tuple[Clock, Service]]:
     """Return the clock of a Redis, and a service on it."""
     clock = Clock(short_path / "c")
     with (
-        # Valkey, because the other one's allocator asks for the time before there is one.
+        # Valkey, because the allocator of Redis reads the clock before libfaketime is ready.
         RedisServer(short_path / "r", environ=clock.environ, binary=find_server()) as server,
         Service(short_path / "a", REDIS_URL=server.url, METRICS_EXPIRATION="2") as service,
     ):
@@ -83,7 +83,7 @@ def test_when_redis_clock_goes_forward_everyone_is_back_with_the_next_push(
     leave = push_body("ada", session={"id": "session-of-ada", "end": {"reason": "left"}})
     assert service.push(leave).body == "OK"
     assert shown(service) == set()
-    # And they expire as ever.
+    # They expire as before.
     assert service.push(push_body("eve")).body == "OK"
     assert shown(service) == {"eve"}
     eventually(lambda: shown(service) == set(), 4)
@@ -92,7 +92,7 @@ def test_when_redis_clock_goes_forward_everyone_is_back_with_the_next_push(
 def test_when_redis_clock_goes_back_only_who_has_gone_without_a_word_stays(
     parts: tuple[Clock, Service],
 ) -> None:
-    """Their time to live ends when the clock is again where it was."""
+    """Its time to live ends when the clock reaches the old time again."""
     clock, service = parts
     for name in ("ada", "bob", "died"):
         assert service.push(push_body(name, session={"id": f"session-of-{name}"})).body == "OK"
@@ -104,8 +104,8 @@ def test_when_redis_clock_goes_back_only_who_has_gone_without_a_word_stays(
     leave = push_body("bob", session={"id": "session-of-bob", "end": {"reason": "left"}})
     assert service.push(leave).body == "OK"
     assert shown(service) == {"ada", "new", "died"}
-    # Who pushed since expires as ever.
+    # Participants that pushed since then expire as usual.
     eventually(lambda: shown(service) == {"died"}, 4)
-    # Their own return is as ever too.
+    # The others can come back as usual, too.
     assert service.push(push_body("died", session={"id": "session-of-died"})).body == "OK"
     eventually(lambda: shown(service) == set(), 4)

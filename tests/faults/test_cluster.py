@@ -1,4 +1,4 @@
-"""A node of a Redis Cluster as REDIS_URL: it would take some pushes and refuse the others."""
+"""REDIS_URL names one node of a Redis Cluster, which would accept some pushes and refuse others."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ IS_NODE = "REDIS_URL names one server, which is a node of a Redis Cluster: use r
 
 def node(folder: Path) -> RedisServer:
     """Return a node, not started yet."""
-    # Its bus would be 10,000 above its port, which may be too high.
+    # The cluster bus would use the port plus 10,000, which may be too high.
     bus = str(free_port())
     return RedisServer(folder / "r", "--cluster-enabled", "yes", "--cluster-port", bus)
 
@@ -63,7 +63,7 @@ def test_one_that_comes_later_is_told_of_once(short_path: Path) -> None:
 
 
 def test_who_may_not_ask_is_told_by_what_is_refused(short_path: Path) -> None:
-    """A node without slots, whose user may not read INFO."""
+    """A node without slots, whose user may not run INFO."""
     with node(short_path) as server:
         with server.client() as client:
             add_asker(client, "-info")

@@ -1,4 +1,4 @@
-"""Many who read or send slowly, scrapes that are cut or come together, and a crowd of strangers."""
+"""Clients that read or send slowly, scrapes that are cut or come together, many strangers."""
 
 import asyncio
 import os
@@ -37,7 +37,7 @@ def memory_of(service: Service) -> int:
 
 
 async def push_strangers(service: Service, count: int) -> dict[int, int]:
-    """Push as many participants, each with ids of its own; return how often each status came."""
+    """Push for this many participants with ids of their own; return the number by status."""
     names = iter([uuid.UUID(int=random.getrandbits(128)).hex for _ in range(count)])
     statuses: dict[int, int] = {}
 
@@ -57,12 +57,12 @@ def test_a_crowd_of_strangers_is_taken_and_shown(service: Service) -> None:
     before = memory_of(service)
     assert asyncio.run(push_strangers(service, STRANGERS)) == {200: STRANGERS}
     assert service.own("otel_jcmc_participants") == STRANGERS
-    # 12 kB each in a scrape, measured with ten times as many; nothing when nobody asks.
+    # 12 kB for each in a scrape, measured with ten times as many; no memory without a scrape.
     assert memory_of(service) - before < STRANGERS * 20_000
 
 
 def test_a_scrape_that_is_cut_half_way_harms_nobody(service: Service) -> None:
-    """Of several megabytes, of which a little is read."""
+    """The scrape has several megabytes, and the client reads little of it."""
 
     async def cut() -> None:
         browser = await Browser.opened(service.url, limit=2_000)
@@ -94,7 +94,7 @@ def test_of_scrapes_at_once_those_beyond_the_limit_are_told_to_come_again(
         ThreadPoolExecutor(3) as pool,
     ):
         assert service.own(busy) == 0
-        # So that the first one takes its two seconds.
+        # So that the first scrape takes its two seconds.
         os.kill(redis_server.pid, signal.SIGSTOP)
         try:
             answers = sorted(pool.map(service.get, ["/metrics"] * 3), key=lambda each: each.status)
@@ -104,7 +104,7 @@ def test_of_scrapes_at_once_those_beyond_the_limit_are_told_to_come_again(
         assert "JCMC_LIMIT_SCRAPES" in answers[1].body
         assert answers[1].headers["retry-after"] == "5"
         assert service.own(busy) == 2
-        # Those that were answered gave their places back.
+        # The answered ones have given their places back.
         assert {service.get("/metrics").status for _ in range(5)} == {200}
 
 
@@ -123,9 +123,9 @@ def test_two_scrapes_at_once_are_whole_and_equal(service: Service) -> None:
 
 def test_slow_senders_and_slow_readers_hold_up_nobody(service: Service) -> None:
     """
-    Heads and bodies that come a byte at a time, answers that nobody reads, from hundreds at once.
+    Hundreds send heads and bodies byte by byte, or never read their answers.
 
-    The soak does the same with thousands.
+    The soak tests do the same with thousands.
     """
     whole = push_request("slow")
 
@@ -144,7 +144,7 @@ def test_slow_senders_and_slow_readers_hold_up_nobody(service: Service) -> None:
             for number, browser in enumerate(senders)
         ]
         for number, browser in enumerate(readers):
-            # Pushes whose answers nobody reads, and some scrapes that nobody reads.
+            # Pushes and scrapes whose answers are never read.
             sent = b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n" if number < 4 else whole * 5
             await browser.send(sent)
         fast = await Browser.opened(service.url)
@@ -171,7 +171,7 @@ def test_slow_senders_and_slow_readers_hold_up_nobody(service: Service) -> None:
 
 
 def test_a_service_on_redis_bounds_what_a_crowd_takes(short_path: Path) -> None:
-    """Over the limit of participants those who were there go on, and newcomers are told so."""
+    """At the limit of participants, present ones go on and newcomers get the reason."""
     with Service(short_path, JCMC_LIMIT_PARTICIPANTS="400") as service:
         statuses = asyncio.run(push_strangers(service, 1_000))
         assert statuses.keys() == {200, 503}

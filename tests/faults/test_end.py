@@ -1,4 +1,4 @@
-"""How the service ends: killed with pushes in flight, and told to stop under load."""
+"""How the service ends: killed with pushes in flight, and stopped under load."""
 
 import asyncio
 import itertools
@@ -28,12 +28,12 @@ def server(short_path: Path) -> Iterator[RedisServer]:
 
 class Load:
     """
-    Browsers that push one participant after the other, each as soon as the last is answered.
+    Browsers that push one participant after the other, each as soon as the last push is answered.
 
     Attributes:
-        acknowledged: the participants who were answered 200.
+        acknowledged: participants whose push was answered 200.
         statuses: of all answers.
-        unanswered: pushes of which the connection ended without an answer.
+        unanswered: pushes whose connection ended without an answer.
     """
 
     def __init__(self, url: str) -> None:
@@ -85,31 +85,31 @@ def test_every_acknowledged_push_is_there_after_the_service_was_killed(
     assert load.statuses == {200}
     assert len(load.unanswered) == CONNECTIONS
     assert load.acknowledged <= found
-    # And nobody who never pushed: at most those that were on their way.
+    # No other participants either, except those whose push was on its way.
     assert found <= load.acknowledged | set(load.unanswered)
 
 
 class Ending:
-    """What else is under way when the service is told to stop."""
+    """Other requests that are under way when the service is told to stop."""
 
     def __init__(self, url: str) -> None:
         self._url = url
 
     async def part(self, size: int) -> Browser:
-        """Send the first *size* bytes of a push, or all but its last ones."""
+        """Send the first *size* bytes of a push; negative: all except the last ones."""
         browser = await Browser.opened(self._url)
         await browser.send(push_request("part")[:size])
         return browser
 
     async def scrape(self) -> Browser:
-        """Ask for everyone, and read a little at a time."""
+        """Request all participants, and read slowly."""
         browser = await Browser.opened(self._url, limit=4096)
         await browser.send(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
         return browser
 
 
 async def stop_under_load(service: Service, load: Load) -> None:
-    """Tell *service* to stop, and see to it that everyone is answered."""
+    """Stop *service*, and check that every request is answered."""
     whole = push_request("part")
     loading = asyncio.create_task(load.run())
     await load.is_under_way.wait()
@@ -126,10 +126,10 @@ async def stop_under_load(service: Service, load: Load) -> None:
     began = time.monotonic()
     assert service.process is not None
     service.process.send_signal(signal.SIGTERM)
-    # It is read on from now: a machine that is busy with the others might take all of the grace.
+    # Read on from now: on a busy machine, reading might otherwise take the whole grace.
     scraped = asyncio.create_task(scrape.told())
     await asyncio.sleep(0.15)
-    # On an idle connection, before anybody could know.
+    # A push on an idle connection, before the client can know of the stop.
     told = await idle.push("idle")
     assert told is not None
     assert told.status == 200
@@ -154,7 +154,7 @@ async def stop_under_load(service: Service, load: Load) -> None:
 def test_told_to_stop_under_load_it_answers_what_it_has_begun_and_loses_nothing(
     server: RedisServer, short_path: Path
 ) -> None:
-    """With an OTLP receiver that hangs, and somebody who never reads."""
+    """Also with an OTLP receiver that hangs, and a client that never reads."""
     hanging = socket.create_server(("127.0.0.1", 0))
     service = Service(
         short_path / "a",
@@ -181,7 +181,7 @@ def test_told_to_stop_under_load_it_answers_what_it_has_begun_and_loses_nothing(
 def test_pushes_that_did_not_wait_for_answers_have_them_at_the_end(
     server: RedisServer, short_path: Path
 ) -> None:
-    """With Redis slow, so that they are in flight when the service is told to stop."""
+    """Redis is slow, so they are in flight when the service is told to stop."""
     with Service(short_path / "a", REDIS_URL=server.url) as service:
         assert service.push(push_body("first")).body == "OK"
 

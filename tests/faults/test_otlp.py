@@ -1,4 +1,4 @@
-"""An OTLP receiver that is slow, refuses, or takes a part: what the log and the counters say."""
+"""An OTLP receiver that is slow, refuses, or accepts a part: the log and the counters."""
 
 import re
 from collections.abc import Iterator
@@ -35,7 +35,7 @@ def sink() -> Iterator[OtlpSink]:
 def exporter(
     sink: OtlpSink, protocol: str, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[MetricDelivery]:
-    """Return an exporter as the exporter's process has it, to *sink*."""
+    """Return an exporter to *sink*, as in the exporter's process."""
     endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
     sender = Sender(Signal.METRICS, protocol, 2)
@@ -44,7 +44,7 @@ def exporter(
 
 
 def messages(count: int) -> list[object]:
-    """Return as many requests, of one participant each."""
+    """Return this number of requests, with one participant each."""
     provider = GaugeProvider()
     declare(provider.get_meter("test"), Naming.JCMC)
     with snapshot.bound(snapshot_of(person({64: "standup", 65: "c", 66: "ada", 1: 97.5}))):
@@ -53,7 +53,7 @@ def messages(count: int) -> list[object]:
 
 
 def said(caplog: pytest.LogCaptureFixture) -> list[str]:
-    """Return what was logged since the last time."""
+    """Return the log lines since the last call."""
     lines = [f"{each.levelname} {each.message}" for each in caplog.records]
     caplog.clear()
     return lines
@@ -75,7 +75,7 @@ def test_a_partial_success_is_its_own_outcome_and_logged_once_per_change(
     assert said(caplog) == [
         "WARNING otlp: the receiver rejects 21 points of participants; its own log says why"
     ]
-    # A request that is taken whole does not end it, one collection being several.
+    # A completely accepted request does not end the trouble: a collection has several requests.
     sink.partial = None
     mixed = iter(messages(3))
 
@@ -90,7 +90,7 @@ def test_a_partial_success_is_its_own_outcome_and_logged_once_per_change(
     assert said(caplog) == []
     assert exporter.export(messages(1), soon) == OK
     assert said(caplog) == ["INFO otlp: the receiver takes participants"]
-    # Words without a number are advice.
+    # A text without a number of points is advice.
     sink.partial = (0, "an old protocol")
     assert exporter.export(messages(1), soon) == OK
     assert said(caplog) == []
@@ -101,7 +101,7 @@ def test_a_partial_success_is_its_own_outcome_and_logged_once_per_change(
 def test_nothing_that_a_receiver_says_is_logged(
     sink: OtlpSink, exporter: MetricDelivery, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """It may quote what was sent."""
+    """The text may quote what was sent."""
     soon = monotonic() + 60
     sink.partial = (1, "out of order: secret room")
     assert exporter.export(messages(1), soon) == PARTIAL
@@ -126,7 +126,7 @@ def test_an_answer_that_is_none_counts_as_taken(
 def test_an_export_that_takes_too_long_is_ended_between_two_requests(
     sink: OtlpSink, exporter: MetricDelivery, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """By a clock that goes on with each request: how long one really takes is the machine's."""
+    """The clock moves with each request, so the speed of the machine does not matter."""
     exporter._clock = lambda: 0.3 * len(sink.requests)
     assert exporter.export(messages(5), 0.4) == FAILED
     assert len(sink.requests) == 2
@@ -135,7 +135,7 @@ def test_an_export_that_takes_too_long_is_ended_between_two_requests(
 
 
 class Side:
-    """A receiver, and a service that pushes to it by one protocol and is scraped as well."""
+    """A receiver, and a service that exports to it by one protocol and is scraped as well."""
 
     def __init__(self, folder: Path, protocol: str) -> None:
         self.protocol = protocol
@@ -147,19 +147,19 @@ class Side:
             OTEL_EXPORTER_OTLP_ENDPOINT=(
                 self.sink.grpc_endpoint if protocol == "grpc" else self.sink.http_endpoint
             ),
-            # A busy machine takes half a second for a request now and then.
+            # A busy machine now and then takes half a second for a request.
             OTEL_EXPORTER_OTLP_TIMEOUT="1000",
             OTEL_METRIC_EXPORT_INTERVAL="200",
         )
 
     def exports(self, outcome: str) -> float:
-        """Return how many exports have ended so."""
+        """Return the number of exports with this outcome."""
         series = f'otel_jcmc_exports_total{{exporter="otlp",outcome="{outcome}"}}'
         return self.service.own(series) or 0
 
 
 def wait_for(outcome: str, *sides: Side) -> None:
-    """Wait until two more exports of each have ended so, while pushes are taken."""
+    """Wait for two more exports of each side with this outcome, while pushes go on."""
     start = [side.exports(outcome) for side in sides]
     for side, before in zip(sides, start, strict=True):
         eventually(partial(has_more, side, outcome, before), every=0.1)
@@ -173,7 +173,7 @@ def has_more(side: Side, outcome: str, before: float) -> bool:
 def test_what_the_service_shows_of_a_receiver_that_is_slow_refuses_or_takes_a_part(
     short_path: Path,
 ) -> None:
-    """Both protocols side by side; pushes and scrapes go on as ever."""
+    """Both protocols in parallel; pushes and scrapes go on as before."""
     sides = [Side(short_path, protocol) for protocol in ("grpc", "http/protobuf")]
     changes: list[tuple[dict[str, object], str]] = [
         ({}, "ok"),

@@ -1,4 +1,4 @@
-"""Four, sixteen or sixty-four partitions: services that agree on them, and one that does not."""
+"""Four, sixteen or sixty-four partitions: services that agree on it, and one that does not."""
 
 import time
 from collections.abc import Iterator
@@ -37,7 +37,7 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture
 def client(running: RedisServer) -> Iterator[redis.Redis]:
-    """Return a client of `running`, which is empty."""
+    """Return a client of `running`, with an empty Redis."""
     with running.client() as found:
         found.flushall()
         yield found
@@ -54,20 +54,20 @@ def push_all(service: Service, name: str = "ada") -> None:
 
 
 def shown(service: Service, page: str = "/metrics/participants") -> list[str]:
-    """Return room and participant of each one that *page* tells, as often as it does."""
+    """Return conference and participant of each row of *page*, with repetitions."""
     return sorted(
         name.partition("{")[2] for name in service.series("jitsi_jcmc_bitrate_upload{", page)
     )
 
 
 def places(client: redis.Redis, partitions: int) -> dict[int, set[bytes]]:
-    """Return who is in the index of each of so many *partitions*."""
+    """Return the participants in the index of each of so many *partitions*."""
     found: Any = (client.zrange(key, 0, -1) for key in Keys("jcmc", partitions).each("live"))
     return {number: {*members} for number, members in enumerate(found)}
 
 
 def ended(service: Service, *command: str) -> tuple[int, str]:
-    """Return the exit code and the complaint of `otel-jcmc` *command* with a service's settings."""
+    """Return exit code and error of `otel-jcmc` *command* with the settings of a service."""
     told = imported.run(*command, folder=service.folder, environ=service.environ, timeout=20)
     complaints = [
         line for line in told.stderr.splitlines() if not line.startswith(("note:", "store: memory"))
@@ -90,7 +90,7 @@ def test_another_number_is_refused_by_every_command_in_the_same_line(
         (sixteen, "export"),
     ):
         assert ended(service, command) == (1, f"otel-jcmc: {IN_4}"), command
-    # Nobody remembers it, as after a release that knew only of four.
+    # No number is stored, as after a release that only knew four.
     client.delete(REMEMBERED)
     assert ended(sixteen, "serve") == (1, f"otel-jcmc: {IN_4}")
     assert ended(four, "check") == (0, "")
@@ -116,7 +116,7 @@ def test_all_is_written_and_read_in_its_place(
             seen = {at for at, members in found.items() if any(digest in each for each in members)}
             assert seen == {keys.partition_of(digest.decode())}
         assert sum(map(len, found.values())) == 2 * len(ROOMS)
-        # Of each size that divides them, and of one that does not.
+        # With each number of shares that divides the partitions, and with one that does not.
         for number in (2, 3, 16, partitions):
             shares = [
                 shown(two, f"/metrics/participants?partition={k}/{number}")
@@ -124,7 +124,7 @@ def test_all_is_written_and_read_in_its_place(
             ]
             assert sorted(chain.from_iterable(shares)) == everybody
             assert max(map(len, shares)) < len(everybody)
-            # A conference is in one of them.
+            # Each conference is in one partition.
             assert all(len(share) % 2 == 0 for share in shares)
         answer = one.get(f"/metrics/participants?partition=1/{partitions + 1}")
         assert (answer.status, answer.body) == (
@@ -174,7 +174,7 @@ def test_a_redis_that_was_away_at_the_start_is_asked_when_it_is_there(tmp_path: 
                 assert service.push(push_body("ada", room)).status == 503
             assert service.own("otel_jcmc_store_up") == 0
             assert shown(service) == []
-            # As long as what is written beside the pushes takes, and a cookie's secret.
+            # As long as the writes beside the pushes take, and the secret of a cookie.
             for _ in range(3):
                 assert page.open({"u": {"ab": 24}}).status == 503
                 time.sleep(0.5)
@@ -196,12 +196,12 @@ def test_the_number_is_changed_as_the_documents_say(
 ) -> None:
     with of(running, tmp_path / "a", 4) as four:
         push_all(four)
-    # By another prefix, beside what is left.
+    # With another prefix, beside the old keys.
     with of(running, tmp_path / "b", 16, JCMC_KEY_PREFIX="jcmc16") as sixteen:
         assert shown(sixteen) == []
         push_all(sixteen)
         assert len(shown(sixteen)) == len(ROOMS)
-    # By deleting all that is there.
+    # By deleting everything.
     for key in client.scan_iter("jcmc:*"):
         client.unlink(key)
     with of(running, tmp_path / "c", 64) as sixty_four:
@@ -230,7 +230,7 @@ def test_sixteen_partitions_are_on_all_masters_of_a_cluster(tmp_path: Path) -> N
             assert code == 1
             assert "is 4, but the keys below jcmc in Redis are in 16 partitions:" in complaint
 
-            # The number is not on it: nobody needs it for what is on the others.
+            # A master without the number is lost: the conferences on the others do not need it.
             lost = next(each for each in cluster.masters if each is not on[0])
             away = {at for at, each in enumerate(on) if each is lost}
             lost.kill()
@@ -246,7 +246,7 @@ def test_sixteen_partitions_are_on_all_masters_of_a_cluster(tmp_path: Path) -> N
             eventually(lambda: one.own("otel_jcmc_partitions_unread") == len(away), every=0.2)
             assert len(shown(one)) == len(there)
 
-            # Neither is it, where it is: who knew it goes on.
+            # The master with the number is lost: services that know the number go on.
             lost.start()
             eventually(lambda: len(taken()) == len(ROOMS), every=0.2)
             on[0].kill()
@@ -255,7 +255,8 @@ def test_sixteen_partitions_are_on_all_masters_of_a_cluster(tmp_path: Path) -> N
                 room for room in ROOMS if keys.partition_of(conference_digest(room)) not in away
             ]
             eventually(lambda: taken() == there, every=0.2)
-            # Who did not know it sees by who is there that it is right, or wrong.
+            # A new service cannot read the number, and checks its own by the participants on other
+            # masters.
             three = Service(
                 tmp_path / "e",
                 REDIS_URL=cluster.url,

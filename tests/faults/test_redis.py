@@ -1,4 +1,4 @@
-"""A Redis that is slow, and connections to it that are cut in the middle of what goes over them."""
+"""A slow Redis, and connections to it that are cut in the middle of commands and replies."""
 
 import asyncio
 import time
@@ -17,7 +17,7 @@ from otel_jcmc.store.link import Link
 
 pytestmark = pytest.mark.xdist_group("faults-redis")
 
-# The deadline of a push is 0.9 s; the rest is for a machine that runs other tests too.
+# The deadline of a push is 0.9 s; the rest is for a machine that runs other tests, too.
 IN_TIME = 2.0
 
 
@@ -72,7 +72,7 @@ def test_a_second_for_each_answer_costs_503_in_time_and_no_memory(
         assert longest < IN_TIME
         assert service.get("/-/ready").status == 503
         assert service.get("/-/healthy").status == 200
-        # A read has two seconds, and its connection may have been open since before.
+        # A read has two seconds, and its connection may have been open before.
         wire.delay = 3.0
         scraped = service.get("/metrics")
         assert scraped.status == 200
@@ -92,7 +92,7 @@ def test_a_second_for_each_answer_costs_503_in_time_and_no_memory(
 
 
 def values_of(service: Service) -> dict[str, float]:
-    """Return what each participant's upload is, by a scrape."""
+    """Scrape, and return the upload of each participant."""
     found = service.series("jitsi_jcmc_bitrate_upload{")
     return {name.partition('participant_id="')[2].split('"')[0]: n for name, n in found.items()}
 
@@ -105,7 +105,7 @@ def body_of(number: int) -> dict[str, Any]:
 
 
 async def greeting(wire: Wire) -> list[int]:
-    """Return how many bytes go either way before the first command."""
+    """Return how many bytes go in each direction before the first command."""
     link = Link(wire.url)
     assert await link.run([("PING",)]) == [b"PONG"]
     await link.close()
@@ -117,11 +117,11 @@ def test_a_connection_that_is_cut_in_the_middle_mixes_up_nothing(
     wire: Wire, short_path: Path, way: str
 ) -> None:
     """
-    After so many bytes, a few more each time: at the end of the greeting, between two replies or
-    two pushes, in one of them.
+    Connections are cut after more and more bytes: after the greeting, between two replies or
+    pushes, and inside one.
 
-    Each push has a number of its own: what is acknowledged is there with that number, also when
-    it was sent to Redis a second time.
+    Each push has its own number. An acknowledged push is stored with its number, even if the
+    service sent it to Redis twice.
     """
     acknowledged: set[int] = set()
     refused: set[int] = set()
@@ -140,17 +140,17 @@ def test_a_connection_that_is_cut_in_the_middle_mixes_up_nothing(
 
     everyone = {"METRICS_EXPIRATION": "60", "JCMC_LIMIT_CONFERENCE_PARTICIPANTS": "0"}
     with Service(short_path / "a", REDIS_URL=wire.url, **everyone) as service:
-        # So that Redis has the script: its text alone is longer than what gets through below.
+        # Redis must already have the script, whose text alone is longer than what passes below.
         assert service.push(push_body("first")).body == "OK"
         asked, answered = asyncio.run(greeting(wire))
-        # So far that twelve pushes in one batch, as on a quiet machine, get through in the end;
-        # such a batch is 6 kB, and each round that it does not get through in is a cut.
+        # Enough bytes for a batch of twelve pushes, as on a quiet machine, to pass in the end; such
+        # a batch has 6 kB, and each try that fails is a cut.
         for number in range(120):
             if way == "answers":
                 wire.cut_after = answered - 5 + number
             else:
                 wire.cut_request_after = asked - 20 + 80 * number
-            # What is open was made before, and is not cut.
+            # Connections from before are not cut.
             wire.hang_up()
             asyncio.run(some(service, 12 * number))
         wire.cut_after = wire.cut_request_after = None

@@ -55,12 +55,12 @@ def live(partition: int) -> str:
 
 
 def push_all(service: Service) -> dict[str, int]:
-    """Push of somebody in each room; return the rooms' statuses."""
+    """Push for a participant in each conference; return the statuses."""
     return {room: service.push(push_body("ada", room)).status for room in ROOMS}
 
 
 def shown(service: Service) -> set[str]:
-    """Return the rooms that a scrape tells."""
+    """Return the conferences in a scrape."""
     found = service.series("jitsi_jcmc_bitrate_upload{")
     return {name.partition('roomname="')[2].split('"')[0] for name in found}
 
@@ -81,15 +81,15 @@ def test_two_replicas_push_scrape_and_keep_history(cluster: Cluster, short_path:
         for room in ROOMS:
             assert two.push(push_body("eve", room, session=ending)).body == "OK"
         assert {each.own("otel_jcmc_participants") for each in (one, two)} == {12}
-        # What is over is written, in every partition, and either replica reads it.
+        # Finished entries are written in every partition, and both replicas read them.
         eventually(lambda: _samples(one) == [1] * len(ROOMS))
         assert not [line for line in one.said() if " INFO " not in line]
-    # The partitions are spread.
+    # The partitions are spread over the masters.
     assert len({cluster.master_of(live(partition)).port for partition in range(4)}) > 1
 
 
 def _samples(service: Service) -> list[int]:
-    """Return how many samples each of eve's sessions has."""
+    """Return the number of samples of each session of eve."""
     found = service.get("/sessions?participant=eve&limit=100").json()["sessions"]
     about = [service.get(f"/sessions/{each['id']}").json() for each in found]
     return [len(each["samples"]) for each in about]
@@ -122,7 +122,7 @@ def test_a_slot_that_moves_under_load_is_followed(cluster: Cluster, short_path: 
         assert shown(service) == {*ROOMS}
         assert cluster.master_of(live(0)) is to
         cluster.move(live(0), source)
-        # Nobody had been told: the first push after it finds the way.
+        # The service was not told of the move: the first push after it finds the new master.
         assert {*push_all(service).values()} == {200}
 
 
@@ -135,7 +135,7 @@ def test_a_slot_on_its_way_is_503_for_its_own_pushes_alone(
         assert {*push_all(service).values()} == {200}
         cluster.begin_move(live(1), to)
         try:
-            # Some keys are there and some are not yet: TRYAGAIN. Then none is: ASK.
+            # First some keys have moved and others not: TRYAGAIN. Then all have moved: ASK.
             for most in (1, 1000):
                 cluster.move_keys(live(1), source, to, most)
                 statuses = push_all(service)
@@ -169,14 +169,14 @@ def test_a_dead_master_takes_its_own_partitions_along_and_no_other(
             statuses = push_all(service)
             assert {room for room, status in statuses.items() if status == 200} == left
             assert {statuses[room] for room in ROOMS if room not in left} == {503}
-            # A time-out for each of those that are lost would be more.
+            # One time-out for each lost push would take longer.
             assert time.monotonic() - began < 0.5 * (len(ROOMS) - len(left))
         assert service.get("/-/ready").status == 200
         page = service.get("/metrics").body
         assert shown(service) == left
         assert f"otel_jcmc_partitions_unread {len(lost)}.0" in page
         assert "otel_jcmc_store_up 0.0" in page
-        # What is counted from everybody is not told of a part.
+        # Figures about all participants are not shown if a part of them is missing.
         assert "\notel_jcmc_participants " not in page
         assert "\njitsi_jcmc_fleet_participants_state" not in page
         dead.start()
@@ -205,7 +205,7 @@ async def test_a_master_that_hangs_holds_nobody_up_for_long(cluster: Cluster) ->
         for _ in range(20):
             gone, told, clock = await link.run(asked)
             assert (type(gone), told, type(clock)) == (PartAway, 0, list)
-        # A time-out of each would be ten seconds.
+        # One time-out for each would take ten seconds.
         assert time.monotonic() - began < 2
         assert link.away
     finally:
@@ -294,14 +294,14 @@ def test_events_of_every_partition_are_sent_and_wait_while_a_master_is_away(
             dead.kill()
             statuses = {room: service.push(pushed("ada", conference=room)).status for room in ROOMS}
             assert statuses == {room: 503 if room in lost else 200 for room in ROOMS}
-            # Nobody reads a part, and what the others have waits there.
+            # Nothing reads the lost part, and the entries of the others wait there.
             eventually(lambda: _over(cluster) == len(ROOMS) - len(lost))
             dead.start()
             eventually(lambda: rooms("ended") == {*ROOMS} - lost, 40)
 
 
 def _over(cluster: Cluster) -> int:
-    """Return how many outages are over, as the masters that are there have it."""
+    """Return the number of finished outages on the remaining masters."""
     found = 0
     for node in cluster.masters:
         if node.process is not None:

@@ -24,7 +24,7 @@ MASTER = "mymaster"
 
 
 class Ensemble(NamedTuple):
-    """What is running."""
+    """The running servers."""
 
     servers: list[RedisServer]
     sentinels: list[RedisServer]
@@ -45,7 +45,7 @@ class Ensemble(NamedTuple):
 
 @pytest.fixture
 def ensemble(short_path: Path) -> Iterator[Ensemble]:
-    """Return a master with a replica, and three Sentinels, of which two can do without one."""
+    """Return a master with a replica, and three Sentinels, of which two are enough."""
     secret = (
         "--requirepass",
         "secret",
@@ -87,7 +87,7 @@ def test_a_fail_over_costs_seconds_of_503_and_no_restart(
             assert service.push(push_body(f"before-{number}")).body == "OK"
         assert service.own("otel_jcmc_participants") == 20
         with first.client(password="secret") as client:
-            # What is acknowledged and not yet sent to the replica is what a fail-over loses.
+            # A fail-over loses acknowledged writes that the replica does not have yet.
             assert client.wait(1, 1000) == 1
 
         first.kill()
@@ -96,7 +96,7 @@ def test_a_fail_over_costs_seconds_of_503_and_no_restart(
         assert int(refused.headers["retry-after"]) >= 1
         assert service.get("/-/ready").status == 503
         assert "otel_jcmc_store_up 0.0" in service.get("/metrics").body
-        # And a Sentinel is lost with it, the one that was asked first.
+        # The Sentinel that is asked first is lost together with the master.
         ensemble.sentinels[0].stop(signal.SIGKILL)
         eventually(lambda: service.push(push_body("after")).status == 200, 20)
         with second.client(password="secret") as client:
@@ -106,20 +106,20 @@ def test_a_fail_over_costs_seconds_of_503_and_no_restart(
         def shown() -> set[str]:
             return {key.partition('participant_id="')[2].split('"')[0] for key in service.series()}
 
-        # What reads finds the new master by itself, and says nothing of anybody until it has.
+        # The reader finds the new master itself, and shows no participant until then.
         eventually(lambda: shown() == everybody)
         assert service.own("otel_jcmc_store_up") == 1
 
         log = service.said()
         levels = [line.split()[1] for line in log]
-        # Writes may be at the new master a moment before reads are.
+        # Writes may reach the new master a moment before reads do.
         assert levels in (["INFO", "WARNING", "INFO"], ["INFO", *["WARNING", "INFO"] * 2]), log
         assert log[1].partition("store: ")[2].startswith("Redis does not answer: ")
         assert not [line for line in log if "secret" in line or "theirs" in line]
 
 
 def has_writers(server: RedisServer) -> bool:
-    """Say whether some connection to *server* has sent a script last."""
+    """Say whether the last command of some connection to *server* was a script."""
     with server.client(password="secret") as client:
         return "evalsha" in {each["cmd"] for each in client.client_list()}
 
@@ -128,7 +128,7 @@ def test_a_master_that_is_demoted_under_load_is_left(ensemble: Ensemble, short_p
     """
     A planned fail-over: the former master lives on, read-only.
 
-    By hand, because Sentinel takes ten seconds for it when nothing is down.
+    The test does it by hand, because Sentinel takes ten seconds for it when nothing is down.
     """
     first, second = ensemble.servers
     options = {"JCMC_SERIES": "participants", "JCMC_HISTORY_HOURS": "0"}
@@ -162,16 +162,16 @@ def test_a_master_that_is_demoted_under_load_is_left(ensemble: Ensemble, short_p
             pushing.join()
         assert set(statuses[since:]) == {200}
         assert set(statuses) <= {200, 503}
-        # What reads may follow the demoted master for a moment, which has nobody.
+        # Reads may follow the demoted master for a moment, which has no participants.
         eventually(lambda: service.own("otel_jcmc_participants") == 1)
-        # What writes now and then only leaves the former master when it writes the next time.
+        # A connection that writes rarely leaves the former master only with its next write.
         eventually(lambda: not has_writers(first), 30)
         assert has_writers(second)
 
 
 def test_a_fail_over_by_command_loses_little(ensemble: Ensemble, short_path: Path) -> None:
     """
-    The former master lives, and takes writes for ten seconds that nobody will ever read.
+    The former master lives, and for ten seconds accepts writes that are lost.
 
     Sentinel needs a second to see that the replica was promoted, the service half a second more.
     """
@@ -207,13 +207,14 @@ def test_a_fail_over_by_command_loses_little(ensemble: Ensemble, short_path: Pat
             pushing.join()
         with second.client(password="secret") as client:
             kept = b"".join(client.mget(client.keys("*:participant:*")))
-        # As msgpack has a short text.
+        # In msgpack's format of a short text.
         lost = [each for each in taken if bytes([0xA0 + len(each)]) + each.encode() not in kept]
         assert len(lost) < len(taken)
         times = [taken[each] for each in lost]
-        # 5 where nobody asks; 1.2 to 1.3 on a quiet machine, and this one is busy.
+        # 5 s if the service asks no Sentinel; 1.2 to 1.3 s on a quiet machine, but this one is
+        # busy.
         assert not times or max(times) - min(times) < 4
-        # It is not said that the store is up and nobody there.
+        # The metrics never say that the store is up but empty.
         for page in scrapes:
             assert "otel_jcmc_store_up 0.0" in page or "participant_id=" in page
 
@@ -257,12 +258,12 @@ async def test_a_sentinel_that_hangs_is_passed_over(ensemble: Ensemble) -> None:
 
 @pytest.mark.anyio
 async def test_a_server_that_is_no_master_is_not_believed(ensemble: Ensemble) -> None:
-    """As when a Sentinel that was cut off names the former master."""
+    """As when a Sentinel that was cut off still names the former master."""
     first, second = ensemble.servers
     for sentinel in ensemble.sentinels[1:]:
         sentinel.stop(signal.SIGKILL)
     with first.client(password="secret") as client:
-        # It names it still: Sentinel takes seconds to see what it did not do itself.
+        # Sentinel still names it, because it takes seconds to notice a change by others.
         client.replicaof("127.0.0.1", str(second.port))
         assert client.role()[0] == b"slave"
     link = Link(ensemble.url)
@@ -277,7 +278,7 @@ async def test_a_server_that_is_no_master_is_not_believed(ensemble: Ensemble) ->
 async def test_a_plain_link_leaves_a_server_that_is_read_only(
     short_path: Path, *, by_send: bool
 ) -> None:
-    """What the name in the URL leads to may be another server by now."""
+    """The name in the URL may by now lead to another server."""
 
     async def ask(link: Link, command: Command) -> Any:
         (reply,) = await (sent(link, [command]) if by_send else link.run([command]))
@@ -321,8 +322,8 @@ def test_sentinels_by_tls(short_path: Path) -> None:
         url = f"rediss+sentinel://127.0.0.1:{sentinel.port}/{MASTER}?ssl_ca_certs={certificates.ca}"
         with sentinel, Service(short_path / "a", REDIS_URL=url) as service:
             eventually(lambda: service.push(push_body()).status == 200)
-            # A scrape has a connection of its own, and a Sentinel a fifth of a second for its TLS:
-            # a busy machine may take longer, and then this scrape has nobody.
+            # A scrape has its own connection, and a Sentinel needs a fifth of a second for TLS: on
+            # a busy machine this scrape may be without participants.
             eventually(lambda: service.own("otel_jcmc_participants") == 1)
 
 

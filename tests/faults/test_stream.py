@@ -1,8 +1,8 @@
 """
-A scrape that is made while it is read: by who reads slowly, hangs up, or is told a part of it.
+A scrape that is sent while it is made: to clients that read slowly, hang up, or ask for a part.
 
-On sockets, by one process and through a worker. The service's own renderer is made to wait, to
-fail, or to say in the log what it has made, where a test says so.
+On real sockets, with one process and through a worker. Where a test says so, the service's own
+renderer waits, fails, or logs what it has made.
 """
 
 import asyncio
@@ -26,12 +26,12 @@ pytestmark = pytest.mark.xdist_group("faults-stream")
 
 PAGE = "/metrics/participants"
 GET = f"GET {PAGE} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
-# A text of some 2 MB, which is two batches or three.
+# A text of about 2 MB, which is two or three batches.
 PEOPLE = 1000
-# Of some 17 MB: more than the kernel takes for a reader.
+# About 17 MB: more than the kernel buffers for a reader.
 MANY = 8 * PEOPLE
 LAST = "jitsi_jcmc_transport_rtt"
-# Begins the service with something before each column of the metric LAST.
+# Starts the service with an addition before each column of the metric LAST.
 SCRIPT = """
 import sys, time
 from pathlib import Path
@@ -58,7 +58,7 @@ BATCH = re.compile(r"^batch of (\d+)$", re.MULTILINE)
 
 @contextmanager
 def serving(folder: Path, before: str = "pass", **environ: str) -> Iterator[Service]:
-    """Run a service that does *before* it renders the last metric."""
+    """Run a service that does *before* before it renders the last metric."""
     service = Service(folder, METRICS_EXPIRATION="300", TMPDIR=str(folder), **environ)
     service.command = [sys.executable, "-c", SCRIPT.format(last=LAST, before=before)]
     with service:
@@ -72,7 +72,7 @@ def workers(request: pytest.FixtureRequest) -> str:
 
 
 def fill(service: Service, people: int = PEOPLE) -> None:
-    """Let so many push, on fifty connections at a time."""
+    """Push for so many participants, over fifty connections at a time."""
 
     async def push(first: int) -> None:
         browser = await Browser.opened(service.url)
@@ -90,12 +90,12 @@ def fill(service: Service, people: int = PEOPLE) -> None:
 
 
 def made(service: Service) -> list[int]:
-    """Return the sizes of the batches that have been made."""
+    """Return the sizes of the batches so far."""
     return [int(size) for size in BATCH.findall(service.log.read_text())]
 
 
 def ask(service: Service, headers: dict[str, str] | None = None) -> http.client.HTTPResponse:
-    """Ask for the page of participants, and return the answer as it begins."""
+    """Request the page of participants, and return the answer at its beginning."""
     connection = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=15)
     connection.request("GET", PAGE, headers={"connection": "close", **(headers or {})})
     return connection.getresponse()
@@ -108,7 +108,7 @@ def body_of(service: Service) -> bytes:
 
 
 def hear(service: Service, version: str, method: str = "GET") -> bytes:
-    """Return all that is answered to a request of an HTTP *version*, down to the hang-up."""
+    """Return the whole answer to a request of HTTP *version*, until the hang-up."""
     with socket.create_connection(address(service), timeout=15) as wire:
         asked = f"{method} {PAGE} HTTP/{version}\r\nHost: x\r\nConnection: close\r\n\r\n"
         wire.sendall(asked.encode())
@@ -116,7 +116,7 @@ def hear(service: Service, version: str, method: str = "GET") -> bytes:
 
 
 def address(service: Service) -> tuple[str, int]:
-    """Return where *service* listens."""
+    """Return the address of *service*."""
     parts = urlsplit(service.url)
     assert parts.hostname is not None
     assert parts.port is not None
@@ -124,7 +124,7 @@ def address(service: Service) -> tuple[str, int]:
 
 
 def slow_reader(service: Service) -> socket.socket:
-    """Return a connection that has asked, and at whose end next to nothing is kept."""
+    """Return a connection with a request and a very small buffer."""
     wire = socket.socket()
     wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     wire.settimeout(15)
@@ -134,7 +134,7 @@ def slow_reader(service: Service) -> socket.socket:
 
 
 def settled(service: Service) -> int:
-    """Return how many batches have been made when no more have come for half a second."""
+    """Return the number of batches when none has come for half a second."""
     before = 0
     while not (now := len(made(service))) or now > before:
         before = now
@@ -199,7 +199,7 @@ def test_what_fails_in_the_middle_is_cut_and_never_looks_whole(
             with pytest.raises(http.client.IncompleteRead):
                 answer.read()
         assert bool(made(service)) == (coding == "identity")
-        # And it goes on: with what has nothing of it, and it is known.
+        # The service goes on with pages that do not have this metric, and counts the failure.
         series = service.series("otel_jcmc_exports_total", "/metrics/service")
     failed = 'otel_jcmc_exports_total{exporter="prometheus",outcome="failed"}'
     assert series[failed] == 1
@@ -208,7 +208,7 @@ def test_what_fails_in_the_middle_is_cut_and_never_looks_whole(
 def test_what_fails_before_an_old_reader_has_anything_is_an_error(
     short_path: Path, workers: str
 ) -> None:
-    """HTTP/1.0 has no chunks, and the end of a connection could be the end of a text."""
+    """HTTP/1.0 has no chunks: a hang-up would look like the end of the text."""
     with serving(short_path / "a", "raise ValueError", JCMC_WORKERS=workers) as service:
         fill(service)
         assert hear(service, "1.0").startswith(b"HTTP/1.1 500 ")
@@ -217,12 +217,13 @@ def test_what_fails_before_an_old_reader_has_anything_is_an_error(
 def test_who_does_not_read_holds_some_batches_and_not_the_text(
     short_path: Path, workers: str
 ) -> None:
-    """And is told what was true when he asked, however long ago that is."""
+    """The answer is as of the request, however long ago that was."""
     with serving(short_path / "a", JCMC_WORKERS=workers) as service:
         fill(service, MANY)
         with slow_reader(service) as wire:
             held = settled(service)
-            # The kernel's share is the most: 4 MB of a socket, and of the worker's.
+            # The kernel's buffers are the largest part: 4 MB of a socket, and those of the
+            # worker's.
             assert held < 10
             with socket.create_connection(address(service)) as pushing:
                 pushing.sendall(push_request("late", conference="another"))
@@ -261,7 +262,7 @@ def test_for_who_has_hung_up_nothing_more_is_made(short_path: Path, workers: str
         with slow_reader(service):
             held = settled(service)
             assert service.get("/metrics/service").status == 503
-        # His place is free, and he was not told all of it.
+        # Its place is free again, and it did not get the whole answer.
         eventually(lambda: service.get("/metrics/service").status == 200)
         assert len(made(service)) <= held + 3
         series = service.series("otel_jcmc_exports_total", "/metrics/service")
@@ -269,13 +270,13 @@ def test_for_who_has_hung_up_nothing_more_is_made(short_path: Path, workers: str
 
 
 def is_let_on(service: Service) -> bool:
-    """Say whether nobody has been cut yet for an answer that he does not read."""
+    """Say whether no client was cut yet for not reading."""
     cut = 'otel_jcmc_connections_cut_total{reason="answer_too_slow"}'
     return not service.series(cut, "/metrics/service")[cut]
 
 
 def test_who_reads_too_slowly_is_cut_while_it_is_made(short_path: Path) -> None:
-    """The limit is one of the whole answer: a byte now and then does not lengthen it."""
+    """The limit is for the whole answer: a byte now and then does not extend it."""
     with serving(short_path / "a", JCMC_LIMIT_ANSWER_SECONDS="1") as service:
         fill(service, MANY)
         with slow_reader(service) as wire:

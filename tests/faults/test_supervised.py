@@ -1,4 +1,4 @@
-"""A service and what has started it: what systemd is told, and what is left when it is killed."""
+"""A service and its supervisor: what systemd is told, and what a kill leaves behind."""
 
 import signal
 import socket
@@ -18,7 +18,7 @@ WORKERS = "2"
 
 @pytest.fixture
 def told(short_path: Path) -> Iterator[socket.socket]:
-    """Return a socket as systemd has one, at `systemd` in the test's folder."""
+    """Return a socket as systemd's, at `systemd` in the test's folder."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:
         wire.bind(str(short_path / "systemd"))
         wire.settimeout(10)
@@ -29,7 +29,7 @@ def told(short_path: Path) -> Iterator[socket.socket]:
 def test_systemd_is_told_when_pushes_are_taken_and_when_the_end_begins(
     told: socket.socket, short_path: Path, workers: str
 ) -> None:
-    """Once each, whichever process dies meanwhile."""
+    """Once each, whichever process dies in between."""
     service = Service(short_path, JCMC_WORKERS=workers, NOTIFY_SOCKET=str(short_path / "systemd"))
     with service:
         assert told.recv(100) == b"READY=1"
@@ -66,12 +66,12 @@ def test_a_service_that_can_tell_nobody_says_so_and_goes_on(
 def test_a_temporary_folder_may_have_a_long_name_and_nothing_is_left_in_it(
     short_path: Path,
 ) -> None:
-    """Longer than the path of a unix socket can be; also when the first process is killed."""
+    """The path is too long for a unix socket; also when the first process is killed."""
     folder = short_path / ("x" * 120)
     folder.mkdir()
     with Service(short_path, JCMC_WORKERS=WORKERS, TMPDIR=str(folder)) as service:
         assert len(list(folder.glob("otel_jcmc-*/reader"))) == 1
-        # Another worker relays than the one that was there first.
+        # Another worker relays than the first one.
         for name in ("worker 1", "worker 2"):
             kill_and_await(service, name)
         assert service.push(push_body("long")).status == 200

@@ -24,7 +24,7 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
 def server(
     certificates: Certificates, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[RedisServer]:
-    """Return a server that speaks TLS and nothing else."""
+    """Return a server that only speaks TLS."""
     with RedisServer(tmp_path_factory.mktemp("r"), *certificates.options) as running:
         yield running
 
@@ -42,7 +42,7 @@ def test_a_link_by_tls_takes_what_is_large_and_is_opened_anew(
     certificates: Certificates,
     new_loop: Callable[[], asyncio.AbstractEventLoop],
 ) -> None:
-    """The transport is taken over from redis-py, and by TLS it is another one."""
+    """The service takes the transport over from redis-py; with TLS that is another kind."""
 
     async def converse() -> None:
         link = Link(url_of(server, certificates.ca))
@@ -51,7 +51,7 @@ def test_a_link_by_tls_takes_what_is_large_and_is_opened_anew(
             said = await link.run([("ECHO", f"{number}"), ("PING",)], 5)
             assert said == [b"%d" % number, b"PONG"]
             assert await link.run([("ECHO", large)], 5) == [large.encode()]
-            # Closed by the server, then by a time-out of ours.
+            # Closed by the server, then by our own time-out.
             assert await link.run([("CLIENT", "KILL", "TYPE", "normal")], 5) == [0]
             with pytest.raises(StoreUnavailable):
                 await link.run([("CLIENT", "KILL", "TYPE", "normal", "SKIPME", "no"), ("PING",)], 5)
@@ -92,7 +92,7 @@ def test_a_redis_whose_ca_is_unknown_is_refused_in_one_line(
         (line,) = service.said()
         assert "WARNING store: Redis does not answer: " in line
         assert "CERTIFICATE_VERIFY_FAILED" in line
-    # A name that the certificate does not have, and a server without TLS.
+    # A name that is not in the certificate, and a server without TLS.
     with (
         RedisServer(short_path / "plain") as plain,
         Service(short_path / "b", REDIS_URL=url_of(plain, certificates.ca)) as service,

@@ -1,4 +1,4 @@
-"""The shipped unit of systemd: what systemd says of it, and the service under its restrictions."""
+"""The shipped systemd unit: what systemd says of it, and the service under its restrictions."""
 
 import re
 import shutil
@@ -23,12 +23,12 @@ pytestmark = pytest.mark.xdist_group("faults-unit")
 ROOT = Path(__file__).parents[2]
 UNIT = ROOT / "deploy" / "otel-jcmc@.service"
 LAUNCHER = Path(__file__).parents[1] / "helpers" / "restricted.py"
-# By systemd 252, of 10; what is left is the network, which it is for.
+# The score that systemd 252 gives, out of 10; the rest is the network, which the service needs.
 MOST_EXPOSED = 1.5
 
 
 def analyze(*words: str | Path) -> tuple[int, str]:
-    """Run systemd-analyze; its exit code, and what it says."""
+    """Run systemd-analyze; return exit code and output."""
     found = shutil.which("systemd-analyze")
     if found is None:
         pytest.fail("systemd-analyze is missing: run tests/real-parts.sh", pytrace=False)
@@ -37,7 +37,7 @@ def analyze(*words: str | Path) -> tuple[int, str]:
 
 
 def test_systemd_has_nothing_to_say_of_the_unit(tmp_path: Path) -> None:
-    """But that what it starts is not here: it is another program that is, in a copy."""
+    """Its only complaint is the missing program; a copy of the unit names another one."""
     text, times = re.subn("(?m)^ExecStart=[^ ]*", f"ExecStart={sys.executable}", UNIT.read_text())
     assert times == 1
     copy = tmp_path / "otel-jcmc@3000.service"
@@ -54,7 +54,7 @@ def test_the_unit_is_as_little_exposed_as_it_says() -> None:
 
 
 def test_the_unit_waits_as_long_as_the_service_takes_to_end() -> None:
-    """With workers: those are killed, then what reads is, then there is the store to end."""
+    """With workers: workers are killed, then the reading process; then the store ends."""
     settings = settings_of(UNIT)
     assert int(settings["TimeoutStopSec"][0]) > 2 * KILL_SECONDS > GRACE_SECONDS + 10
     assert settings["KillMode"] == ["mixed"]
@@ -73,7 +73,7 @@ def test_calls_that_need_rights_are_none_of_the_service() -> None:
 
 
 def test_the_service_runs_whole_under_the_units_restrictions(short_path: Path) -> None:
-    """With what it starts: workers, the embedded store, and the process that sends by OTLP."""
+    """With all that it starts: workers, the embedded store, and the OTLP exporter's process."""
     with OtlpSink() as sink:
         told = {
             "JCMC_WORKERS": "2",
@@ -87,7 +87,7 @@ def test_the_service_runs_whole_under_the_units_restrictions(short_path: Path) -
         del service.environ["JCMC_EMBEDDED_DIR"]
         service.command = [sys.executable, LAUNCHER, UNIT, sys.executable, "-m", "otel_jcmc"]
         with service:
-            # Two workers and the one that reads; the store and the exporter.
+            # Two workers and the reading process; the store and the exporter.
             eventually(lambda: len(processes_of(service)) == 5)
             everyone = [psutil.Process(service.pid), *processes_of(service)]
             for each in everyone:
@@ -106,7 +106,7 @@ def test_the_service_runs_whole_under_the_units_restrictions(short_path: Path) -
 
 
 def test_what_the_unit_refuses_is_refused(short_path: Path) -> None:
-    """So that the test before shows something."""
+    """This shows that the test before proves something."""
     tries = """
 import mmap, os, socket, sys
 def fails(what):

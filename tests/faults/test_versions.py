@@ -1,9 +1,9 @@
 """
 Another version of the service on the same Redis: what one has stored, the other shows.
 
-`golden/stored` is what an earlier version left behind and what it showed of it. This one has to
-show the same of the same bytes, and to leave the same behind after the same pushes, but for times
-and what is made at random. golden/stored/README.md says how to record anew.
+`golden/stored` has what an earlier version stored, and what it showed of it. This version must show
+the same from the same bytes. After the same pushes it must store the same, except for times and
+random parts. golden/stored/README.md says how to record it again.
 """
 
 import json
@@ -34,11 +34,10 @@ GOLDEN = Path(__file__).parents[1] / "golden"
 FOLDER = GOLDEN / "stored"
 RECORDS = os.environ.get("GOLDEN") == "write"
 FAKETIME = Path(__file__).parents[2] / ".cache" / "clock"
-# 2036-03-01T12:00:00Z: what is live then is so now, and no history is too old.
+# 2036-03-01T12:00:00Z: participants from then are still live now, and no history is too old.
 NOON_MS = 2_087_985_600_000
 UID = "5f1c6f0e-8d1b-4b5e-9a55-3d8f1f0a2b47"
-# Those of golden/ that were pushed then.
-# Nobody listens there: spans wait.
+# The cases of golden/ that were pushed then.
 NOWHERE = "http://127.0.0.1:9"
 SETTINGS = {
     "OTEL_TRACES_EXPORTER": "otlp",
@@ -47,32 +46,32 @@ SETTINGS = {
     "JCMC_SESSION_GRACE": "1",
     "METRICS_EXPIRATION": "300",
 }
-# The cases that were recorded: an earlier version stores others' new fields otherwise.
+# Only the recorded cases: an earlier version stores new fields of others differently.
 CASES = ("fractions", "not-known-now", "odd-text", "partly-bad", "transports", "whole", "zeros")
-# Of two who leave, and four who come back under another session.
+# Spans of two participants that leave, and of four that come back in another session.
 SPANS = 6
-# For how long a time to live may differ: as long as a play takes on a busy machine.
+# Times to live may differ by the time that a play takes on a busy machine.
 TOLERANCE_MS = 120_000
 AHEAD_MS = 600_000
-# No others are what somebody pushed; an earlier version has none, and does not know the setting.
+# Series of other levels are no pushed values; an earlier version has none, and does not know the
+# setting.
 SERIES = {"JCMC_SERIES": "participants"}
-# What an earlier version has none of, and never looks at.
+# Keys that an earlier version does not have, and never reads.
 NEW_KEYS = re.compile(r"jcmc:\{verdict\}:|jcmc:\{\d\d\}:(cards|places|partitions)")
-# Then: the last id of a number, how many parts an entry of a log had, which of them are events.
+# In that version: the last id of a number, the parts of an entry, and which of them are events.
 LAST_ID, ENTRY, EVENTS = 43, 7, 5
 WORST, BEST, TALLY = 2, 3, 4
-# What came since: how a conference was and how long that is known, what a JMMC page's push covers.
-# How many bytes a session's log has is of entries that are longer. A session has a card, and knows
-# the versions of what was written of it.
+# New since then: how a conference was and for how long that is known; the time that a JMMC client's
+# push covers.
 NEW_FIELDS = {"state", "known", "63", "bytes", "card", "by"}
-# What a span says since, and what it said of the quality: nobody reads it who is to understand it.
+# New fields of a span, and what it said of the quality, which no reader has to understand.
 SAID = re.compile(
     r'attributes \{\n  key: "jitsi\.(?:verdict\.|client\.sender|session\.key)[^"]*"\n'
     r"(?:  .*\n)*\}\n?"
     r'|events \{\n  name: "jitsi\.session\.quality\.bad"\n(?:  .*\n)*\}\n?'
     r'|  message: "failed"\n'
 )
-# A map of msgpack, behind its length where it is in another value, to its member 101, who tells.
+# A msgpack map, after its length if it is inside another value, up to member 101: the sender.
 SENDER = re.compile(
     "(\xc4.)?([\x80-\x8f])([@A].*)(e(?:\xa9otel_jcmc|\xa8original|\xa4jmmc))", re.DOTALL
 )
@@ -85,13 +84,13 @@ def page_of(service: Service, cookie: str = "") -> JmmcPage:
 
 
 def play(service: Service, client: redis.Redis) -> str:
-    """Push what there is to push, wait for the spans, and return the JMMC page's cookie."""
+    """Send all pushes, wait for the spans, and return the JMMC client's cookie."""
     for path in (GOLDEN / f"{name}.push.json" for name in CASES):
-        # As text: one of them has a number that json.dumps() would not write.
+        # As text, because one of them has a number that json.dumps() would not write.
         push = path.read_text().replace("1a2b3c4d", path.name.partition(".")[0])
         assert service.push(push).status == 200, path
     for conference in ("standup", "retro", "planning", "all hands"):
-        # Without a session of his own, with one, in another after that.
+        # Without a session, then with one, then in another one.
         assert service.push(push_body("ada", conference)).status == 200
         told = {"id": "session-of-bob", "meeting_id": "meeting-9", "seq": 0, "interval_ms": 10_000}
         for seq in range(2):
@@ -117,7 +116,7 @@ def play(service: Service, client: redis.Redis) -> str:
 
 
 def left_behind(url: str, folder: Path, **environ: str) -> tuple[stored.Stored, str]:
-    """Play, end the service, and return what it left in Redis and the page's cookie."""
+    """Play, stop the service, and return what it left in Redis, and the client's cookie."""
     with redis.Redis.from_url(url) as client:
         with Service(folder, REDIS_URL=url, **SETTINGS, **environ) as service:
             cookie = play(service, client)
@@ -125,7 +124,7 @@ def left_behind(url: str, folder: Path, **environ: str) -> tuple[stored.Stored, 
 
 
 def shown(service: Service) -> dict[str, Any]:
-    """Return what *service* shows of sessions: the list, and each as JSON and as CSV."""
+    """Return what *service* shows of sessions: the list, and each session as JSON and as CSV."""
     answer = service.get("/sessions?limit=500")
     assert answer.status == 200
     listed = answer.json()
@@ -138,9 +137,9 @@ def shown(service: Service) -> dict[str, Any]:
 
 
 def as_told_then(now: Any, then: Any) -> Any:
-    """Return what is told *now* without fields that came since: who reads passes over them."""
+    """Return *now* without newer fields, which readers skip."""
     if isinstance(now, dict) and isinstance(then, dict):
-        # Then it was that of the intervals' last pushes, and loss was of all packets.
+        # Then it was from the last pushes of the intervals, and loss was of all packets.
         if "mean" in now and "mean" in then:
             now = now | {"mean": then["mean"]}
         return {name: as_told_then(each, then[name]) for name, each in now.items() if name in then}
@@ -150,14 +149,14 @@ def as_told_then(now: Any, then: Any) -> Any:
 
 
 def of_participants(service: Service) -> str:
-    """Scrape, and return the participants' families, in the order in which they come."""
-    # Not splitlines: the text of a label may hold what else ends a line.
+    """Scrape, and return the participants' families in order."""
+    # Not splitlines: the text of a label may contain other line separators.
     lines = service.get("/metrics").body.split("\n")
     return "".join(f"{line}\n" for line in lines if re.match("(# (HELP|TYPE) )?jitsi_", line))
 
 
 def goes_on(service: Service, cookie: str) -> dict[str, Any]:
-    """Let the page push one changed field, and return the answer and its series."""
+    """Let the client push one changed field; return the answer and the series."""
     page = page_of(service, cookie)
     answer = page.push({"cq": 79})
     series = [line for line in of_participants(service).split("\n") if UID in line]
@@ -169,7 +168,7 @@ def goes_on(service: Service, cookie: str) -> dict[str, Any]:
 
 @contextmanager
 def filled_with(found: stored.Stored, folder: Path) -> Iterator[str]:
-    """Run a server that holds *found*, and return where it is."""
+    """Run a server with the content *found*, and return its address."""
     server = EmbeddedStore(folder)
     server.start()
     try:
@@ -181,7 +180,7 @@ def filled_with(found: stored.Stored, folder: Path) -> Iterator[str]:
 
 
 def record(folder: Path) -> None:
-    """Write all of `golden/stored` but its README anew, by a clock that is ten years ahead."""
+    """Record `golden/stored` again, except its README, with a clock that is ten years ahead."""
     (fake,) = FAKETIME.rglob("libfaketimeMT.so.1")
     clock = {
         "LD_PRELOAD": str(fake),
@@ -209,7 +208,7 @@ def record(folder: Path) -> None:
 
 @pytest.fixture(scope="module")
 def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """Return what was recorded: the Redis, when it was written, the cookie, what was shown."""
+    """Return the recording: the Redis, when it was written, the cookie, what was shown."""
     if RECORDS:
         record(tmp_path_factory.mktemp("s", numbered=True))
     return {path.stem: json.loads(path.read_text()) for path in FOLDER.glob("*.json")}
@@ -217,7 +216,7 @@ def recorded(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
 
 @pytest.fixture
 def filled(short_path: Path, recorded: dict[str, Any]) -> Iterator[str]:
-    """Return a Redis that holds what was recorded."""
+    """Return a Redis with the recorded content."""
     with filled_with(recorded["redis"], short_path / "r") as url:
         yield url
 
@@ -270,10 +269,10 @@ def test_spans_that_wait_of_another_version_are_sent_byte_for_byte(
 
 
 def known_then(key: str, value: Any) -> Any:
-    """Return the *value* of a *key* without what an earlier version passes over."""
+    """Return the *value* of a *key* without the parts that an earlier version skips."""
     kind = key.split(":")[2] if key.startswith("jcmc:{") else ""
     if kind == "bytes":
-        # A count of what is longer now.
+        # A count of the longer entries.
         return value.isdecimal()
     if kind in ("room", "jmmc", "session") and isinstance(value, dict):
         return {name: each for name, each in value.items() if name not in NEW_FIELDS}
@@ -286,11 +285,12 @@ def known_then(key: str, value: Any) -> Any:
 
 def _old_entry(entry: list[Any]) -> list[Any]:
     """
-    Return an *entry* of a log with the parts that it had then.
+    Return an *entry* of a log with the parts of that version.
 
-    Of events without those that say when the call was bad: then by its quality, now by its state.
-    Without worst and best, of a JMMC page then of what it sent, now of all that is known. Without
-    the loss of the tally: then of all packets, now of the worse direction.
+    Of events: without those about bad times, which then were about the quality and now are about
+    the state. Without worst and best, which for a JMMC client then covered the pushed values and
+    now cover all known ones. Without the loss of the tally, which then was of all packets and now
+    is of the worse direction.
     """
     known = [*entry, *[None] * ENTRY][:ENTRY]
     known[WORST] = known[BEST] = None
@@ -303,21 +303,21 @@ def _old_entry(entry: list[Any]) -> list[Any]:
 
 
 def _known(value: Any) -> Any:
-    """Return *value* without numbers whose ids came since, and without who tells it."""
+    """Return *value* without numbers that have newer ids, and without its sender."""
     if isinstance(value, list):
         return _cut([*map(_known, value[:LAST_ID])])
     return SENDER.sub(_without_sender, value) if isinstance(value, str) else value
 
 
 def _cut(values: list[Any]) -> list[Any]:
-    """Return *values* without the tail that says nothing."""
+    """Return *values* without the empty tail."""
     while values and values[-1] is None:
         values.pop()
     return values
 
 
 def _without_sender(found: re.Match[str]) -> str:
-    """Return a map of msgpack with one member less, and the length of what it is in."""
+    """Return a msgpack map without one member, with the length of what contains it."""
     length, count, others, sender = found.groups()
     if length:
         length = length[0] + chr(ord(length[1]) - len(sender))
@@ -325,7 +325,7 @@ def _without_sender(found: re.Match[str]) -> str:
 
 
 class Left(NamedTuple):
-    """What this version has left behind, with the page's cookie, and between which times (ms)."""
+    """What this version left behind: the Redis, the cookie, and between which times (ms)."""
 
     found: stored.Stored
     cookie: str
@@ -343,9 +343,9 @@ def left(tmp_path_factory: pytest.TempPathFactory) -> Left:
 
 
 def test_the_same_pushes_leave_the_same_behind(left: Left, recorded: dict[str, Any]) -> None:
-    """Keys, types, values byte for byte, times to live: but for times, and what is random."""
+    """Keys, types, values byte for byte, times to live; except for times and random parts."""
     about = recorded["about"]
-    # Expiries are ahead.
+    # Times of expiry are in the future.
     ours = stored.without_times(left.found, left.before - 1000, left.after + AHEAD_MS, left.cookie)
     theirs = stored.without_times(
         recorded["redis"], about["begin_ms"] - 1000, about["end_ms"] + AHEAD_MS, about["cookie"]
@@ -362,7 +362,7 @@ def test_the_same_pushes_leave_the_same_behind(left: Left, recorded: dict[str, A
 
 
 class _FormerStretch(msgspec.Struct, array_like=True):
-    """For so long it was so, as the version before cards reads it."""
+    """A stretch of time, as the version before cards reads it."""
 
     tenths: int
     state: int | None = None
@@ -398,7 +398,7 @@ def test_the_version_before_reads_each_entry_of_a_log_that_is_left_behind(left: 
     known = 0
     for entry in entries:
         read = msgspec.msgpack.decode(entry, type=_FormerEntry)
-        # A script of every version tells the age by this: an array, then 32 bits.
+        # Scripts of every version read the age from this: an array, then 32 bits.
         assert (entry[0] >> 4, entry[1]) == (9, 0xCE)
         at_ms = 1_704_067_200_000 + 100 * read.at
         assert left.before - 1000 < at_ms < left.after
@@ -409,7 +409,7 @@ def test_the_version_before_reads_each_entry_of_a_log_that_is_left_behind(left: 
 
 
 def test_the_version_before_reads_each_session_that_is_left_behind(left: Left) -> None:
-    """It takes all of a session's hash for text, and these of it for numbers."""
+    """It reads the whole hash of a session as text, and these fields of it as numbers."""
     sessions = [of["value"] for key, of in left.found.items() if ":session:" in key]
     assert len(sessions) > 20
     for fields in sessions:

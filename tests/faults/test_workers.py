@@ -1,4 +1,4 @@
-"""A service of several processes: one address, workers that die, one that reads, one end."""
+"""A service of several processes: one address, workers that die, one reading process, one end."""
 
 import asyncio
 import http.client
@@ -27,7 +27,7 @@ from otel_jcmc.metrics.places import PUBLISH_SECONDS
 pytestmark = pytest.mark.xdist_group("faults-workers")
 
 WORKERS = "2"
-# Longer than any test takes, so that whoever pushed is there.
+# Longer than any test, so that no participant expires.
 STAYS = {"METRICS_EXPIRATION": "120", "JCMC_READ_HOSTS": "meet.example"}
 GAUGE = re.compile(r"jitsi_(?!jcmc_fleet_\w+_(bucket|sum|count)\b)")
 
@@ -45,7 +45,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
 
 @pytest.fixture(scope="module")
 def pair(server: RedisServer, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service of two workers and one that reads, on the store of `server`."""
+    """Return a service of two workers and a reading process, on the store of `server`."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     told = {"TMPDIR": str(folder), "REDIS_URL": server.url, "JCMC_WORKERS": WORKERS, **STAYS}
     with Service(folder, **told) as running:
@@ -86,7 +86,7 @@ def test_a_push_to_any_worker_shows_in_a_scrape_through_any(pair: Service) -> No
 
 
 def raw(url: str, method: str, target: str, headers: dict[str, str]) -> tuple[Any, ...]:
-    """Return status, headers without the date, and body of the answer to a request as it is."""
+    """Return status, headers without the date, and body of the answer to a raw request."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=8)
     try:
         connection.request(method, target, headers={"Host": "meet.example", **headers})
@@ -117,7 +117,7 @@ OUTSIDE = {"X-Forwarded-For": "8.8.8.8"}
         ("GET", "/metrics/participants", OUTSIDE, 403),
         ("GET", "/metrics/participants", {"Forwarded": 'for="[2001:db8::1]"'}, 403),
         ("GET", "/openapi.json", OUTSIDE, 403),
-        # Whoever claims to come from elsewhere, or from here, comes from where it does.
+        # The address of the connection counts, whatever address a caller claims.
         ("GET", "/metrics/participants?partition=x", FORGED, 400),
         ("GET", "/metrics/participants", {**FORGED, **OUTSIDE}, 403),
         ("GET", "/metrics/", FORGED, 307),
@@ -132,7 +132,7 @@ def test_everybody_is_answered_as_by_one_process(
 
 
 def test_nobody_else_reaches_the_one_that_reads(pair: Service) -> None:
-    """Its socket is for this user alone, and who is not named by a worker is not private."""
+    """Its socket is for this user only; a caller that no worker names has no private address."""
     (path,) = pair.folder.glob("otel_jcmc-*/reader")
     assert stat.S_IMODE(path.parent.stat().st_mode) == 0o700
     for target, status in (("/metrics", b"403"), ("/metrics/push", b"404"), ("/", b"200")):
@@ -143,10 +143,10 @@ def test_nobody_else_reaches_the_one_that_reads(pair: Service) -> None:
 
 
 def test_a_head_as_large_as_may_be_is_relayed(pair: Service) -> None:
-    """What is added on the way is not held against who asked."""
+    """Headers that are added on the way do not count towards the caller's limit."""
     lines = {f"X-{number}": "x" for number in range(97)}
     assert raw(pair.url, "GET", "/nothing", {**lines, "A": "a"})[0] == 404
-    # 80 bytes less than JCMC_LIMIT_HEAD_BYTES, with what is sent beside it.
+    # 80 bytes below JCMC_LIMIT_HEAD_BYTES, with the headers that the test sends.
     long = {"X-L": "x" * (65_536 - 80 - 77)}
     assert raw(pair.url, "GET", "/nothing", long)[0] == 404
     assert raw(pair.url, "GET", "/nothing", {**lines, "A": "a", "B": "b"})[0] == 431
@@ -167,7 +167,7 @@ def test_a_large_scrape_is_the_same_to_the_byte(pair: Service, single: Service) 
     assert len(text) > 1_000_000
     assert text.count('participant_id="many-799"') > 5
     assert text == single.get("/metrics/participants").body
-    # By the whole page too, but for what each service has counted itself.
+    # Also by the whole page, except the counts of each service itself.
     ours, theirs = (
         [line for line in each.get("/metrics").body.splitlines() if GAUGE.match(line)]
         for each in (pair, single)
@@ -181,7 +181,7 @@ def test_who_hangs_up_in_the_middle_of_a_scrape_is_forgotten(pair: Service) -> N
         with socket.create_connection(("127.0.0.1", urlsplit(pair.url).port or 0)) as client:
             client.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
             assert client.recv(1000).startswith(b"HTTP/1.1 200")
-    # More than may be answered at once, and then nobody but who asks now.
+    # More than may be answered at once, and later only the present callers.
     eventually(lambda: pair.own("otel_jcmc_connections") == 1)
     assert " ERROR " not in pair.log.read_text()
 
@@ -191,7 +191,7 @@ def test_the_one_that_reads_yields_to_pushes(pair: Service) -> None:
     niceness = {name: psutil.Process(pid).nice() for name, pid in pids.items()}
     ours = psutil.Process(pair.pid).nice()
     assert niceness == {"worker 1": ours, "worker 2": ours, "the reader": min(19, ours + 5)}
-    # A kernel that weighs sessions looks at that of the session.
+    # A kernel with autogroups weighs sessions by the nice value of the session.
     group = Path(f"/proc/{pids['the reader']}/autogroup")
     if group.exists():
         assert group.read_text().split()[-1] == str(min(19, ours + 5))
@@ -239,12 +239,12 @@ def test_counters_are_those_of_all_and_outlive_whoever_counted(pair: Service) ->
             assert told.status == 200
             browser.close()
 
-    # What others have pushed before is told by now.
+    # By now the pushes of other tests are counted.
     time.sleep(2 * PUBLISH_SECONDS)
     before = own(series)
     workers, readers = own(starts % "worker"), own(starts % "reader")
     asyncio.run(push_by_many())
-    # Each tells of it within half a second.
+    # Each worker reports within half a second.
     eventually(lambda: own(series) == before + 30)
     assert own("otel_jcmc_push_duration_seconds_count") >= 1
     assert own("otel_jcmc_store_up") == 1
@@ -259,7 +259,7 @@ def test_counters_are_those_of_all_and_outlive_whoever_counted(pair: Service) ->
     ]
     eventually(lambda: own(starts % "worker") == workers + 2)
     assert own(starts % "reader") == readers + 1
-    # Who is gone has no connections any more.
+    # A dead worker has no connections any more.
     eventually(lambda: 0 < own("otel_jcmc_connections") < 6, 10)
 
 
@@ -286,7 +286,7 @@ def test_without_the_one_that_reads_pushes_go_on(pair: Service) -> None:
     asyncio.run(kill())
     assert pages.statuses == {200}
     assert {each.status for each in answers if each} <= {200, 503}
-    # At most one answer for each that scraped broke off.
+    # At most one answer broke off for each client that scraped.
     assert answers.count(None) <= 3
     for each in answers:
         if each and each.status == 503:
@@ -301,19 +301,19 @@ def test_who_asks_one_that_dies_is_answered_by_the_next(pair: Service) -> None:
     reader = named(pair)["the reader"]
     with socket.create_connection(("127.0.0.1", urlsplit(pair.url).port or 0)) as client:
         client.sendall(b"GET /metrics HTTP/1.1\r\n")
-        # It has the request, and not the time to answer.
+        # The worker has the request, and no time to answer.
         os.kill(reader, signal.SIGSTOP)
         client.sendall(b"Host: x\r\n\r\n")
         time.sleep(0.2)
         os.kill(reader, signal.SIGKILL)
         client.settimeout(10)
-        # Nobody had accepted it: its successor does.
+        # No worker had accepted it: the successor does.
         assert client.recv(1000).startswith(b"HTTP/1.1 200 OK\r\n")
     eventually(lambda: named(pair)["the reader"] != reader)
 
 
 def test_all_end_as_one_when_told_to(short_path: Path) -> None:
-    """What is under way is answered; the embedded store and every folder go too."""
+    """Requests under way are answered; the embedded store and every folder are removed."""
     whole = push_request("late")
 
     async def end(service: Service) -> None:
@@ -384,7 +384,7 @@ def test_tls_and_a_port_for_who_reads(short_path: Path) -> None:
         os.kill(service.pid, signal.SIGHUP)
         for url in (f"{service.admin_url}/-/healthy", *[f"{service.url}/client-file"] * 12):
             eventually(lambda url=url: ask(url, new.ca) == 200)  # type: ignore[misc]
-        # A successor has the new one too.
+        # A successor has the new certificate, too.
         kill_and_await(service, "worker 1")
         assert {ask(f"{service.url}/client-file", new.ca) for _ in range(12)} == {200}
     with Service(short_path / "b", JCMC_WORKERS="1", **told) as service:
@@ -392,7 +392,7 @@ def test_tls_and_a_port_for_who_reads(short_path: Path) -> None:
         opened = http.client.HTTPSConnection(urlsplit(service.url).netloc, context=trusting)
         opened.request("GET", "/metrics/")
         answer = opened.getresponse()
-        # Where it is, in the scheme and by the name that was asked.
+        # The address, in the scheme and with the name of the request.
         assert answer.getheader("location") == "/metrics"
         opened.close()
         assert service.stop(signal.SIGINT) == 0

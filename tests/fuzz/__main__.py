@@ -1,12 +1,12 @@
 """
 `python -m fuzz`: bad input by the hundred thousand; `make fuzz` runs it.
 
-One target after the other: `push` is the push check and all that is made of a push, in this
-process and led by coverage; `jmmc` is the same of the second wire format; `framing`
-is streams of requests, which a strict reader of RFC 9112 reads too; `forwarded`, `agent` and
-`accept` are headers, `token` what a push says to be allowed, `stored` what Redis may hold; `http`
-sends broken requests to a running service, `road` broken pushes, and compares a scrape with what
-was sent. Exits with 1 at the first that breaks, and says how to see it again.
+The targets run one after the other. `push`: the push check and everything made of a push, in this
+process and led by coverage; `jmmc`: the same for the second wire format. `framing`: streams of
+requests, compared with a strict reader of RFC 9112. `forwarded`, `agent` and `accept`: headers.
+`token`: what a push sends as permission. `stored`: what Redis may hold. `http`: broken requests to
+a running service. `road`: broken pushes, compared with a scrape. It exits with 1 at the first
+failure, and prints how to repeat it.
 """
 
 import argparse

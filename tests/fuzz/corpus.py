@@ -1,9 +1,9 @@
 """
-Pushes that fuzzing begins with: recorded ones, golden ones, simulated ones, and what was found.
+The pushes that fuzzing starts from: recorded, golden and simulated ones, and earlier finds.
 
-`found.jsonl` has an input a line that once broke something, or that a broken check let pass: `why`,
-`target`, and `input`, whose characters are the input's bytes (Latin-1); `more`, `times` after it.
-The tests replay it.
+Each line of `found.jsonl` is an input that once broke something, or that a broken check accepted:
+`why`, `target`, and `input`, whose characters are the input's bytes (Latin-1), followed by `more`,
+`times`. The tests replay it.
 """
 
 import json

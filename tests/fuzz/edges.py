@@ -1,5 +1,5 @@
 """
-What must be true at the edges beside the push: headers, and what Redis may hold.
+What must be true of other inputs than the push: headers, and the contents of Redis.
 
 Each function takes the bytes of one input, asserts, and returns how long the tried code took.
 """

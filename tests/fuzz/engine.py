@@ -1,9 +1,9 @@
 """
-Tries inputs one after the other: by chance alone, or led by what of the code they reach.
+Tries one input after the other: at random, or led by the code that they reach.
 
-`run` needs nothing but the standard library and is what the tests use. `guided` is libFuzzer by way
-of Atheris, which keeps each input that reaches a new branch of the package and goes on from it; it
-never returns. What breaks is written to a file that `python -m fuzz --replay` takes.
+`run` needs only the standard library; the tests use it. `guided` is libFuzzer through Atheris: it
+keeps each input that reaches a new branch of the package, and goes on from it; it never returns. An
+input that breaks something is written to a file that `python -m fuzz --replay` takes.
 """
 
 import gc

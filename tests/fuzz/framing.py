@@ -1,9 +1,9 @@
 """
-Streams of requests, cut anywhere: the service sees the requests that a strict reader sees.
+Streams of requests, cut anywhere: the service sees the same requests as a strict reader.
 
-One input is all that ever comes on a connection. It goes to a connection of the service, in pieces,
-with an application behind it that notes each request it gets whole; `reader.py` reads the same.
-Who disagrees on how many there are, or on what one is, is a finding.
+One input is all that comes on a connection. It goes in pieces to a connection of the service, with
+an application behind it that notes each complete request; `reader.py` reads the same input. If the
+two disagree on the number of requests, or on one of them, that is a finding.
 """
 
 import asyncio

@@ -1,9 +1,9 @@
 """
-What must be true of any push of a JMMC page, whatever its body is.
+What must be true of any push of a JMMC client, whatever its body is.
 
-`check` sends the body along the whole road but for Redis, with a good cookie where one can be made
-for it: the application's door by ASGI, what is merged, what is written, what is read back and
-exported. Which field of `m` is which series is written out by hand in jmmc_page.py.
+`check` sends the body along the whole road except Redis, with a good cookie if possible: through
+the application's ASGI door, the merge, the write, the read and the export. jmmc_page.py has a table
+by hand of the series for each field of `m`.
 """
 
 import json

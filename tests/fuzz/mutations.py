@@ -1,7 +1,7 @@
 """
-Makes bad pushes of good ones: in the JSON's structure, in its text, and in its bytes.
+Makes bad pushes from good ones: in the JSON's structure, in its text, and in its bytes.
 
-`mutate` is all chance, and all of it from the `Random` that it is given.
+`mutate` takes all its chance from the `Random` that it gets.
 """
 
 import json

@@ -1,9 +1,9 @@
 """
-Streams of requests through real proxies: nothing reaches the application that none has forwarded.
+Streams of requests through real proxies: the application only gets requests that one forwarded.
 
-nginx, HAProxy and Caddy each add a header that no stream can have. Behind them listens the
-service's own connection with an application that notes what it gets. A request without the header
-was made of something else than a request by whoever parsed it last.
+nginx, HAProxy and Caddy each add a header that no stream can have. Behind them is the service's own
+connection, with an application that notes its requests. A request without the header is a part of
+another request, which two parsers understood differently.
 """
 
 import asyncio

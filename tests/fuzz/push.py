@@ -1,9 +1,9 @@
 """
 What must be true of any push, whatever its body is.
 
-`check` sends the body along the whole road but for Redis: the application's push door by ASGI, what
-is written, what is read back, the gauges in both namings and their text. The oracle is Python's own
-JSON; which label of a series is which field of a push is written out here by hand.
+`check` sends the body along the whole road except Redis: through the application's ASGI door, the
+write, the read, the gauges in both namings, and their text. The oracle is Python's own JSON, and a
+table by hand of the labels of a series and the fields of a push.
 """
 
 import asyncio

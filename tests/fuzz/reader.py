@@ -1,9 +1,9 @@
 """
-Where requests end by RFC 9112, read strictly: what the service must agree with.
+A strict reader of where requests end (RFC 9112), with which the service must agree.
 
-Written from the RFC alone, byte for byte and slowly; it shares nothing with the service's parser.
-A request is its method, target and body; the stream is read until a request is the last one of the
-connection, is not whole, or is none.
+It is written from the RFC alone, byte for byte and slowly, and shares nothing with the service's
+parser. A request is its method, target and body. The reader stops after the last request of a
+connection, and at an incomplete or invalid request.
 """
 
 import re

@@ -1,8 +1,7 @@
 """
 Says whether a push fits the schema of our OpenAPI document, as the service means it.
 
-The schema leaves to the service what it can't say, and that is told here: a text with a lone
-surrogate fits no pattern.
+Rules that the schema cannot express are added here: a text with a lone surrogate fits no pattern.
 """
 
 from functools import cache

@@ -1,4 +1,4 @@
-"""What is tried in this process, by name."""
+"""The targets that run in this process, by name."""
 
 from collections.abc import Callable, Sequence
 from random import Random

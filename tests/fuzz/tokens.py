@@ -1,7 +1,7 @@
 """
-Tokens that nobody has given out: what is taken must have our signature, told by HMAC alone.
+Forged tokens: an accepted token must have our signature, which this file checks by HMAC alone.
 
-Half of the inputs are damaged texts, half are signed with the right secret and say odd things.
+Half of the inputs are damaged texts, half have the right signature and odd claims.
 """
 
 import base64

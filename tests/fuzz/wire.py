@@ -1,8 +1,8 @@
 """
-The same at a running service: requests that are none, and what is scraped of bad pushes.
+Bad input to a running service: invalid requests, and the scrape after bad pushes.
 
-It must answer each connection in HTTP, with no 5xx and shortly, live on as the same process, and
-have nothing new in its log.
+The service must answer each connection in HTTP, soon and without a 5xx. It must live on as the same
+process, with nothing new in its log.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""The shipped dashboards, as tests read them: their queries with the variables filled in."""
+"""The shipped dashboards, for tests: their queries, with the variables filled in."""
 
 import json
 from pathlib import Path
@@ -49,7 +49,7 @@ def queries(path: Path, chosen: dict[str, str] | None = None) -> list[Asked]:
 
 
 def column(path: Path, panel: str, name: str) -> str:
-    """Return what fills the column *name* of a table, with its variables as nobody has chosen."""
+    """Return what fills the column *name* of a table, with the variables' first values."""
     (found,) = [each for each in load(path)["panels"] if each.get("title") == panel]
     (organized,) = [each for each in found["transformations"] if each["id"] == "organize"]
     names = {new: old for old, new in organized["options"]["renameByName"].items()}
@@ -59,7 +59,7 @@ def column(path: Path, panel: str, name: str) -> str:
 
 
 def links(path: Path, panel: str) -> list[str]:
-    """Return where clicks in a table lead."""
+    """Return the links of a table's cells."""
     (found,) = [each for each in load(path)["panels"] if each.get("title") == panel]
     return [
         link["url"]

@@ -1,7 +1,8 @@
 """
-Calls whose sessions become spans, for tests: what a service needs for it, who pushes, who leaves.
+Calls whose sessions become spans, for tests: the settings of the service, pushes and leaves.
 
-Times are short: who is silent for a second has expired, and a second later nobody comes back.
+Times are short: a participant without a push for a second has expired, and after one more second
+it is too late to come back.
 """
 
 from contextlib import suppress

@@ -1,8 +1,8 @@
 """
-One Chromium for modules of tests that follow each other: to start it costs more than most tests.
+One Chromium for successive modules of tests: to start it takes longer than most tests.
 
-Playwright's sync API keeps an event loop running in its thread for as long as it lives, and nothing
-else can run a loop there. So it ends before the first test of another module that does without.
+Playwright's sync API keeps an event loop running in its thread as long as it lives, and no other
+loop can run there. So the browser ends before the first test of a module that does not use it.
 """
 
 from contextlib import ExitStack
@@ -13,7 +13,7 @@ from playwright.sync_api import Browser
 
 
 class _Kept:
-    """What runs, if something does, and the module that used it last."""
+    """The running browser, if there is one, and the module that used it last."""
 
     def __init__(self) -> None:
         self.stack = ExitStack()
@@ -25,7 +25,7 @@ _kept = _Kept()
 
 
 def kept_chromium(module: Path) -> Browser:
-    """Return a headless Chromium without a tab, for a *module* of tests."""
+    """Return a headless Chromium without tabs, for a *module* of tests."""
     if _kept.browser is None or not _kept.browser.is_connected():
         end_chromium()
         _kept.browser = _kept.stack.enter_context(running_chromium())
@@ -36,7 +36,7 @@ def kept_chromium(module: Path) -> Browser:
 
 
 def end_chromium(*, unless_of: Path | None = None) -> None:
-    """End it if it runs, but for one that the module *unless_of* uses."""
+    """End the browser if it runs, except if the module *unless_of* uses it."""
     if _kept.browser is not None and _kept.module != unless_of:
         _kept.browser = None
         _kept.stack.close()

@@ -8,7 +8,7 @@ CLOCK = Path(__file__).parents[2] / ".cache" / "clock"
 
 
 class Clock:
-    """The wall clock of one process, which can be set; its monotonic clock goes on as ever."""
+    """The wall clock of one process. A test sets it; the monotonic clock does not change."""
 
     def __init__(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
@@ -16,14 +16,14 @@ class Clock:
         self.set(0)
 
     def set(self, seconds: int) -> None:
-        """Set it to as many *seconds* from the true time."""
+        """Set the clock *seconds* away from the true time."""
         new = self._file.with_suffix(".new")
         new.write_text(f"{seconds:+d}\n")
         new.replace(self._file)
 
     @property
     def environ(self) -> dict[str, str]:
-        """What a process needs to go by it."""
+        """Environment variables of a process that uses this clock."""
         found = next(iter(CLOCK.rglob("libfaketimeMT.so.1")), None)
         if found is None:
             pytest.fail("libfaketime is missing: run tests/real-parts.sh", pytrace=False)

@@ -1,8 +1,8 @@
 """
-A Redis or Valkey Cluster for tests: real nodes on loopback, tied together by commands.
+A Redis or Valkey Cluster for tests: real nodes on loopback, joined by commands.
 
-`Cluster` has some masters, each with a replica if that is wanted; `move` gives a slot to another
-master, whole or stopped in the middle. Nothing here knows the package.
+`Cluster` has some masters, and a replica for each if wanted. `move` gives a slot to another master,
+completely, or half of the way. Nothing here knows the package.
 """
 
 from contextlib import ExitStack
@@ -24,7 +24,7 @@ class Cluster:
 
     Attributes:
         masters: the nodes that have the slots at first.
-        replicas: those of them, side by side; none if none are wanted.
+        replicas: one for each master, in the same order; empty if not wanted.
         url: for the service.
     """
 
@@ -38,11 +38,11 @@ class Cluster:
         binary: Path | None = None,
         client: dict[str, Any] | None = None,
     ) -> None:
-        """Prepare; *client* is what a client of a node needs beside its port."""
+        """Prepare the nodes; *client*: what a client of a node needs besides its port."""
         self._client = client or {}
         self._stack = ExitStack()
 
-        # Its bus would be 10,000 above its port, which may be too high.
+        # The cluster bus would use the port plus 10,000, which may be too high.
         self._buses: dict[int, int] = {}
 
         def node(name: str) -> RedisServer:
@@ -77,7 +77,7 @@ class Cluster:
         return node.client(**self._client)
 
     def start(self) -> Self:
-        """Start all nodes, and wait until each knows all."""
+        """Start all nodes, and wait until each node knows all others."""
         nodes = [*self.masters, *self.replicas]
         for node in nodes:
             self._stack.enter_context(node)
@@ -99,7 +99,7 @@ class Cluster:
         return self
 
     def _knows(self, node: RedisServer, nodes: int) -> bool:
-        """Say whether *node* knows so many *nodes*, and who has which slots."""
+        """Say whether *node* knows this number of *nodes*, and the owners of all slots."""
         with self.client(node) as client:
             told = client.execute_command("CLUSTER INFO")
         wanted = {
@@ -114,19 +114,19 @@ class Cluster:
             return bool(client.info("replication").get("master_link_status") == "up")
 
     def is_master(self, node: RedisServer) -> bool:
-        """Say whether *node* is a master by its own word."""
+        """Say whether *node* itself says that it is a master."""
         with self.client(node) as client:
             role = client.role()[0]
         return role in {b"master", "master"}
 
     def id_of(self, node: RedisServer) -> str:
-        """Return what the cluster knows *node* by."""
+        """Return the id of *node* in the cluster."""
         with self.client(node) as client:
             found = client.execute_command("CLUSTER MYID")
         return found.decode() if isinstance(found, bytes) else str(found)
 
     def master_of(self, key: str) -> RedisServer:
-        """Return which of the first masters has the slot of *key*, as it is now."""
+        """Return which of the first masters has the slot of *key* now."""
         slot = key_slot(key.encode())
         for node in self._running():
             with self.client(node) as client:
@@ -146,7 +146,7 @@ class Cluster:
         return [node for node in self._all() if node.process is not None]
 
     def begin_move(self, key: str, to: RedisServer) -> RedisServer:
-        """Let the slot of *key* be on its way to the master *to*; return where it is."""
+        """Begin to move the slot of *key* to the master *to*; return its present master."""
         slot, source = key_slot(key.encode()), self.master_of(key)
         with self.client(to) as client:
             client.execute_command("CLUSTER SETSLOT", slot, "IMPORTING", self.id_of(source))
@@ -155,7 +155,7 @@ class Cluster:
         return source
 
     def move_keys(self, key: str, source: RedisServer, to: RedisServer, most: int = 1000) -> int:
-        """Move *most* keys of the slot of *key*; return how many went."""
+        """Move at most *most* keys of the slot of *key*; return their number."""
         slot = key_slot(key.encode())
         with self.client(source) as client:
             keys = client.execute_command("CLUSTER GETKEYSINSLOT", slot, most)
@@ -166,14 +166,14 @@ class Cluster:
         return len(keys)
 
     def end_move(self, key: str, source: RedisServer, to: RedisServer) -> None:
-        """Let the master *to* have the slot of *key*."""
+        """Make the master *to* the owner of the slot of *key*."""
         slot, id_ = key_slot(key.encode()), self.id_of(to)
         for node in (to, source):
             with self.client(node) as client:
                 client.execute_command("CLUSTER SETSLOT", slot, "NODE", id_)
 
     def move(self, key: str, to: RedisServer) -> None:
-        """Give the slot of *key*, and all that is in it, to the master *to*."""
+        """Move the slot of *key* and all its keys to the master *to*."""
         source = self.begin_move(key, to)
         while self.move_keys(key, source, to):
             pass

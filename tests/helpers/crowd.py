@@ -1,7 +1,7 @@
 """
-Many at once, from one event loop of the test: browsers that push, and who sends or reads slowly.
+Many clients at once in one event loop: browsers that push, and clients that send or read slowly.
 
-A `Browser` is one connection to the service as it is on the wire, kept open from push to push.
+A `Browser` is one raw connection to the service, which stays open from push to push.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ class Told(NamedTuple):
 
 
 def push_request(name: str, **changes: Any) -> bytes:
-    """Return the push of participant *name* as it is on the wire."""
+    """Return the bytes of a push of participant *name*."""
     body = json.dumps(push_body(name, **changes)).encode()
     head = f"POST /metrics/push HTTP/1.1\r\nHost: x\r\nUser-Agent: {CHROME}\r\n"
     return f"{head}Content-Length: {len(body)}\r\n\r\n".encode() + body
 
 
 class Browser:
-    """One connection; to be used inside `opened`."""
+    """One connection, for use inside `opened`."""
 
     def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._reader = reader
@@ -39,17 +39,17 @@ class Browser:
 
     @classmethod
     async def opened(cls, url: str, limit: int = 65_536) -> "Browser":
-        """Connect to the service at *url*; *limit* is what is read before it is asked for."""
+        """Connect to the service at *url*; *limit*: bytes that are read ahead."""
         parts = urlsplit(url)
         return cls(*await asyncio.open_connection(parts.hostname, parts.port, limit=limit))
 
     async def send(self, sent: bytes) -> None:
-        """Send *sent* as it is."""
+        """Send *sent* unchanged."""
         self._writer.write(sent)
         await self._writer.drain()
 
     async def told(self) -> Told | None:
-        """Return the next answer; None when the connection ends before its last byte."""
+        """Return the next answer; None if the connection ends before its last byte."""
         with suppress(asyncio.IncompleteReadError, ConnectionError):
             head = await self.head()
             if b"\r\ntransfer-encoding: chunked" in head:
@@ -67,7 +67,7 @@ class Browser:
 
     async def pieces(self) -> AsyncIterator[bytes]:
         """
-        Go through the chunks of a body, as they come.
+        Yield the chunks of a body as they come.
 
         Raises:
             asyncio.IncompleteReadError, ConnectionError: the connection ends before the last one.
@@ -90,7 +90,7 @@ class Browser:
 
 
 async def at_once(makes: Iterable[Callable[[], Awaitable[Any]]]) -> list[Any]:
-    """Run all of *makes* at the same time and return what each returns."""
+    """Run all of *makes* at the same time, and return their results."""
     return list(await asyncio.gather(*(make() for make in makes)))
 
 
@@ -104,5 +104,5 @@ def names_in(exposition: str) -> set[str]:
 
 
 def shown(service: Service) -> set[str]:
-    """Scrape *service* and return the participants that it shows."""
+    """Scrape *service*, and return its participants."""
     return names_in(service.get("/metrics").body)

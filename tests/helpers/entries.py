@@ -1,4 +1,4 @@
-"""The entry of a sample, as the recorder makes it of pushes: what `entry.read` reads again."""
+"""Writes a sample as an entry, as the recorder does, for `entry.read` to read again."""
 
 from collections.abc import Sequence
 

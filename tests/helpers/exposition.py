@@ -1,8 +1,8 @@
 """
-Reads a scrape for tests, with Prometheus' own client library, and asks promtool about it.
+Reads a scrape in tests with Prometheus' own client library, and checks it with promtool.
 
-`Sample` is one series with its value; `exposed` the participants' series of one conference, without
-the labels that all of them share.
+`Sample` is one series with its value. `exposed` returns the participants' series of one conference,
+without the labels that all of them share.
 """
 
 import re
@@ -17,7 +17,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from series_names import OURS
 
 IDENTITY = ("roomname", "client_id", "participant_id")
-# What is counted of push_body(): as of the original's page, whose loss up is none.
+# The counts of a push_body(), which is like the original's: it has no upload loss.
 HISTOGRAMS = {
     "jitsi_jcmc_fleet_packetloss_download",
     "jitsi_jcmc_fleet_round_trip_time",
@@ -50,14 +50,14 @@ def scraped(service: Service, page: str = "/metrics") -> list[Sample]:
 
 
 def exposed(service: Service, conference: str) -> list[Sample]:
-    """Scrape, and return what was pushed of *conference*, without prefix and identity labels."""
+    """Scrape, and return the pushed series of *conference*, without prefix and identity labels."""
     return [
         each for each in _series_of(service, conference) if f"jitsi_jcmc_{each.name}" not in OURS
     ]
 
 
 def said(service: Service, conference: str) -> list[Sample]:
-    """Scrape, and return what the service itself says of *conference*, as `exposed` does."""
+    """Scrape, and return the service's own series of *conference*, as `exposed` does."""
     return [each for each in _series_of(service, conference) if f"jitsi_jcmc_{each.name}" in OURS]
 
 
@@ -65,7 +65,7 @@ def _series_of(service: Service, conference: str) -> list[Sample]:
     answer = service.get("/metrics/participants")
     assert answer.status == 200, answer
     written = conference.replace("\\", r"\\").replace('"', r"\"").replace("\n", r"\n")
-    # Most of a scrape is other tests', and the library reads slowly.
+    # Most lines of a scrape are of other tests, and the library is slow.
     lines = [line for line in answer.body.split("\n") if f'roomname="{written}"' in line]
     return [
         Sample(
@@ -79,7 +79,7 @@ def _series_of(service: Service, conference: str) -> list[Sample]:
 
 
 def values(service: Service, conference: str) -> dict[str, float]:
-    """Scrape, and return name -> value of *conference*, which must have each name once."""
+    """Scrape, and return the values of *conference* by name; each name must be there once."""
     found = exposed(service, conference)
     names = [sample.name for sample in found]
     assert len(names) == len(set(names)), names
@@ -88,9 +88,9 @@ def values(service: Service, conference: str) -> dict[str, float]:
 
 def assert_only_histograms(exposition: str) -> None:
     """
-    Of what was pushed there are the histograms alone, which count what this process was told.
+    Check that the scrape has no pushed values except histograms, which count this process's pushes.
 
-    Who is there, and how many are well, is Redis's to say.
+    The participants and their states come from Redis.
     """
     types = re.findall(r"^# TYPE (jitsi_\S+) (\S+)$", exposition, re.MULTILINE)
     assert dict(types) == dict.fromkeys(HISTOGRAMS, "histogram")
@@ -99,7 +99,7 @@ def assert_only_histograms(exposition: str) -> None:
 
 
 def promtool_complaints(exposition: str) -> str:
-    """Return what `promtool check metrics` says of *exposition*, empty when it is content."""
+    """Return the complaints of `promtool check metrics` about *exposition*; empty: none."""
     unpacked = ROOT / ".cache/prometheus/usr/bin/promtool"
     promtool = shutil.which("promtool") or (str(unpacked) if unpacked.exists() else None)
     if promtool is None:

@@ -1,4 +1,4 @@
-"""The histograms of the fleet, for tests: pushes that they count, and their buckets."""
+"""The histograms of the fleet, for tests: pushes that count in them, and their buckets."""
 
 from typing import Any
 
@@ -7,7 +7,7 @@ from harness import Service
 
 
 def fleet(service: Service, name: str, **labels: str) -> dict[str, float]:
-    """Scrape, and return buckets by their bound, `count` and `sum`, of those with *labels*."""
+    """Scrape, and return the series with *labels*: buckets by their bound, `count` and `sum`."""
     found = {}
     for sample in scraped(service):
         if not sample.name.startswith(f"{name}_"):
@@ -20,7 +20,7 @@ def fleet(service: Service, name: str, **labels: str) -> dict[str, float]:
 
 
 def telling(room: str, metrics: dict[str, Any], region: str | None, name: str) -> dict[str, Any]:
-    """Return a push of *metrics* that our client sends, by the bridge of *region*."""
+    """Return a push of our client with *metrics*, by the bridge of *region*."""
     quality: dict[str, Any] = {"value": 90}
     if region is not None:
         quality["labels"] = {"serverregion": region}

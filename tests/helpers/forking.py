@@ -1,4 +1,4 @@
-"""Processes that are forked: what they share is the memory that was made before."""
+"""Forks processes for tests: they share the memory that existed before."""
 
 import os
 import signal
@@ -8,9 +8,9 @@ from collections.abc import Callable
 
 
 def fork(run: Callable[[], None]) -> int:
-    """Return the id of a new process that does *run*, and ends with 0 when that raises nothing."""
+    """Fork a process that calls *run*, and return its id; exit code 0: *run* raised nothing."""
     with warnings.catch_warnings():
-        # Python 3.12 warns of threads of pytest-xdist, whose locks a child of ours does not need.
+        # Python 3.12 warns of the threads of pytest-xdist, whose locks our child does not need.
         warnings.simplefilter("ignore", DeprecationWarning)
         pid = os.fork()
     if pid:
@@ -26,7 +26,7 @@ def fork(run: Callable[[], None]) -> int:
 
 
 def run_forked(run: Callable[[], None]) -> None:
-    """Do *run* in a process of its own; raises AssertionError where it fails there."""
+    """Call *run* in a process of its own; raises AssertionError if it fails there."""
     assert end_of(fork(run)) == 0
 
 
@@ -37,5 +37,5 @@ def kill(pid: int) -> None:
 
 
 def end_of(pid: int) -> int:
-    """Return what the child *pid* has ended with, a signal as a negative number."""
+    """Return the exit code of the child *pid*; a signal is a negative number."""
     return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])

@@ -1,4 +1,4 @@
-"""What happens in calls, for tests of events: pushes by HTTP, and who is in an outage."""
+"""Pushes about events in calls, sent by HTTP: outages, failed joins and ratings."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -7,7 +7,7 @@ from harness import push_body
 
 
 def pushed(participant: str, out_ms: int = 0, **changes: Any) -> dict[str, Any]:
-    """Return a push of *participant*; with *out_ms* nothing has come through for so long."""
+    """Return a push of *participant*, in an outage of *out_ms* if that is given."""
     changes.setdefault("session", {"id": f"session-of-{participant}", "interval_ms": 2000})
     made = push_body(participant, **changes)
     if out_ms:
@@ -16,7 +16,7 @@ def pushed(participant: str, out_ms: int = 0, **changes: Any) -> dict[str, Any]:
 
 
 def failed_join(participant: str, **changes: Any) -> dict[str, Any]:
-    """Return the only push of a *participant* whose join has failed."""
+    """Return the only push of a *participant* whose join failed."""
     end = {"reason": "failed", "cause": "conference.iceFailed", "join_ms": 3000}
     told = {"id": f"session-of-{participant}", "end": end}
     return push_body(participant, session=told, **changes)

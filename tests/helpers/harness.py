@@ -1,8 +1,8 @@
 """
-The service as its users run it, for tests: a process of its own, on a free port of loopback.
+The service as its users run it: a process of its own, on a free port of loopback.
 
-`Service` starts `otel-jcmc serve` and speaks HTTP to it; `push_body` is a complete push of the
-wire format. Nothing here knows the inside of the package.
+`Service` starts `otel-jcmc serve` and speaks HTTP to it; `push_body` is a complete push in the wire
+format. Nothing here knows the inside of the package.
 """
 
 import json
@@ -116,15 +116,15 @@ class Service:
     `otel-jcmc serve` in a process of its own, on a free port; a context manager.
 
     Attributes:
-        url: where it is, without a slash at the end.
-        admin_url: the same of the port that is not for browsers; empty when there is none.
-        banner: what it has said on stdout, down to where its store is.
-        log: what it has written to stderr so far, a file.
-        command: what runs it; another installation's may be put here before the start.
+        url: its address, without a slash at the end.
+        admin_url: the address of the port that is not for browsers; empty if there is none.
+        banner: the start of its stdout, up to the line of its store.
+        log: a file with its stderr so far.
+        command: the command that starts it; a test may set another one before the start.
     """
 
     def __init__(self, folder: Path, **environ: str) -> None:
-        """Run in *folder*, where its store and log are, with *environ* beside a clean one."""
+        """Run in *folder* with its store and log, in a clean environment plus *environ*."""
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.log = folder / "service.log"
@@ -140,7 +140,7 @@ class Service:
             "JCMC_HOST": "127.0.0.1",
             "JCMC_PORT": "0",
             "JCMC_EMBEDDED_DIR": str(folder / "store"),
-            # Tests push for one participant again and again.
+            # Tests push for one participant more often than a client may.
             "JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND": "0",
             **environ,
         }
@@ -153,7 +153,7 @@ class Service:
         return self.process.pid
 
     def start(self) -> Self:
-        """Start, and wait until it says where it listens."""
+        """Start it, and wait until it prints its address."""
         with self.log.open("a") as log:
             if imported.can_fork(self.command, self.environ):
                 arguments = [*map(str, self.command[1:]), "serve"]
@@ -182,7 +182,7 @@ class Service:
         raise AssertionError(f"it did not start: {self.log.read_text()}")
 
     def stop(self, how: int = signal.SIGTERM) -> int:
-        """End it and return its exit code."""
+        """Stop it, and return its exit code."""
         if self.process is None:
             return 0
         if self.process.poll() is None:
@@ -198,7 +198,7 @@ class Service:
         return code
 
     def said(self) -> list[str]:
-        """Return the log's lines, but for the one on callers that are not limited by address."""
+        """Return the lines of the log, except the one on callers without a limit by address."""
         lines = self.log.read_text().splitlines()
         return [line for line in lines if "limits: address limits do not" not in line]
 
@@ -209,12 +209,12 @@ class Service:
         self.stop()
 
     def push(self, body: bytes | str | dict[str, Any], **kwargs: Any) -> Answer:
-        """Push *body*, as a browser's beacon would label it."""
+        """Push *body* with the content type of a browser's beacon."""
         headers = {"content-type": "text/plain", "user-agent": CHROME, **kwargs.pop("headers", {})}
         return request(f"{self.url}/metrics/push", body, headers=headers, **kwargs)
 
     def get(self, path: str, **kwargs: Any) -> Answer:
-        """Ask for *path*."""
+        """Request *path*."""
         return request(self.url + path, **kwargs)
 
     def series(
@@ -227,5 +227,5 @@ class Service:
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
 
     def own(self, series: str) -> float | None:
-        """Scrape, and return the value of one of the service's own series, None if absent."""
+        """Scrape, and return the value of one of the service's own series; None: absent."""
         return self.series("otel_jcmc_").get(series)

@@ -1,9 +1,9 @@
 """
-Somebody's application with us in it, and with all that an application may have.
+A host application that mounts this package, and has all that such an application may have.
 
-Run by uvicorn for tests. With LIFESPAN its lifespan is ours; with OTHER_STORE, a folder, there are
-two of us; ORIGIN is what pages it allows, all paths alike. `/globals` tells what belongs to the
-whole process: before we were imported, when we were made, and now.
+uvicorn runs it for tests. With LIFESPAN the application's lifespan is the package's; with
+OTHER_STORE, a folder, it mounts the package twice; ORIGIN is the origin that its CORS allows on all
+paths. `/globals` returns global state of the process: before the import, after it, and now.
 """
 
 import asyncio
@@ -47,7 +47,7 @@ sys.setswitchinterval(0.007)
 
 
 def of_the_process() -> dict[str, str]:
-    """Return all that a guest could change for everybody, as text."""
+    """Return as text all global state that the package could change for everybody."""
     own = logging.getLogger("otel_jcmc")
     root = logging.getLogger()
     return {
@@ -125,7 +125,7 @@ def globals_() -> dict[str, Any]:
 
 @app.get("/telemetry")
 def telemetry() -> dict[str, Any]:
-    """Return who has written to the host's own providers."""
+    """Return who has written to the host's own telemetry providers."""
     spans = {span.instrumentation_scope.name for span in SPANS.get_finished_spans()}
     found = READER.get_metrics_data()
     scopes = {each.scope.name for part in found.resource_metrics for each in part.scope_metrics}

@@ -1,4 +1,4 @@
-"""Somebody's application with us in it, served by uvicorn in a process of its own, for tests."""
+"""A host application with this package in it, run by uvicorn in a process of its own."""
 
 import os
 import re
@@ -16,15 +16,15 @@ TESTS = Path(__file__).parent
 
 class Host:
     """
-    tests/host_app.py behind uvicorn on a free port; a context manager.
+    host_app.py behind uvicorn on a free port; a context manager.
 
     Attributes:
-        url: where the host is, without a slash at the end; we are at /jitsi-metrics.
-        folder: where our embedded store is, and `log`, what all of them say.
+        url: the host's address, without a slash at the end; the package is at /jitsi-metrics.
+        folder: has the embedded store, and `log` with all output.
     """
 
     def __init__(self, folder: Path, *options: str, **environ: str) -> None:
-        """Run uvicorn with *options*, and *environ* beside a clean environment."""
+        """Run uvicorn with *options*, in a clean environment plus *environ*."""
         self.folder, self.log = folder, folder / "host.log"
         self._options = options
         self._environ = {
@@ -42,7 +42,7 @@ class Host:
 
     @property
     def pid(self) -> int:
-        """The process id of what was started: uvicorn, or the parent of its workers."""
+        """The id of the started process: uvicorn, or the parent of its workers."""
         assert self.process is not None
         return self.process.pid
 
@@ -59,7 +59,7 @@ class Host:
                 stderr=log,
             )
         (self.url,) = eventually(lambda: re.findall(r"running on (http://[^ ]+)", self.said()), 20)
-        # With several workers it says so before one of them listens.
+        # With several workers, uvicorn prints this before any of them listens.
         eventually(self._is_up, 20)
         return self
 
@@ -85,9 +85,9 @@ class Host:
         return self.log.read_text()
 
     def get(self, path: str, **kwargs: Any) -> Answer:
-        """Ask the host for *path*."""
+        """Request *path* of the host."""
         return request(self.url + path, **kwargs)
 
     def push(self, body: Any, mount: str = "/jitsi-metrics", **kwargs: Any) -> Answer:
-        """Push *body* to who is mounted at *mount*."""
+        """Push *body* to the application at *mount*."""
         return request(f"{self.url}{mount}/metrics/push", body, **kwargs)

@@ -1,11 +1,11 @@
 """
-A process that has imported the whole service, and forks one that runs it whenever it is asked to.
+A process that has imported the whole service, and forks a copy for each start of the service.
 
-What `python -m otel_jcmc` does first is to import, for half a second of the processor, the same
-each time. Run as a script this is the process that has done so, which `harness` starts once for
-each process of pytest; imported it is how to ask for a fork. A fork has an environment, a folder,
-an output and an error stream of its own, and goes on as `python -m otel_jcmc` does: by the same
-file, with the same arguments, to an end of its own. So does one of `python -c CODE`.
+`python -m otel_jcmc` begins with imports that cost half a second of CPU, the same each time. Run as
+a script, this file is the process that has done these imports; `harness` starts it once for each
+process of pytest. Imported as a module, it asks that process for a fork. A fork has its own
+environment, folder, stdout and stderr, and goes on as `python -m otel_jcmc` does: with the same
+file and arguments, and its own end. Forks of `python -c CODE` work the same way.
 """
 
 import array
@@ -29,14 +29,14 @@ from pathlib import Path
 from typing import IO
 
 COMMAND = [sys.executable, "-m", "otel_jcmc"]
-# Imported by `serve` whatever the settings are, or next to always.
+# Modules that `serve` imports with all, or nearly all, settings.
 IMPORTED = (
     *("otel_jcmc.command.arguments", "otel_jcmc.command.environment", "otel_jcmc.command.log"),
     *("otel_jcmc.command.notify", "otel_jcmc.command.running", "otel_jcmc.command.serve"),
     *("otel_jcmc.config.advice", "otel_jcmc.server.sockets", "otel_jcmc.server.tls"),
     *("otel_jcmc.service.app", "otel_jcmc.store.embedded", "uvloop", "uvicorn.loops.uvloop"),
 )
-# What Python, the loader or a library reads before `main` does.
+# Variables that Python, the loader or a library reads before `main`.
 READ_EARLY = (
     "PYTHON",
     "LD_",
@@ -53,30 +53,30 @@ ASKED_BYTES = 1_000_000
 
 class Forked:
     """
-    A process that was forked, as far as `subprocess.Popen` would be used for it.
+    A forked process, with the part of the interface of `subprocess.Popen` that tests use.
 
     Attributes:
-        stdout: what it says, as text; None where that goes to a file.
-        returncode: what it has ended with, a signal as a negative number; None while it runs.
+        stdout: its output, as text; None: that goes to a file.
+        returncode: its exit code, a signal as a negative number; None: it runs.
     """
 
     def __init__(self, pid: int, stdout: IO[str] | None, ended: socket.socket) -> None:
-        """Be the process *pid*, whose end is told on *ended*."""
+        """Stand for the process *pid*; *ended* tells its end."""
         self.pid = pid
         self.stdout = stdout
         self.returncode: int | None = None
         self._ended = ended
 
     def poll(self) -> int | None:
-        """Return what it has ended with, None while it runs."""
+        """Return its exit code; None: it runs."""
         return self._look(0)
 
     def wait(self, timeout: float | None = None) -> int:
         """
-        Wait until it has ended, and return with what.
+        Wait until it has ended, and return its exit code.
 
         Raises:
-            subprocess.TimeoutExpired: it runs after *timeout* seconds.
+            subprocess.TimeoutExpired: it still runs after *timeout* seconds.
         """
         if self._look(timeout) is None:
             raise subprocess.TimeoutExpired("otel_jcmc", timeout or 0)
@@ -100,7 +100,7 @@ class Forked:
 
 
 class _Template:
-    """The process that forks, as those who ask see it."""
+    """The process that forks, as its callers see it."""
 
     def __init__(self) -> None:
         """Start it."""
@@ -116,7 +116,7 @@ class _Template:
         atexit.register(self._end)
 
     def _end(self) -> None:
-        """Let it end, which it does as soon as nobody can ask any more."""
+        """Let it end, which it does when no caller is left."""
         if self.owner == os.getpid():
             self._asking.close()
             self._process.wait()
@@ -129,7 +129,7 @@ class _Template:
         stderr: IO[str],
         stdout: IO[str] | None,
     ) -> Forked:
-        """Return a process that does what Python does with *arguments*, and says it to *stdout*."""
+        """Return a process that runs Python with *arguments* and writes to *stdout*."""
         read = write = None
         if stdout is None:
             read, write = os.pipe()
@@ -158,11 +158,11 @@ def fork(
     stdout: IO[str] | None = None,
 ) -> Forked:
     """
-    Return a process of its own that does what Python would with *arguments*.
+    Return a process that runs Python with *arguments*.
 
     Args:
         arguments: as `can_fork` wants them.
-        stdout: where it says what it says; None: to a pipe, which it has then.
+        stdout: a file for its output; None: a pipe.
     """
     global _template  # noqa: PLW0603  # one for each process of pytest
     if _template is None or _template.owner != os.getpid():
@@ -177,10 +177,10 @@ def run(
     timeout: float = 30,
 ) -> "subprocess.CompletedProcess[str]":
     """
-    Run the command line to its end, and return what it said.
+    Run the command line to its end, and return its output.
 
     Raises:
-        subprocess.TimeoutExpired: it runs after *timeout* seconds; it is killed.
+        subprocess.TimeoutExpired: it ran for *timeout* seconds; it is killed.
     """
     environ = os.environ if environ is None else environ
     if not can_fork(COMMAND, environ):
@@ -209,9 +209,9 @@ def run(
 
 def can_fork(command: Sequence[str | Path], environ: Mapping[str, str]) -> bool:
     """
-    Say whether *command* is `python -m otel_jcmc` or `python -c CODE`, by this same Python.
+    Say whether *command* is `python -m otel_jcmc` or `python -c CODE`, with this same Python.
 
-    And whether *environ* changes nothing of what is read before the first line of either.
+    *environ* must not change anything that is read before the first line of either.
     """
     is_ours = [*command] == COMMAND or [*command[:2]] == [sys.executable, "-c"]
     return is_ours and _early(environ) == _early(os.environ)
@@ -223,10 +223,10 @@ def _early(environ: Mapping[str, str]) -> dict[str, str]:
 
 def _fork_for_all(asking: socket.socket) -> list[str] | None:
     """
-    Fork whenever somebody asks, and tell who has ended.
+    Fork at each request, and tell the callers of ends.
 
-    Returns twice and more: the arguments in each process that was forked, None in this one when
-    nobody can ask any more.
+    Returns several times: the arguments in each forked process, and None in this process when no
+    caller is left.
     """
     children: dict[int, socket.socket] = {}
     woken, waking = socket.socketpair()
@@ -258,7 +258,7 @@ def _fork_for_all(asking: socket.socket) -> list[str] | None:
 
 
 def _tell_of_ended(children: dict[int, socket.socket]) -> None:
-    """Tell what those of *children* have ended with that have, and forget them."""
+    """Tell the exit codes of those *children* that have ended, and forget them."""
     while children:
         pid, status = os.waitpid(-1, os.WNOHANG)
         if not pid:
@@ -268,7 +268,7 @@ def _tell_of_ended(children: dict[int, socket.socket]) -> None:
 
 
 def _become(asked: bytes, stdout: int, stderr: int, ended: int) -> list[str]:
-    """Be the process that was *asked* for, and return its arguments."""
+    """Become the process that *asked* describes, and return its arguments."""
     arguments, folder, environ = json.loads(asked)
     for fd, place in ((stdout, 1), (stderr, 2)):
         os.dup2(fd, place)
@@ -284,7 +284,7 @@ def _become(asked: bytes, stdout: int, stderr: int, ended: int) -> list[str]:
 
 
 if __name__ == "__main__":
-    # A script's folder comes first, and has modules of tests.
+    # A script's folder comes first in the path; it has modules of tests.
     del sys.path[0]
     for name in IMPORTED:
         importlib.import_module(name)

@@ -1,4 +1,4 @@
-"""A page of the Jitsi Meet Metrics Collector, for tests: its pushes and their cookie."""
+"""A client of the Jitsi Meet Metrics Collector, for tests: its pushes and its cookie."""
 
 import uuid
 from ipaddress import IPv4Address
@@ -10,17 +10,17 @@ from series_names import OURS
 
 class JmmcPage:
     """
-    One page in one conference.
+    One client in one conference.
 
     Attributes:
-        cookie: what the browser sends with each push; empty before a session is open.
-        headers: what else it sends.
+        cookie: sent with each push; empty before a session is open.
+        headers: other headers of each push.
     """
 
     def __init__(
         self, service: Service, conference: str, participant: str = "1a2b3c4d", **headers: str
     ) -> None:
-        """Be in *conference* at *service*."""
+        """Prepare a client in *conference* at *service*."""
         self.service = service
         self.uid = str(uuid.uuid4())
         self.conference = conference
@@ -29,7 +29,7 @@ class JmmcPage:
         self.headers = {"content-type": "application/json", "user-agent": CHROME, **headers}
 
     def push(self, m: Any, service: Service | None = None, **changes: Any) -> Answer:
-        """Push *m*; *changes* replace what is beside it."""
+        """Push *m*; *changes* replace the fields beside it."""
         at = service or self.service
         cookie = {"cookie": self.cookie} if self.cookie else {}
         body = {"uid": self.uid, "conf": self.conference, "m": m, **changes}
@@ -39,11 +39,11 @@ class JmmcPage:
         return answer
 
     def open(self, m: Any = None, service: Service | None = None) -> Answer:
-        """Open a session, with *m* beside what that takes."""
+        """Open a session with *m* and all that it needs."""
         return self.push({"br": "x", "os": "y", "pid": self.participant, **(m or {})}, service)
 
     def series(self, service: Service | None = None) -> dict[str, float]:
-        """Return the page's numbers by the names of their series, in the `jcmc` naming."""
+        """Return the client's values by the names of their series, in the `jcmc` naming."""
         found = (service or self.service).series("jitsi_jcmc_", "/metrics/participants")
         return {
             name.partition("{")[0].removeprefix("jitsi_jcmc_"): value
@@ -54,7 +54,7 @@ class JmmcPage:
         }
 
 
-# Field of `m` -> metric of the other wire format.
+# Field of `m` -> metric in our wire format.
 NUMBERS = {
     "cq": "connectionquality",
     "res.w": "resolution_width_upload",
@@ -68,16 +68,16 @@ NUMBERS = {
     "d.vb": "bitrate_video_download",
     "d.pl": "packetloss_download",
 }
-# Field of `m` -> label of the connection quality there.
+# Field of `m` -> label of the connection quality in our wire format.
 LABELS = {"cdc.a": "audioCodec", "cdc.v": "videoCodec", "t.sr": "serverregion"}
 
 
 def as_jmmc(metrics: dict[str, Any], known: dict[str, Any]) -> dict[str, Any]:
     """
-    Return `m` of what in *metrics*, of a push of the other wire format, is not *known* yet.
+    Return the `m` that says what in *metrics*, of our wire format, differs from *known*.
 
-    *known* has what was said before, and is brought up to date. What can't be said is left out:
-    a number that is not known now, but for `d.bw`.
+    *known* has all that was said before, and is updated. What `m` cannot say is left out: a value
+    that is not known any more, except `d.bw`.
     """
     labels = metrics.get("connectionquality", {}).get("labels") or {}
     told = {path: metrics[name]["value"] for path, name in NUMBERS.items() if name in metrics}

@@ -1,9 +1,9 @@
 """
-A small crowd whose trouble is known: what stands out of it, and who is to blame, is to be found.
+A small crowd whose trouble is known, so that tests can check what stands out and who is to blame.
 
-Rooms of five on the bridges of two regions. In all of them one room on jvb-1 is bad as a whole, and
-one participant elsewhere by itself; beside that all rooms on a bridge, in a region or in the whole
-fleet lose what they are sent, or none.
+Conferences of five on the bridges of two regions. Always bad: one whole conference on jvb-1, and
+one single participant elsewhere. In addition, all conferences on a bridge, in a region or in the
+fleet may lose packets on the way down.
 """
 
 from collections.abc import Iterator
@@ -17,17 +17,17 @@ GOOD_BRIDGE, GOOD_REGION = "jvb-1", "eu-west"
 BAD_ROOM = "room-30"
 LONER_ROOM, LONER = "room-31", "p31-0"
 _PEOPLE = 5
-# Rooms on each bad bridge, and all of them: less than a fifth may be bad, or it is the fleet.
+# Conferences on each bad bridge, and in all: if a fifth is bad, the whole fleet stands out.
 _ON_BRIDGE, _ROOMS, _ROOMS_WITH_REGION = 6, 38, 70
 PEOPLE = _ROOMS * _PEOPLE
-# The service trusts a proxy on loopback, so the networks are what it says.
+# The service trusts a proxy on loopback, so each push names its own network.
 NETWORKS = [f"198.51.{number}.7" for number in range(100, 104)]
-# As Jitsi names the causes of a join that fails.
+# Jitsi's names of the causes of a failed join.
 FAILURES = ("conference.iceFailed", "conference.videobridgeNotAvailable")
 
 
 class Trouble(StrEnum):
-    """How wide the trouble is: the scope of the widest that stands out."""
+    """How wide the trouble is: the widest scope that stands out."""
 
     FLEET = "fleet"
     REGION = "region"
@@ -36,7 +36,7 @@ class Trouble(StrEnum):
 
 
 class Person(NamedTuple):
-    """One of the crowd."""
+    """One participant of the crowd."""
 
     name: str
     room: str
@@ -47,7 +47,7 @@ class Person(NamedTuple):
 
 
 def crowd(trouble: Trouble) -> Iterator[Person]:
-    """Yield everybody."""
+    """Yield all participants."""
     for room in range(_ROOMS_WITH_REGION if trouble is Trouble.REGION else _ROOMS):
         place, is_bad = _place(trouble, room)
         for number in range(_PEOPLE):
@@ -58,7 +58,7 @@ def crowd(trouble: Trouble) -> Iterator[Person]:
 
 
 def _place(trouble: Trouble, room: int) -> tuple[tuple[str, str], bool]:
-    """Return the bridge and the region of a *room*, and whether it is bad by its place."""
+    """Return bridge and region of a *room*, and whether that place is bad."""
     if room < _ON_BRIDGE:
         return (BAD_BRIDGE, BAD_REGION), trouble is not Trouble.CONFERENCE
     if trouble is Trouble.REGION and room < 2 * _ON_BRIDGE:
@@ -67,7 +67,7 @@ def _place(trouble: Trouble, room: int) -> tuple[tuple[str, str], bool]:
 
 
 def body_of(person: Person) -> dict[str, Any]:
-    """Return what the page of *person* pushes."""
+    """Return the push of *person*."""
     body = push_body(person.name, person.room)
     metrics = body["metrics"]
     metrics["connectionquality"]["labels"] = {
@@ -80,7 +80,7 @@ def body_of(person: Person) -> dict[str, Any]:
     known = {
         "packetloss_upload": 0,
         "packetloss_download": loss,
-        # Of all streams alike: the way to the participant, nobody's who sends.
+        # All streams lose alike: the fault is the way to the participant, not a sender's.
         "packetloss_download_best": loss - 1 if loss else 0,
         "packetloss_download_worst": loss + 1 if loss else 0,
         "round_trip_time": 40,
@@ -102,14 +102,14 @@ def body_of(person: Person) -> dict[str, Any]:
 
 
 def push_crowd(service: Service, trouble: Trouble = Trouble.BRIDGE) -> None:
-    """Push everybody once."""
+    """Push once for each participant."""
     for person in crowd(trouble):
         answer = service.push(body_of(person), headers={"X-Forwarded-For": person.network})
         assert (answer.status, answer.body) == (200, "OK"), answer
 
 
 def push_trouble(service: Service) -> None:
-    """Make what the board of the service shows: refused pushes, and joins that fail."""
+    """Cause what the board of the service shows: refused pushes and failed joins."""
     assert service.push("{").status == 400
     for number, cause in enumerate(FAILURES):
         body = push_body(f"nobody-{number}", "room-0", metrics={})
@@ -119,7 +119,7 @@ def push_trouble(service: Service) -> None:
 
 
 def settings() -> dict[str, str]:
-    """Return what a service needs for it: bridges by name, long lives, no limits of an address."""
+    """Return the settings for it: names of bridges, long lives, no limits by address."""
     bridges = (BAD_BRIDGE, OTHER_BAD_BRIDGE, GOOD_BRIDGE)
     return {
         "JCMC_BRIDGES": ",".join(f"{name}={name}" for name in bridges),

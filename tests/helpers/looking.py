@@ -1,10 +1,10 @@
-"""A service that looks at everybody more often, for tests that wait for what it finds."""
+"""A service that looks more often at all participants, for tests that wait for a look."""
 
 import sys
 
 from harness import Service
 
-# Of what pages show (5 s), and for what stands out (10 s).
+# The look of the pages (5 s in operation), and the look for what stands out (10 s).
 LOOK_SECONDS = 1.0
 STANDING_SECONDS = 2.0
 _CODE = f"""
@@ -19,6 +19,6 @@ main()
 
 
 def looking_often(service: Service) -> Service:
-    """Return *service*, which has not been started yet and looks so often when it is."""
+    """Return *service*, which is not started yet, with a command that looks this often."""
     service.command = [sys.executable, "-c", _CODE]
     return service

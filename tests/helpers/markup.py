@@ -1,8 +1,8 @@
 """
-Pages as a browser reads them, for tests: their elements with what they say.
+Pages as a browser reads them, for tests: elements with their texts.
 
-`read` makes `Element`s of a page; `strangers` are those that a page of ours never has, whoever
-chose the names on it.
+`read` makes `Element`s of a page. `strangers` returns the elements that a page must never have,
+whatever names participants and conferences choose.
 """
 
 from collections.abc import Iterator
@@ -19,7 +19,7 @@ _INLINE = {"a", "b", "span", "strong", "time"}
 
 @dataclass
 class Element:
-    """An element, what it has and what it says."""
+    """An element: its tag, its attributes and its content."""
 
     tag: str
     attributes: dict[str, str]
@@ -27,7 +27,7 @@ class Element:
 
     @property
     def text(self) -> str:
-        """All that it and those in it say, blanks as a browser shows them."""
+        """All text in it, with blanks as a browser shows them."""
         return " ".join(self._told().split())
 
     def _told(self) -> str:
@@ -35,7 +35,7 @@ class Element:
         return told if self.tag in _INLINE else f" {told} "
 
     def all(self, tag: str, **wanted: str) -> list["Element"]:
-        """Return those in it with this *tag* that have what is *wanted*; `word` is a class."""
+        """Return the elements in it with this *tag* and these attributes; `word` is a class."""
         word = wanted.pop("word", None)
         return [
             each
@@ -46,7 +46,7 @@ class Element:
         ]
 
     def one(self, tag: str, **wanted: str) -> "Element":
-        """Return the only one."""
+        """Return the only such element."""
         (found,) = self.all(tag, **wanted)
         return found
 
@@ -57,7 +57,7 @@ class Element:
                 yield from each
 
     def links(self) -> dict[str, str]:
-        """Return where each link leads, by what it says."""
+        """Return the address of each link by its text."""
         return {each.text: each.attributes["href"] for each in self.all("a")}
 
 
@@ -91,21 +91,21 @@ class _Reader(HTMLParser):
 
 
 def read(text: str) -> Element:
-    """Return the page, all of whose elements are closed."""
+    """Return the page, whose elements must all be closed."""
     reader = _Reader.of(text)
     assert len(reader.open) == 1, f"{reader.open[-1].tag} is not closed"
     return reader.open[0]
 
 
 def look(service: Service, path: str, status: int = 200) -> Element:
-    """Return the page at *path* as a browser gets it."""
+    """Return the page at *path*, requested as a browser does."""
     answer: Answer = service.get(path, headers=HTML)
     assert (answer.status, answer.headers.get_content_type()) == (status, "text/html"), answer.body
     return read(answer.body)
 
 
 def strangers(page: Element) -> list[str]:
-    """Return what no page of ours has: scripts and styles of its own, and pictures."""
+    """Return the tags that no page may have: inline scripts, styles and images."""
     return [
         each.tag
         for each in page

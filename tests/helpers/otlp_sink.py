@@ -1,16 +1,16 @@
 """
 An OTLP receiver in the test's own process: gRPC and HTTP/protobuf on free ports of loopback.
 
-Metrics, spans and log records, each by a service of its own.
+It has a service for metrics, one for spans and one for log records.
 
     with OtlpSink() as sink:
         ... push to sink.grpc_endpoint or sink.http_endpoint ...
         assert ("otel_jcmc.store_up", {}, 1) in sink.points()
 
-It keeps every request that it took. `refuse` makes it answer UNAVAILABLE or 503 from then on, or
-what `refuse_with` says; `partial` makes it reject points of what it takes, `delay` makes it slow;
-`stop` and `start` make it go away and come back on the same ports. Its gRPC side takes messages
-of 4 MiB at most, as gRPC servers do by default.
+It keeps each request that it accepts. With `refuse` it answers UNAVAILABLE or 503, or what
+`refuse_with` says. `partial` makes it reject points of the requests that it accepts, `delay` makes
+it slow. `stop` and `start` make it go away and come back on the same ports. Its gRPC side accepts
+messages of at most 4 MiB, as gRPC servers do by default.
 """
 
 import gzip
@@ -61,24 +61,24 @@ class OtlpSink:
     The receiver; a context manager.
 
     Attributes:
-        requests: what it took of metrics, in order.
-        trace_requests: what it took of spans, in order.
-        log_requests: what it took of log records, in order.
-        log_tries: requests with log records that came, the refused ones included.
-        refuse_logs_with: when it says so of the records' bytes, refuse as `refuse_with`.
-        span_tries: requests with spans that came, the refused ones included.
-        refuse_spans_with: when it says so of the spans' bytes, refuse as `refuse_with`.
-        refuse_metrics_with: when it says so of the bytes of metrics, refuse as `refuse_with`.
-        refuse_for: seconds to be left alone that a refusal of spans asks for; None: it does not.
-        tries: requests that came, the refused ones included.
+        requests: accepted requests with metrics, in order.
+        trace_requests: accepted requests with spans, in order.
+        log_requests: accepted requests with log records, in order.
+        log_tries: number of requests with log records, with the refused ones.
+        refuse_logs_with: says of the bytes of log records whether to refuse them as `refuse_with`.
+        span_tries: number of requests with spans, with the refused ones.
+        refuse_spans_with: says of the bytes of spans whether to refuse them as `refuse_with`.
+        refuse_metrics_with: says of the bytes of metrics whether to refuse them as `refuse_with`.
+        refuse_for: seconds that a refusal of spans asks the sender to wait; None: it does not ask.
+        tries: number of requests, with the refused ones.
         refuse: refuse everything from now on.
-        refuse_with: HTTP status, gRPC code and words of a refusal.
-        partial: points to reject of each request that is taken, and why; None: say nothing.
+        refuse_with: HTTP status, gRPC code and text of a refusal.
+        partial: points to reject of each accepted request, and why; None: none.
         delay: seconds that each answer takes.
     """
 
     def __init__(self, tls: tuple[str, str] | None = None) -> None:
-        """Take free ports; *tls* is (certificate file, key file) for both transports."""
+        """Choose free ports; *tls*: certificate file and key file for both transports."""
         self._tls = tls
         self._grpc_port, self._http_port = free_port(), free_port()
         self._grpc: grpc.Server | None = None
@@ -119,15 +119,15 @@ class OtlpSink:
         return self.requests[-1].headers if self.requests else {}
 
     def points(self, prefix: str = "") -> list[Point]:
-        """Return every point of the metrics whose names start with *prefix*, as they came."""
+        """Return every point of the metrics whose names start with *prefix*, in order."""
         return [point for request in list(self.requests) for point in request.points(prefix)]
 
     def metrics(self) -> dict[str, Metric]:
-        """Return the metrics by their names, the last one of each."""
+        """Return the last one of each metric, by name."""
         return {each.name: each for request in list(self.requests) for each in request.metrics()}
 
     def resources(self) -> list[dict[str, Any]]:
-        """Return the attributes of each resource that was seen, once each."""
+        """Return the attributes of each resource, without repetitions."""
         found: list[dict[str, Any]] = []
         for request in list(self.requests):
             if (resource := request.resource()) not in found:
@@ -139,7 +139,7 @@ class OtlpSink:
         return [request for request in list(self.requests) if request.has(prefix)]
 
     def spans(self, name: str = "") -> list[SinkSpan]:
-        """Return every span of that name, or every one, as they came."""
+        """Return every span of that name, or all spans, in order."""
         return [
             span
             for request in list(self.trace_requests)
@@ -148,7 +148,7 @@ class OtlpSink:
         ]
 
     def events(self, name: str = "") -> list[SinkEvent]:
-        """Return every event of that name, or every one, as they came."""
+        """Return every event of that name, or all events, in order."""
         return [
             event
             for request in list(self.log_requests)
@@ -157,7 +157,7 @@ class OtlpSink:
         ]
 
     def start(self) -> Self:
-        """Listen, on the same ports as before."""
+        """Listen on the same ports as before."""
         self._grpc = _grpc_server(self)
         address = f"127.0.0.1:{self._grpc_port}"
         if self._tls:
@@ -177,7 +177,7 @@ class OtlpSink:
         return self
 
     def stop(self) -> None:
-        """Go away: connections are refused until `start`."""
+        """Go away: connections are refused until the next `start`."""
         if self._grpc is not None:
             self._grpc.stop(0).wait()
             self._grpc = None
@@ -194,7 +194,7 @@ class OtlpSink:
         self.stop()
 
     def take(self, transport: str, raw: bytes, headers: Mapping[str, str]) -> bool:
-        """Keep one request; False when it is to be refused."""
+        """Keep one request; False: refuse it."""
         self.tries += 1
         if self.delay:
             time.sleep(self.delay)
@@ -205,7 +205,7 @@ class OtlpSink:
         return True
 
     def take_spans(self, transport: str, raw: bytes, headers: Mapping[str, str]) -> bool:
-        """Keep one request with spans; False when it is to be refused."""
+        """Keep one request with spans; False: refuse it."""
         self.span_tries += 1
         if self.delay:
             time.sleep(self.delay)
@@ -216,7 +216,7 @@ class OtlpSink:
         return True
 
     def take_logs(self, transport: str, raw: bytes, headers: Mapping[str, str]) -> bool:
-        """Keep one request with log records; False when it is to be refused."""
+        """Keep one request with log records; False: refuse it."""
         self.log_tries += 1
         if self.delay:
             time.sleep(self.delay)
@@ -227,7 +227,7 @@ class OtlpSink:
         return True
 
     def answer_logs(self) -> bytes:
-        """Return the answer to a request with log records that is taken."""
+        """Return the answer to an accepted request with log records."""
         answer = ExportLogsServiceResponse()
         if self.partial is not None:
             records, words = self.partial
@@ -237,7 +237,7 @@ class OtlpSink:
         return done
 
     def answer_spans(self) -> bytes:
-        """Return the answer to a request with spans that is taken."""
+        """Return the answer to an accepted request with spans."""
         answer = ExportTraceServiceResponse()
         if self.partial is not None:
             spans, words = self.partial
@@ -247,7 +247,7 @@ class OtlpSink:
         return done
 
     def answer(self) -> bytes:
-        """Return the answer to a request that is taken."""
+        """Return the answer to an accepted request."""
         answer = ExportMetricsServiceResponse()
         if self.partial is not None:
             points, words = self.partial
@@ -258,7 +258,7 @@ class OtlpSink:
 
 
 class _HttpServer(ThreadingHTTPServer):
-    """One thread for each request; whoever goes away in the middle is no error of ours."""
+    """One thread for each request; a client that goes away in the middle is no error."""
 
     daemon_threads = True
 
@@ -267,7 +267,7 @@ class _HttpServer(ThreadingHTTPServer):
 
 
 def _handler(sink: OtlpSink) -> type[BaseHTTPRequestHandler]:
-    """Return the HTTP side of *sink*; every answer closes its connection."""
+    """Return the HTTP side of *sink*; each answer closes its connection."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:

@@ -1,7 +1,8 @@
 """
-Sessions that were, written into Redis for tests as stays.lua and record.lua have them.
+Past sessions, written into Redis for tests in the format of stays.lua and record.lua.
 
-By the documented keys and not by the code that writes them, with any times: `Past` has one Redis.
+They are written by the documented keys, not by the package's code, and with any times. `Past` has
+one Redis.
 """
 
 from collections.abc import AsyncIterator, Iterator
@@ -27,7 +28,7 @@ from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.verdict.journal import Entry
 
-# 2036-03-01T12:00:00Z: a service would take away at once what is older than its history goes.
+# 2036-03-01T12:00:00Z: a service would delete at once what is older than its history.
 NOON = 2_087_985_600_000
 
 
@@ -38,7 +39,7 @@ def numbers(**fields: Any) -> list[Any]:
 
 
 def member_of(conference: str, client_id: str, participant: str) -> str:
-    """Return whose key it is in Redis."""
+    """Return the member of a participant: its key in Redis."""
     who = f"{conference}\0{client_id}\0{participant}"
     digest = blake2b(conference.encode(), digest_size=6).hexdigest()
     return digest + blake2b(who.encode(), digest_size=10).hexdigest()
@@ -46,7 +47,7 @@ def member_of(conference: str, client_id: str, participant: str) -> str:
 
 @asynccontextmanager
 async def reading(kind: EmbeddedStore) -> AsyncIterator[History]:
-    """Return what reads *kind*."""
+    """Return a reader of *kind*."""
     reader = History(kind.url, DEFAULT_KEYS, 30_000)
     try:
         yield reader
@@ -62,14 +63,14 @@ async def listed(kind: EmbeddedStore, **asked: Any) -> list[str]:
 
 
 class Past:
-    """What was, in the Redis of *client*."""
+    """Past sessions in the Redis of *client*."""
 
     def __init__(self, client: redis.Redis, prefix: str = "jcmc") -> None:
         self.client = client
         self._prefix = prefix
 
     def base(self, sid: str) -> str:
-        """Return what the keys of the partition of *sid* start with."""
+        """Return the prefix of the keys in the partition of *sid*."""
         return f"{self._prefix}:{{{int(sid[0], 16) % 4:02d}}}:"
 
     def session(
@@ -109,7 +110,7 @@ class Past:
         return sid
 
     def live(self, sid: str, until_ms: int) -> None:
-        """Let the participant of *sid* be there, by a push that is as good as one."""
+        """Make the participant of *sid* live, as a push does."""
         about = self.client.get(f"{self.base(sid)}about:{sid}")
         assert isinstance(about, bytes)
         who = msgspec.msgpack.decode(about, type=dict[int, Any])

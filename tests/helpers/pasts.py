@@ -1,4 +1,4 @@
-"""Minutes of a session that was, for tests of pages: one or a few at a time, alike or not."""
+"""Minutes of past sessions, for tests of pages: single samples, and whole sessions."""
 
 from typing import Any
 
@@ -12,7 +12,7 @@ from otel_jcmc.verdict.journal import Entry
 
 MINUTE = 60_000
 UPLINK, DOWNLINK = 7, 2
-# By their ids in the catalogue.
+# Ids in the catalogue.
 CONFERENCE, REGION, NAME, BROWSER, BRIDGE = 64, 69, 70, 71, 98
 BRIDGE_STOOD_OUT = Entry(
     "bridge", "jvb-3", "eu", NOON + 2 * MINUTE, NOON + 4 * MINUTE, 0.75, (6, 8, 8, 8)
@@ -20,7 +20,7 @@ BRIDGE_STOOD_OUT = Entry(
 
 
 def minute(n: int, state: int | None = 0, cause: int = 0, bridge: str = "", **told: Any) -> Sample:
-    """Return the sample of the minute that ends *n* minutes after noon; it *told* these numbers."""
+    """Return the sample of the minute that ends *n* minutes after noon, with the numbers *told*."""
     at = NOON + n * MINUTE
     stretch = Stretch(600, state, cause, *(("eu", "jvb-3") if state == 2 else ()))
     pushes = [Push(at - ago, state, cause) for ago in range(50_000, -1, -10_000)]
@@ -30,7 +30,7 @@ def minute(n: int, state: int | None = 0, cause: int = 0, bridge: str = "", **to
 
 
 def lasting(good: int, bad: int = 0, cause: int = 0) -> Totals:
-    """Return the totals of so many *good* and *bad* minutes."""
+    """Return the totals of this many *good* and *bad* minutes."""
     vitals = [VitalTotal(900 * 3000, 3000, 0, 300), VitalTotal(0, 3000, 0, 0), VitalTotal()]
     times: list[Time] = [(good * 600, 0, 0)]
     if bad:
@@ -39,7 +39,7 @@ def lasting(good: int, bad: int = 0, cause: int = 0) -> Totals:
 
 
 def over(past: Past, minutes: int, start: int = 0, **told: Any) -> str:
-    """Return a session of so many *minutes*, from *start* minutes after noon on, that they left."""
+    """Return a session of *minutes* from *start* minutes after noon on, which ends with a leave."""
     began = NOON + start * MINUTE
     end = {"last_ms": began + minutes * MINUTE, "ended_ms": began + minutes * MINUTE}
     return past.session(began, **({"reason": "left"} | end | told))

@@ -1,4 +1,4 @@
-"""Every path that the application answers, for tests that must leave none out, asked as it is."""
+"""Every path that the application answers, for tests that must not leave one out."""
 
 import http.client
 from collections.abc import Iterable, Iterator
@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.service.app import create_app
 
-# What browsers ask for: everything else is for nobody outside.
+# Paths that browsers request; all others are not for the public.
 PUBLIC = {
     *("/metrics/push", "/metrics/push-token", "/push-token", "/client-file"),
     *("/jmmc/push", "/jmmc/getClient"),
@@ -16,14 +16,14 @@ PUBLIC = {
 
 
 def every_path() -> set[str]:
-    """Return the paths of all routes, those that no document lists included."""
+    """Return the paths of all routes, also of those that no document lists."""
     found = {"/metrics/push", "/jmmc/push", *_paths(create_app(Settings()).routes)}
     assert {"/", "/metrics", "/openapi.json", "/-/ready", "/-/healthy", "/client-file"} <= found
     return found
 
 
 def ask(url: str, method: str, target: str) -> tuple[int, bytes]:
-    """Send *target* to the server at *url* as it is; return status and body of the answer."""
+    """Send *target* unchanged to the server at *url*; return status and body of the answer."""
     connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=8)
     try:
         connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)

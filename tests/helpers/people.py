@@ -1,7 +1,7 @@
 """
-Participants as Redis holds them, for tests: written here by the documented format, not by the code.
+Participants as Redis holds them, written by the documented format, not by the package's code.
 
-`told` is what one is told by: catalogue id -> number, text, or for a list metric
+`told` is a push as the format has it: catalogue id -> number, text, or for a list metric
 [[value, {id: text}], ...].
 """
 
@@ -62,7 +62,7 @@ def with_head(
 
 
 def stored_value(told: Told, session: bytes = b"", started_ms: float = 0.0, **head: Any) -> bytes:
-    """Return the value that Redis holds of a participant."""
+    """Return the value in Redis of a participant."""
     attributes, numbers = apart(told)
     encode = msgspec.msgpack.encode
     payload = encode(encode(attributes)) + encode(numbers)
@@ -70,20 +70,20 @@ def stored_value(told: Told, session: bytes = b"", started_ms: float = 0.0, **he
 
 
 def value_of(write: Write, started_ms: float = 0.0) -> bytes:
-    """Return the value that Redis holds after *write*."""
+    """Return the value in Redis after *write*."""
     head = write.session.encode(), started_ms, max(write.seq, 0)
     return with_head(write.payload, *head, owner=write.owner)
 
 
 def person(told: Told, session: str = "", started_ms: float = 0.0) -> Participant:
-    """Return the participant that is told by *told*."""
+    """Return the participant of *told*."""
     found = from_value(stored_value(told, session.encode(), started_ms))
     assert found is not None
     return found
 
 
 def told_by(participant: Participant) -> Told:
-    """Return what *participant* is told by."""
+    """Return the `told` of *participant*."""
     told = dict(participant.stay.attributes)
     for id_, value in enumerate(participant.numbers, 1):
         if isinstance(value, list):
@@ -110,7 +110,7 @@ def snapshot_made_of(*values: bytes) -> Snapshot:
 
 
 async def take(store: Store, known: People | None = None) -> Snapshot:
-    """Return a snapshot of everyone in *store*; *known* are the people of an earlier one."""
+    """Return a snapshot of all participants in *store*; *known*: those of an earlier snapshot."""
     building = Building(known or {})
     async for live in store.read_live(known or {}):
         building.add(live)
@@ -127,7 +127,7 @@ def judged(
     *,
     is_direct: bool = False,
 ) -> Participant:
-    """Return somebody whose last push was judged so."""
+    """Return a participant whose last push has this verdict."""
     who: dict[int, Any] = {CONFERENCE.id: room, CLIENT.id: CLIENT_ID, PARTICIPANT.id: name}
     if bridge:
         who[BRIDGE.id] = bridge

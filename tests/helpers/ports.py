@@ -1,4 +1,4 @@
-"""Ports of loopback for servers that have to be told which to take."""
+"""Free ports of loopback, for servers that cannot choose one themselves."""
 
 import random
 import socket
@@ -8,8 +8,8 @@ def free_port() -> int:
     """
     Return a port that was free a moment ago.
 
-    It is below those that the kernel gives to outgoing connections (32768 and above on Linux): one
-    of them would now and then have it before the server does.
+    It is below the range of outgoing connections (32768 and above on Linux). Otherwise such a
+    connection would now and then use the port before the server does.
     """
     for port in random.sample(range(15_000, 32_000), 100):
         with socket.socket() as probe:

@@ -1,8 +1,8 @@
 """
-One process's share of recording, for tests: a store, a recorder at a clock of its own, and pushes.
+The recording of one process, for tests: a store, a recorder with a clock of its own, and pushes.
 
-`Process` stores a push as the service does and lets its recorder hear of it; time passes when a
-test says so. `read_log` is what the log of a session tells.
+`Process` stores a push as the service does, and passes it to its recorder. Time passes only when a
+test says so. `read_log` returns the entries of a session's log.
 """
 
 import time
@@ -32,7 +32,7 @@ from otel_jcmc.wire.session import Session
 CONFERENCE, CLIENT, PARTICIPANT = 64, 65, 66
 HISTORY = Keeping(sessions=True)
 SPANS = Keeping(sessions=True, spans=True)
-# Nobody has to wait for what may still come.
+# Tests do not wait for late pushes.
 SUMMARIES = Keeping(sessions=True, summaries=True, settle_ms=0)
 BOUNDS = Thresholds(30, 5, 400)
 ANY = Bounds(0, 2**40)
@@ -46,7 +46,7 @@ class HasUrl(Protocol):
 
 
 class Clock:
-    """A clock that goes on when it is told to."""
+    """A clock that moves only when told to."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -56,7 +56,7 @@ class Clock:
 
 
 class Process:
-    """What of one process of the service stores and records pushes, at a clock of its own."""
+    """The part of a process that stores and records pushes, with a clock of its own."""
 
     def __init__(
         self,
@@ -84,7 +84,7 @@ class Process:
         return stored
 
     async def wait(self, seconds: float) -> None:
-        """Let time pass, and the recorder do what is due."""
+        """Let time pass, and let the recorder do its due work."""
         self.clock.now += seconds
         await self.recorder.write_due()
         await self.recorder.send()

@@ -1,8 +1,8 @@
 """
-Recordings of conferences, for tests: what happened in one, line by line.
+Recordings of conferences, for tests: what happened, line by line.
 
-Each line is one thing that happened: when, with whom, of what kind, and what more there is to say
-of it. tests/recordings/README.md says what each kind has; those of the folder are read by name.
+Each line is one event: when, with whom, of what kind, and details. tests/recordings/README.md
+describes the kinds. The recordings of that folder are read by name.
 """
 
 import json
@@ -14,14 +14,14 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 FOLDER = Path(__file__).parents[1] / "recordings"
-# Those that the rules of the verdict are judged by, and not made with.
+# Recordings on which the rules of the verdict are tested, but not made.
 HELD = FOLDER / "held"
-# Those that were held out once.
+# Recordings that were held out in an earlier version.
 SEEN = FOLDER / "seen"
 
 
 class Line(NamedTuple):
-    """What happened at `t`, in seconds since the recording began."""
+    """An event at `t`, in seconds since the recording began."""
 
     t: float
     who: str
@@ -36,22 +36,22 @@ class Recording:
     lines: list[Line]
 
     def of(self, kind: str, who: str = "") -> list[Line]:
-        """Return the lines of *kind*, of everybody or of *who* alone."""
+        """Return the lines of *kind*, of all tabs or of *who* alone."""
         return [line for line in self.lines if line.kind == kind and who in {"", line.who}]
 
     @cached_property
     def story(self) -> dict[str, Any]:
-        """What it is about: `story`, `says`, `interval_ms`."""
+        """The description of the recording: `story`, `says`, `interval_ms`."""
         about: dict[str, Any] = self.of("story")[0].data
         return about
 
     @cached_property
     def tabs(self) -> list[str]:
-        """The names of those whose pages were recorded."""
+        """The names of the recorded tabs."""
         return sorted({line.who for line in self.lines} - {"plan", "service"})
 
     def participant(self, tab: str) -> str:
-        """Return the id in the conference of *tab*, empty for who has never joined."""
+        """Return the id of *tab* in the conference; empty if it has never joined."""
         joined = (line.data["id"] for line in self.of("event", tab) if line.data["id"])
         return next(joined, "")
 

@@ -1,8 +1,9 @@
 """
-Redis as an operator runs it, for tests: on TCP, by TLS, with a replica and Sentinels; and a wire.
+Redis as an operator runs it, for tests: TCP, TLS, a replica, Sentinels; and a faulty wire.
 
-`RedisServer` is one process on a free port of loopback, `Certificates` a CA with what it signed,
-`Wire` a TCP proxy that delays, holds or cuts what goes through it. Nothing here knows the package.
+`RedisServer` is one process on a free port of loopback. `Certificates` is a CA with a certificate
+that it signed. `Wire` is a TCP proxy that delays, holds or cuts connections. Nothing here knows the
+package.
 """
 
 import os
@@ -51,8 +52,8 @@ class RedisServer:
     One redis-server in *folder*; a context manager.
 
     Attributes:
-        port: where it listens, the same after a restart.
-        url: for a client that needs no more than that.
+        port: its port, the same after a restart.
+        url: enough for a client without TLS and passwords.
     """
 
     def __init__(
@@ -63,7 +64,7 @@ class RedisServer:
         environ: dict[str, str] | None = None,
         binary: Path | None = None,
     ) -> None:
-        """Prepare; *options* as on its command line, *sentinel* the text of a Sentinel's file."""
+        """Prepare it; *options*: of its command line, *sentinel*: the text of a Sentinel's file."""
         self._binary = binary or redis_binary()
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
@@ -78,7 +79,7 @@ class RedisServer:
         """Start it and wait until it listens."""
         command = [str(self._binary)]
         if self._sentinel:
-            # It writes into its file what it learns.
+            # A Sentinel writes what it learns into its file.
             config = self.folder / "sentinel.conf"
             if not config.exists():
                 config.write_text(self._sentinel)
@@ -109,15 +110,15 @@ class RedisServer:
             return probe.connect_ex(("127.0.0.1", self.port)) == 0
 
     def client(self, **options: Any) -> redis.Redis:
-        """Return a client of it."""
+        """Return a client of this server."""
         return redis.Redis(host="127.0.0.1", port=self.port, **options)
 
     def kill(self) -> None:
-        """End it as a machine ends that loses its power."""
+        """Kill it, as a loss of power does."""
         self.stop(signal.SIGKILL)
 
     def stop(self, how: int = signal.SIGTERM) -> None:
-        """End it."""
+        """Stop it."""
         if self.process is None:
             return
         self.process.send_signal(how)
@@ -135,12 +136,12 @@ class RedisServer:
         self.stop()
 
 
-# What Python 3.13 wants of a CA: it asks for RFC 5280 to the letter.
+# Python 3.13 demands that a CA follows RFC 5280 exactly.
 CA_EXTENSIONS = ("-addext", "keyUsage=critical,keyCertSign,cRLSign")
 
 
 class Certificates:
-    """A CA of one's own, and a certificate for 127.0.0.1 that it has signed."""
+    """A CA, and a certificate for 127.0.0.1 that it signed."""
 
     def __init__(self, folder: Path) -> None:
         """Make them in *folder*."""
@@ -171,7 +172,7 @@ class Certificates:
 
     @property
     def options(self) -> tuple[str, ...]:
-        """What a redis-server needs to speak TLS and nothing else."""
+        """The options with which a redis-server accepts only TLS."""
         return (
             *("--tls-port", "--tls-cert-file", str(self.certificate)),
             *("--tls-key-file", str(self.key), "--tls-ca-cert-file", str(self.ca)),
@@ -180,7 +181,7 @@ class Certificates:
 
 
 def add_asker(client: redis.Redis, refused: str) -> None:
-    """Add the user `asker`, with any password, who may do everything but what *refused* names."""
+    """Add the user `asker` without a password check, with all commands except *refused*."""
     client.acl_setuser(
         "asker",
         enabled=True,
@@ -196,12 +197,12 @@ class Wire:
     A TCP proxy to a port of loopback or a socket's path, on a free port; a context manager.
 
     Attributes:
-        hangs: take connections and bytes, and pass nothing on.
-        delay: seconds that each piece of an answer is late.
-        cut_after: cut each new connection after so many bytes of answers; None: don't.
-        cut_request_after: the same for what goes in.
-        cuts: connections that were cut.
-        passed: bytes of requests and of answers that the last connection has passed on.
+        hangs: accept connections and bytes, and pass nothing on.
+        delay: seconds of delay for each piece of an answer.
+        cut_after: cut each new connection after this many bytes of answers; None: never.
+        cut_request_after: the same for bytes of requests.
+        cuts: number of connections that were cut.
+        passed: bytes of requests and of answers that the last connection passed on.
     """
 
     def __init__(self, far: int | Path) -> None:

@@ -1,4 +1,4 @@
-"""The lines of a service's log on pushes that it has refused: known whole, so nothing else fits."""
+"""The log lines on refused pushes. Tests know them completely, so that no other text passes."""
 
 import re
 
@@ -9,7 +9,7 @@ _KNOWN = {f"{reason}: {remedy}" for reason, remedy in REMEDIES.items()}
 
 
 def without_refusals(lines: list[str]) -> list[str]:
-    """Return *lines* but for those on refused pushes, which have nothing of what was sent."""
+    """Return *lines* without those on refused pushes, which must not quote a push."""
     return [line for line in lines if not _is_refusal(line)]
 
 

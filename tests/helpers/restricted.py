@@ -1,13 +1,13 @@
 """
-Runs a command under the restrictions of a systemd unit, as far as a process can put them on itself.
+Runs a command under the restrictions of a systemd unit, as far as a process can restrict itself.
 
     python restricted.py UNIT command...
 
-What systemd does by filters of system calls is done here by the same lists (`systemd-analyze
-syscall-filter`): SystemCallFilter, MemoryDenyWriteExecute, RestrictAddressFamilies,
-RestrictNamespaces. The command has no capability, can gain none, and LimitNOFILE; it is in
-namespaces of users and of mounts of its own, where all but its own /tmp is read-only. Nothing is
-started but the command, and no mount is seen outside of it.
+systemd restricts by filters of system calls; this script uses the same lists (`systemd-analyze
+syscall-filter`). It covers SystemCallFilter, MemoryDenyWriteExecute, RestrictAddressFamilies and
+RestrictNamespaces. The command has no capability, cannot get one, and has the unit's LimitNOFILE.
+It is in its own namespaces of users and mounts, where everything except its own /tmp is read-only.
+Nothing else is started, and no mount is visible outside.
 """
 
 import ctypes
@@ -32,7 +32,7 @@ exec setpriv --bounding-set=-all --inh-caps=-all --no-new-privs "$@"
 
 
 class _Compare(ctypes.Structure):
-    """What libseccomp compares an argument of a call with."""
+    """A comparison of an argument of a system call, as libseccomp has it."""
 
     _fields_ = (
         *(("arg", ctypes.c_uint), ("op", ctypes.c_int)),
@@ -41,7 +41,7 @@ class _Compare(ctypes.Structure):
 
 
 class _Filter:
-    """A filter of system calls; those that are loaded all apply."""
+    """A filter of system calls; all loaded filters apply."""
 
     def __init__(self, otherwise: int) -> None:
         self._library = ctypes.CDLL("libseccomp.so.2", use_errno=True)
@@ -49,7 +49,7 @@ class _Filter:
         self._context = ctypes.c_void_p(self._library.seccomp_init(ctypes.c_uint32(otherwise)))
 
     def add(self, action: int, name: str, *compares: _Compare) -> None:
-        """Let *action* be what a call with such arguments does; an unknown name is passed over."""
+        """Set *action* for a call with such arguments; an unknown name is skipped."""
         number = self._library.seccomp_syscall_resolve_name(name.encode())
         if number >= 0:
             every = (_Compare * len(compares))(*compares)
@@ -59,17 +59,17 @@ class _Filter:
             assert code == 0, (name, code)
 
     def load(self) -> None:
-        """Put it on this process and all that it starts."""
+        """Load the filter for this process and its children."""
         assert self._library.seccomp_load(self._context) == 0
 
 
 def refused(number: int) -> int:
-    """Return what makes a call fail with this error."""
+    """Return the action that makes a call fail with this error."""
     return 0x00050000 | number
 
 
 def settings_of(unit: Path) -> dict[str, list[str]]:
-    """Return each setting of a unit with its values, in their order."""
+    """Return each setting of a unit with its values, in order."""
     found: dict[str, list[str]] = {}
     for line in unit.read_text().splitlines():
         name, is_setting, value = line.partition("=")
@@ -79,7 +79,7 @@ def settings_of(unit: Path) -> dict[str, list[str]]:
 
 
 def calls_in(group: str) -> set[str]:
-    """Return the system calls of a *group*, or the one that it is."""
+    """Return the system calls of a *group*, or the single call."""
     if not group.startswith("@"):
         return {group}
     command = ["systemd-analyze", "syscall-filter", group]
@@ -89,7 +89,7 @@ def calls_in(group: str) -> set[str]:
 
 
 def allowed_by(settings: dict[str, list[str]]) -> set[str]:
-    """Return the system calls that are left."""
+    """Return the allowed system calls."""
     allowed: set[str] = set()
     for value in settings["SystemCallFilter"]:
         calls = {call for word in value.lstrip("~").split() for call in calls_in(word)}
@@ -99,7 +99,7 @@ def allowed_by(settings: dict[str, list[str]]) -> set[str]:
 
 def restrict(settings: dict[str, list[str]]) -> None:
     """Put the restrictions on this process."""
-    # A machine may allow fewer.
+    # The limit of the machine may be lower.
     most = min(int(settings["LimitNOFILE"][0]), resource.getrlimit(resource.RLIMIT_NOFILE)[1])
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     only = _Filter(refused(EPERM))
@@ -112,7 +112,7 @@ def restrict(settings: dict[str, list[str]]) -> None:
         for name in ("mprotect", "pkey_mprotect"):
             more.add(refused(EPERM), name, _Compare(2, _MASKED_EQUAL, _EXEC, _EXEC))
     if settings["RestrictNamespaces"] == ["yes"]:
-        # Its flags are in memory, which a filter can't see: so whoever calls it takes clone.
+        # The flags of clone3 are in memory, which a filter cannot read: callers use clone instead.
         more.add(refused(ENOSYS), "clone3")
         more.add(refused(EPERM), "unshare")
         more.add(refused(EPERM), "setns")
@@ -126,7 +126,7 @@ def restrict(settings: dict[str, list[str]]) -> None:
 
 
 def main(unit: str, *command: str) -> None:
-    """Go into the namespaces, then again without a way back, and become the command."""
+    """Enter the namespaces, start again without a way back, and become the command."""
     if command[0] == "--inside":
         restrict(settings_of(Path(unit)))
         os.execvp(command[1], command[1:])

@@ -1,5 +1,5 @@
 """
-A crowd that pushes by a real nginx while the replicas behind it are restarted in turn.
+A crowd that pushes through a real nginx while the replicas behind it restart in turn.
 
 nginx runs deploy/nginx and the block of docs/deploy.md as they stand, except for addresses.
 """
@@ -22,7 +22,7 @@ ZONES = "".join(re.findall(r"^limit_.*\n", BESIDE, re.MULTILINE))
 PAGES = 24
 SETTINGS = {
     "METRICS_EXPIRATION": "300",
-    # All of them come from the address of the test.
+    # All pushes come from the address of the test.
     "JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND": "0",
     "JCMC_LIMIT_ADDRESS_PARTICIPANTS": "0",
 }
@@ -30,11 +30,11 @@ SETTINGS = {
 
 class Crowd:
     """
-    People whose pages push by nginx, each over a connection that stays open.
+    Participants that push through nginx, each over a connection that stays open.
 
     Attributes:
         newest: the last quality of each participant that was answered 200.
-        answers: how many of each status and body; a connection cut off is 0.
+        answers: number of answers by status and body; a cut connection counts as 0.
     """
 
     def __init__(self, url: str) -> None:
@@ -44,7 +44,7 @@ class Crowd:
         self.answers: Counter[tuple[int, bytes]] = Counter()
 
     async def during(self, restarts: Callable[[], None]) -> None:
-        """Push until *restarts*, which runs beside, has returned."""
+        """Push until *restarts*, which runs in parallel, has returned."""
         pages = [asyncio.create_task(self._page(number)) for number in range(PAGES)]
         await asyncio.sleep(0.3)
         try:
@@ -54,7 +54,7 @@ class Crowd:
             await asyncio.gather(*pages)
 
     async def _page(self, page: int) -> None:
-        """Push for four people in turn, in whose quality is which push it was."""
+        """Push for four participants in turn; the quality is the number of the push."""
         browser = await Browser.opened(self._url)
         for push in itertools.count():
             if self._is_over:
@@ -76,7 +76,7 @@ class Crowd:
 
 
 def qualities(service: Service) -> dict[str, float]:
-    """Scrape, and return the quality of each participant, who must be there once."""
+    """Scrape, and return the quality of each participant; each must be there once."""
     found: dict[str, float] = {}
     for series, value in service.series("jitsi_jcmc_connectionquality").items():
         (name,) = re.findall(r'participant_id="([^"]*)"', series)
@@ -87,7 +87,7 @@ def qualities(service: Service) -> dict[str, float]:
 
 @contextmanager
 def behind_nginx(folder: Path, *replicas: Service) -> Iterator[str]:
-    """Run nginx before two *replicas*, whose ports are set; the address to push to."""
+    """Run nginx before two *replicas* with known ports; return the address for pushes."""
     front = free_port()
     upstream = UPSTREAM
     for shipped, replica in zip(("3000", "3001"), replicas, strict=True):
@@ -101,7 +101,7 @@ def behind_nginx(folder: Path, *replicas: Service) -> Iterator[str]:
 
 
 def two_replicas(folder: Path, store: str, **settings: str) -> list[Service]:
-    """Return two replicas on *store*, with ports that stay theirs; they are not started."""
+    """Return two replicas on *store* with fixed ports, not started yet."""
     return [
         Service(folder / name, REDIS_URL=store, JCMC_PORT=str(free_port()), **SETTINGS, **settings)
         for name in ("a", "b")

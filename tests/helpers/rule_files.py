@@ -1,6 +1,4 @@
-"""
-The files of collector-config/ as tests read them, and promtool: what rules and boards may name.
-"""
+"""Reads the files of collector-config/ and runs promtool: names that rules and boards may use."""
 
 import functools
 import shutil
@@ -61,13 +59,13 @@ OWN_NAMES = {
     "otel_jcmc_last_events_timestamp_seconds",
 }
 PROMETHEUS_NAMES = {"up", "scrape_samples_post_metric_relabeling"}
-# What bridges tell of themselves (jitsi-videobridge's metrics).
+# Metrics of jitsi-videobridge itself.
 BRIDGE_NAMES = {"jitsi_jvb_stress_level", "jitsi_jvb_participants", "jitsi_jvb_graceful_shutdown"}
 KNOWN = PARTICIPANT_NAMES | LEVEL_NAMES | OWN_NAMES | PROMETHEUS_NAMES | BRIDGE_NAMES
 
 
 def run_promtool(*arguments: str | Path) -> None:
-    """Run promtool and fail with what it says when it is not content."""
+    """Run promtool; fail with its output if it complains."""
     cached = ROOT / ".cache/prometheus/usr/bin/promtool"
     promtool = shutil.which("promtool") or (str(cached) if cached.exists() else None)
     if promtool is None:
@@ -81,12 +79,12 @@ def run_promtool(*arguments: str | Path) -> None:
 
 @functools.cache
 def load(path: Path) -> Any:
-    """Return what a YAML or JSON file of ours says."""
+    """Return the content of one of our YAML or JSON files."""
     return yaml.safe_load(path.read_text())
 
 
 def rules(path: Path) -> list[dict[str, Any]]:
-    """Return the rules of one file, recorded names and alerts alike."""
+    """Return the rules of one file, both recording rules and alerts."""
     return [rule for group in load(path)["groups"] for rule in group["rules"]]
 
 

@@ -1,4 +1,4 @@
-"""A push of somebody who sends badly, or well, by a bridge."""
+"""A push of a participant that sends badly or well, through a bridge."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from harness import push_body
 
 
 def body(participant: str, conference: str, loss_up: float = 0) -> dict[str, Any]:
-    """Return a push of somebody whose name is the id, and who is no peer's peer."""
+    """Return a push of a participant whose name is its id, in a call through a bridge."""
     told = push_body(participant, conference)
     metrics = told["metrics"]
     metrics["connectionquality"]["labels"]["username"] = participant

@@ -1,4 +1,4 @@
-"""Every series of a participant, in both namings, written out: a new name shows an old one gone."""
+"""Every series of a participant in both namings, written out, so that no name changes unseen."""
 
 # What the service itself says, whatever was pushed: how a call is, and of everybody what describes
 # him. PARTICIPANT_NAMES has them too.
@@ -98,7 +98,7 @@ PARTICIPANT_NAMES = {
     "jitsi_client_verdict_state",
     "jitsi_client_verdict",
 }
-# What is told of more than one participant, in both namings.
+# Series about more than one participant, in both namings.
 LEVEL_NAMES = {
     "jitsi_jcmc_conference_participants_state",
     "jitsi_jcmc_bridge_participants_state",

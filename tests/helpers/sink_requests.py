@@ -1,6 +1,4 @@
-"""
-Requests that an OTLP receiver took (otlp_sink.py), for tests to look at: points, spans and events.
-"""
+"""The requests that an OTLP receiver accepted (otlp_sink.py): points, spans and events."""
 
 import time
 from collections.abc import Mapping
@@ -30,13 +28,13 @@ class Point(NamedTuple):
 @dataclass(frozen=True)
 class Request:
     """
-    One request that was taken.
+    One accepted request.
 
     Attributes:
         transport: `grpc` or `http`.
         size: bytes of the message, unpacked.
         headers: HTTP headers or gRPC metadata, names in lower case.
-        at: time.monotonic() when it came.
+        at: time.monotonic() of its arrival.
     """
 
     transport: str
@@ -64,7 +62,7 @@ class Request:
         ]
 
     def over(self, prefix: str = "") -> list[tuple[str, dict[str, Any]]]:
-        """Return name and attributes of each series that it says is over, in order."""
+        """Return name and attributes of each series that it ends (no recorded value), in order."""
         return [
             (metric.name, _attributes(point.attributes))
             for metric in self.metrics()
@@ -82,17 +80,17 @@ class Request:
         return any(name.startswith(prefix) for name in self._names)
 
     def points(self, prefix: str = "") -> list[Point]:
-        """Return the points with a value of the metrics whose names start with *prefix*."""
+        """Return the points with a value, of the metrics whose names start with *prefix*."""
         return [point for point in self._points if point.name.startswith(prefix)]
 
     def resource(self) -> dict[str, Any]:
-        """Return the attributes of its resource; it has one."""
+        """Return the attributes of its only resource."""
         (found,) = self.message.resource_metrics
         return _attributes(found.resource.attributes)
 
 
 class SinkSpan(NamedTuple):
-    """One span as it came: ids in hex, times in ms, events and links with their attributes."""
+    """One span as received: ids in hex, times in ms, events and links with their attributes."""
 
     name: str
     trace_id: str
@@ -107,7 +105,7 @@ class SinkSpan(NamedTuple):
 
     @classmethod
     def of(cls, span: Span) -> "SinkSpan":
-        """Return *span* for tests to look at."""
+        """Return *span* as a SinkSpan."""
         return cls(
             span.name,
             span.trace_id.hex(),
@@ -130,7 +128,7 @@ class SinkSpan(NamedTuple):
 
 @dataclass(frozen=True)
 class TraceRequest:
-    """One request with spans that was taken; as `Request`."""
+    """One accepted request with spans; as `Request`."""
 
     transport: str
     message: ExportTraceServiceRequest
@@ -147,7 +145,7 @@ class TraceRequest:
         ]
 
     def resource(self) -> dict[str, Any]:
-        """Return the attributes of its resource; a receiver in between may tell it twice."""
+        """Return the attributes of its resource; a Collector in between may send it twice."""
         first, *others = (
             _attributes(each.resource.attributes) for each in self.message.resource_spans
         )
@@ -156,7 +154,7 @@ class TraceRequest:
 
 
 class SinkEvent(NamedTuple):
-    """One log record as it came: ids in hex, empty where it has none, times in ms."""
+    """One log record as received: ids in hex or empty, times in ms."""
 
     name: str
     at_ms: int
@@ -169,7 +167,7 @@ class SinkEvent(NamedTuple):
 
     @classmethod
     def of(cls, record: LogRecord) -> "SinkEvent":
-        """Return *record* for tests to look at."""
+        """Return *record* as a SinkEvent."""
         return cls(
             record.event_name,
             record.time_unix_nano // 1_000_000,
@@ -183,13 +181,13 @@ class SinkEvent(NamedTuple):
 
     @property
     def uid(self) -> str:
-        """What tells it from all others."""
+        """Its unique id."""
         return str(self.attributes["log.record.uid"])
 
 
 @dataclass(frozen=True)
 class LogRequest:
-    """One request with log records that was taken; as `Request`."""
+    """One accepted request with log records; as `Request`."""
 
     transport: str
     message: ExportLogsServiceRequest
@@ -216,7 +214,7 @@ def _attributes(pairs: Any) -> dict[str, Any]:
 
 
 def _plain(value: AnyValue) -> Any:
-    """Return *value* as Python has it."""
+    """Return *value* as a Python object."""
     kind = value.WhichOneof("value")
     if kind == "array_value":
         return [_plain(each) for each in value.array_value.values]
@@ -224,7 +222,7 @@ def _plain(value: AnyValue) -> Any:
 
 
 def _value(point: Any) -> float:
-    """Return the value of a number's *point*, the count of a histogram's."""
+    """Return the value of a number's *point*, or the count of a histogram's."""
     if not hasattr(point, "as_double"):
         return float(point.count)
     return float(point.as_int if point.WhichOneof("value") == "as_int" else point.as_double)

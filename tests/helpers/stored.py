@@ -1,9 +1,10 @@
 """
-All that a service leaves in Redis, for tests: read into JSON, put back, and told without its times.
+All that a service leaves in Redis, for tests: read into JSON, written back, and without its times.
 
-`Stored` is what a Redis holds: key -> {"type", "ttl_ms" (-1: none), "value"}. Bytes are text here,
-a character a byte (latin-1), a hash and a sorted set are objects, a list is a list, a set a sorted
-list. `without_times` makes two of them comparable that were written at different times.
+`Stored` is the content of a Redis: key -> {"type", "ttl_ms" (-1: none), "value"}. Bytes are text,
+one character for each byte (latin-1). A hash and a sorted set are objects, a list is a list, a set
+is a sorted list. `without_times` makes two contents comparable that were written at different
+times.
 """
 
 import re
@@ -20,17 +21,17 @@ Stored = dict[str, dict[str, Any]]
 # Unix time in ms, µs, and both with a fraction.
 _TIME: Final = re.compile(r"(?<!\d)\d{13}(?:\d{3})?(?:\.\d+)?(?!\d)")
 _SID: Final = re.compile(r"([0-9a-f]{32})([0-9a-f]{11})([0-9a-f]{5})(?![0-9a-f])")
-# The number of a process, and the partition of a JMMC page's session: both are at random.
+# The number of a process, and the partition of a JMMC client's session, are random.
 _PROCESS: Final = re.compile(r"(?<=:recorded:)[0-9a-f]{8}$")
 _PARTITION: Final = re.compile(r"\{0[0-3]\}(?=:jmmc(:|$))")
-# Tenths of a second since 2024, as an entry of a log begins.
+# Tenths of a second since 2024, with which an entry of a log begins.
 _EPOCH_MS: Final = 1_704_067_200_000
-# An entry's fields.
+# The fields of an entry.
 _AT, _TALLY, _EVENTS = 0, 4, 5
 
 
 def read(client: redis.Redis) -> Stored:
-    """Return all that there is."""
+    """Return the whole content."""
     found: Stored = {}
     for key in sorted(client.scan_iter(count=1000)):
         told: Any = client.type(key)
@@ -41,7 +42,7 @@ def read(client: redis.Redis) -> Stored:
 
 
 def write(client: redis.Redis, stored: Stored) -> None:
-    """Put all of it back, byte for byte; what had a time to live has it from now on."""
+    """Write the content back, byte for byte; times to live begin again now."""
     for name, of in stored.items():
         key, value = _bytes(name), of["value"]
         if of["type"] == "string":
@@ -60,10 +61,10 @@ def write(client: redis.Redis, stored: Stored) -> None:
 
 def without_times(stored: Stored, begin_ms: float, end_ms: float, cookie: str) -> Stored:
     """
-    Return *stored* with what tells when it was written, and what is made at random, left out.
+    Return *stored* without times and without random parts.
 
-    A number counts as a time if it lies between *begin_ms* and *end_ms* (Unix time, ms); one that
-    should and does not stays, and is a difference. *cookie* names the one JMMC page's session.
+    A number counts as a time if it lies between *begin_ms* and *end_ms* (Unix time, ms). A time
+    outside of them stays, and shows as a difference. *cookie* names the only JMMC client's session.
     """
     page = cookie.partition("=")[2].partition(".")[0]
     page_end = sha1(page.encode()).hexdigest()[:5]
@@ -88,12 +89,12 @@ def without_times(stored: Stored, begin_ms: float, end_ms: float, cookie: str) -
         shape = next((shape for part, shape in _SHAPES.items() if part in key), None)
         if of["type"] == "string":
             value = shape(value, is_time) if shape else value
-            # A participant is its head and its numbers.
+            # A participant is a head and numbers.
             value = [told(value[0]), value[1]] if type(value) is list else told(value)
         elif of["type"] == "list":
             assert shape is not None
             value = [shape(each, is_time) for each in value]
-            # Two spans that are made together go by their ids.
+            # The order of two spans that are made together is that of their ids.
             value = sorted(value, key=str) if key.endswith(":outbox") else value
         elif of["type"] == "set":
             value = sorted(map(told, value))
@@ -109,9 +110,9 @@ IsTime = Callable[[float], bool]
 
 def _participant(value: str, is_time: IsTime) -> Any:
     """
-    Leave out when the session began: a float of eight bytes behind the first three.
+    Remove the time at which the session began: a float of eight bytes after the first three.
 
-    And at the end of the numbers those of metrics that came since: nobody has pushed them.
+    Remove also the numbers of newer metrics at the end: these pushes do not have them.
     """
     numbers = msgspec.msgpack.decode(_bytes(value))[-1]
     packed = _text(msgspec.msgpack.encode(numbers))
@@ -124,7 +125,7 @@ def _participant(value: str, is_time: IsTime) -> Any:
 
 
 def _entry(value: str, is_time: IsTime) -> Any:
-    """Return an entry without its time, for how long something was known, and since when."""
+    """Return an entry without its time, and without its durations and begins."""
     found = msgspec.msgpack.decode(_bytes(value))
     assert _text(msgspec.msgpack.encode(found)) == value
     if is_time(_EPOCH_MS + 100 * found[_AT]):
@@ -137,7 +138,7 @@ def _entry(value: str, is_time: IsTime) -> Any:
 
 
 def _span(value: str, is_time: IsTime) -> Any:
-    """Return what a span says, without when and without the ids that are made of when."""
+    """Return a span without its times, and without the ids that are made of times."""
     span = Span.FromString(_bytes(value))
     assert is_time(span.start_time_unix_nano / 1e6)
     assert is_time(span.end_time_unix_nano / 1e6)
@@ -152,12 +153,12 @@ def _span(value: str, is_time: IsTime) -> Any:
 
 
 def _secret(value: str, _: IsTime) -> str:
-    """Return how long a secret is, which is made at random."""
+    """Return the length of a secret, which is random."""
     return f"<{len(value)} characters>"
 
 
 def _batch(value: str, _: IsTime) -> str:
-    """Leave out how many batches a process has written."""
+    """Remove the number of batches that a process has written."""
     assert value.isdecimal()
     return "<batch>"
 

@@ -1,4 +1,4 @@
-"""A push into the store by one call, as tests want it; the service submits and is called back."""
+"""Stores a push in one call, for tests; the service itself submits pushes and gets callbacks."""
 
 import asyncio
 from collections.abc import Sequence
@@ -16,7 +16,7 @@ async def put(store: Store, write: Write) -> Stored:
     Store *write* in *store* and return what Redis did, STORED for JOINED.
 
     Raises:
-        StoreUnavailable: Redis is not known to have it.
+        StoreUnavailable: it is not known whether Redis has it.
     """
     told: asyncio.Future[Stored] = asyncio.get_running_loop().create_future()
 
@@ -34,9 +34,9 @@ async def put(store: Store, write: Write) -> Stored:
 
 async def put_many(store: Store, writes: Sequence[Write]) -> list[Stored]:
     """
-    Store *writes* fifty at a time; otherwise like `put`.
+    Store *writes*, fifty at a time; otherwise like `put`.
 
-    All at once they would have half a second together, which is not enough on a busy machine.
+    All at once would share a limit of half a second, which is too short on a busy machine.
     """
     stored: list[Stored] = []
     for start in range(0, len(writes), 50):
@@ -46,7 +46,7 @@ async def put_many(store: Store, writes: Sequence[Write]) -> list[Stored]:
 
 
 async def sent(link: Link, commands: list[Command], timeout_seconds: float = 0.5) -> list[Any]:
-    """Send *commands* as pushes go, and return the replies."""
+    """Send *commands* as the service sends pushes, and return the replies."""
     told: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
     def tell(outcome: list[Any] | Exception) -> None:

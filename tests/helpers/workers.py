@@ -1,4 +1,4 @@
-"""A service of several processes, for tests: who is who, who is killed, and pages that go on."""
+"""A service of several processes, for tests: their ids, their kills, and clients that go on."""
 
 import asyncio
 import itertools
@@ -16,23 +16,23 @@ _UP: Final = re.compile(r"(worker \d+|the reader) is up, pid (\d+)$", re.MULTILI
 
 
 def named(service: Service) -> dict[str, int]:
-    """Return the process ids of a service's processes, by the log's last word of each."""
+    """Return the process ids by name, from the last log line of each process."""
     return {name: int(pid) for name, pid in _UP.findall(service.log.read_text())}
 
 
 def processes_of(service: Service) -> list[psutil.Process]:
-    """Return the processes that *service* has started, and their own."""
+    """Return the processes that *service* started, and their children."""
     return psutil.Process(service.pid).children(recursive=True)
 
 
 class Pages:
     """
-    Pages that push, connecting anew where a connection ends.
+    Clients that push, and connect again when a connection ends.
 
     Attributes:
-        acknowledged: who was answered 200.
+        acknowledged: participants whose push was answered 200.
         statuses: of all answers.
-        refused: how often nobody listened.
+        refused: number of connections that were refused.
     """
 
     def __init__(self, url: str, prefix: str) -> None:
@@ -43,7 +43,7 @@ class Pages:
         self.refused = 0
 
     async def run(self, seconds: float, pages: int = 8) -> None:
-        """Push for so long."""
+        """Push for this time."""
         until = time.monotonic() + seconds
         await asyncio.gather(*(self._page(until) for _ in range(pages)))
 
@@ -73,7 +73,7 @@ class Pages:
 
 
 def kill_and_await(service: Service, name: str) -> float:
-    """Kill the process called *name*; return the seconds until its successor is up."""
+    """Kill the process called *name*; return the seconds until its successor is ready."""
     pid = named(service)[name]
     began = time.monotonic()
     os.kill(pid, signal.SIGKILL)

@@ -1,4 +1,4 @@
-"""intake/bridges.py: what a bridge is called, and that nobody is framed or told of by it."""
+"""intake/bridges.py: a bridge has the operator's name or a hash, and no address is shown."""
 
 import re
 from pathlib import Path
@@ -25,7 +25,7 @@ def bridges(names: dict[str, str] | None = None, key: bytes = KEY) -> Bridges:
 
 
 def push(bridge: Any, *p2p: str | None) -> dict[str, Any]:
-    """Return a push that tells of a *bridge*, with a transport for each of *p2p*."""
+    """Return a push that names a *bridge*, with a transport for each of *p2p*."""
     body = push_body("ada")
     metrics = body.setdefault("metrics", {})
     metrics["connectionquality"] = {"value": 90, "labels": {"bridge": bridge}}
@@ -36,7 +36,7 @@ def push(bridge: Any, *p2p: str | None) -> dict[str, Any]:
 
 
 def named(of: Bridges, bridge: str, *p2p: str | None) -> str | None:
-    """Return what is stored of the *bridge* of a push."""
+    """Return the stored form of the *bridge* of a push."""
     report = PushParser().parse(msgspec.json.encode(push(bridge, *p2p)))
     of.apply(report)
     name: str | None = report.attributes.get(BRIDGE.id)
@@ -95,20 +95,20 @@ def test_names_that_cannot_be_are_told(entries: list[str], why: str) -> None:
 
 
 def bridges_of(service: Service) -> dict[str, str]:
-    """Return what the bridge of each participant is called, as it is exported."""
+    """Return the exported bridge of each participant."""
     infos = [each for each in scraped(service) if each.name == "jitsi_jcmc_info"]
     return {each.labels["participant_id"]: each.labels["bridge"] for each in infos}
 
 
 def come(service: Service, participant: str, told: str) -> None:
-    """Push that *participant* is on the bridge that is called *told*."""
+    """Push for *participant*, whose client names the bridge *told*."""
     body = push(told, "false")
     body["default_labels"]["participant_id"] = participant
     assert service.push(body).body == "OK"
 
 
 def come_first(service: Service) -> None:
-    """Have the service ask for the key, and wait until it has it."""
+    """Let the service ask for the key, and wait until it has it."""
 
     def is_named() -> bool:
         come(service, "first", "some-bridge")
@@ -119,7 +119,7 @@ def come_first(service: Service) -> None:
 
 
 def test_no_address_that_a_page_names_is_ever_shown(service: Service) -> None:
-    """Whoever lies: neither a peer's address nor a made-up name comes out as it was told."""
+    """Whatever a client claims: no peer's address and no invented name is exported as it came."""
     come_first(service)
     for number, told in enumerate(["198.51.100.77:50000", "jvb-of-somebody", "[2001:db8::77]:9"]):
         come(service, f"p{number}", told)

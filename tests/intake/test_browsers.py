@@ -1,4 +1,4 @@
-"""User-Agent -> browser and system, in the words of ua-parser-js, which dashboards know."""
+"""User-Agent -> browser and system, in the words of ua-parser-js, as dashboards expect."""
 
 import pytest
 import ua_parser
@@ -95,7 +95,7 @@ def test_a_browser_is_named_as_dashboards_know_it(
     user_agent: str, browser: tuple[str, str], system: tuple[str | None, str | None]
 ) -> None:
     told = browser_and_system(user_agent)
-    # By the catalogue's permanent ids: browser's name and version, system's name and version.
+    # Ids in the catalogue: name and version of the browser, name and version of the system.
     assert (told.get(71), told.get(72)) == browser
     assert (told.get(73), told.get(74)) == system
 
@@ -117,7 +117,7 @@ def test_nothing_is_told_but_text_under_the_four_ids() -> None:
 
 
 def test_what_is_remembered_of_user_agents_is_bounded() -> None:
-    """4,096 of at most 512 characters, whatever anybody pushes."""
+    """4,096 of at most 512 characters, whatever clients push."""
     browsers._parsed.cache_clear()
     for number in range(10):
         browser_and_system("x" * 512 + str(number) * 100_000)
@@ -140,7 +140,7 @@ def test_the_parser_that_a_host_application_may_use_is_left_alone() -> None:
 
 
 def test_what_is_too_long_for_a_name_or_version_is_left_out() -> None:
-    """Labels are made of it: nobody shall fill them with what he likes."""
+    """They become labels, which a client must not fill with any text."""
     version = f"126.{'1' * 300}"
     assert browser_and_system(f"{WINDOWS} Chrome/{version} Safari/537.36") == {
         BROWSER_NAME.id: "Chrome",

@@ -1,4 +1,4 @@
-"""Who a caller is, and who counts as private. In doubt: not private."""
+"""A caller's address, and whether it is private. In doubt it is not."""
 
 from ipaddress import ip_network
 from pathlib import Path
@@ -23,7 +23,7 @@ def scope(peer: str | None, **headers: str) -> dict[str, object]:
     }
 
 
-# The connection's own address
+# The address of the connection
 
 
 @pytest.mark.parametrize(
@@ -116,7 +116,7 @@ def test_a_peer_without_an_address_is_not_private(peer: str | None) -> None:
         ("::ffff:10.1.2.3", True),
         ("::ffff:203.0.113.9", False),
         ("  10.1.2.3  ", True),
-        # Garbage is nobody.
+        # Invalid addresses are nobody's.
         ("", False),
         (",", False),
         ("unknown", False),
@@ -180,7 +180,7 @@ def test_x_real_ip_is_read(text: str, *, private: bool) -> None:
         ("for=203.0.113.9, for=10.0.0.2", False),
         ("for=10.1.2.3, for=10.0.0.2", True),
         ('FOR="[2001:DB8::7]"; by=10.0.0.1', False),
-        # Garbage, and what a caller might have slipped in, is nobody.
+        # Invalid addresses, and what a caller may have added, are nobody's.
         ("", False),
         ("by=10.0.0.1", False),
         ("host=10.0.0.1;proto=https", False),
@@ -208,7 +208,7 @@ def test_forwarded_is_read_as_rfc_7239_has_it(text: str, *, private: bool) -> No
 
 
 def test_the_parts_of_a_repeated_header_are_one_chain() -> None:
-    """In the order in which they were added: the last is the nearest."""
+    """In the order in which they were added: the last one is the nearest."""
     there = {
         "client": ("127.0.0.1", 50_000),
         "headers": [(b"x-forwarded-for", b"10.1.2.3"), (b"x-forwarded-for", b"203.0.113.9")],
@@ -245,7 +245,7 @@ def test_headers_that_agree_are_believed() -> None:
 )
 @pytest.mark.parametrize("peer", ["203.0.113.9", "10.0.0.1", "2001:db8::1", "", None])
 def test_nobody_else_is_believed(peer: str | None, name: str, text: str) -> None:
-    """A header from whom we don't trust makes the caller not private, a private peer too."""
+    """A header from an untrusted peer makes the caller not private, even if the peer is."""
     trusted = (ip_network("127.0.0.0/8"),)
     assert not is_private(scope(peer, **{name: text}), trusted)
 
@@ -283,7 +283,7 @@ def test_without_trusted_proxies_the_peer_alone_counts() -> None:
     assert not is_private(scope("127.0.0.1", x_forwarded_for="127.0.0.1"), NONE)
 
 
-# On the running service, whose callers here are on loopback
+# On a running service, whose callers here are on loopback
 
 
 @pytest.mark.parametrize(
@@ -353,7 +353,7 @@ PROXY = "127.0.0.1"
     ("peer", "headers", "expected"),
     [
         ("198.51.100.7", {}, "198.51.100.7"),
-        # Nobody else's header counts.
+        # The header of an untrusted peer does not count.
         ("198.51.100.7", {"x-forwarded-for": "203.0.113.9"}, "198.51.100.7"),
         (PROXY, {"x-forwarded-for": "198.51.100.7"}, "198.51.100.7"),
         (PROXY, {"x-forwarded-for": "203.0.113.9, 198.51.100.7"}, "198.51.100.7"),
@@ -361,15 +361,15 @@ PROXY = "127.0.0.1"
         (PROXY, {"x-real-ip": "198.51.100.7"}, "198.51.100.7"),
         (PROXY, {"forwarded": "for=198.51.100.7;proto=https"}, "198.51.100.7"),
         (PROXY, {"forwarded": 'for="[2001:db8::7]:4711"'}, "2001:db8::"),
-        # All of a household are one.
+        # All addresses of a household are one.
         (PROXY, {"x-forwarded-for": "2001:db8:1:2:3:4:5:6"}, "2001:db8:1:2::"),
         ("2001:db8:1:2::9", {}, "2001:db8:1:2::"),
         ("::ffff:198.51.100.7", {}, "198.51.100.7"),
         # A caller in a private network, as its proxy says.
         (PROXY, {"x-forwarded-for": "10.1.2.3"}, "10.1.2.3"),
-        # Two headers that say the same.
+        # Two headers that agree.
         (PROXY, {"x-real-ip": "198.51.100.7", "x-forwarded-for": "198.51.100.7"}, "198.51.100.7"),
-        # Perhaps a proxy that tells nothing, and a word that is no address.
+        # The peer may be a proxy that says nothing; and a word that is no address.
         (PROXY, {}, ""),
         ("10.0.0.9", {}, ""),
         ("", {}, ""),
@@ -410,7 +410,7 @@ def test_a_callers_address_is_told_whole_or_not_at_all(
 
 
 def test_headers_that_disagree_count_as_one_caller() -> None:
-    """One of them is made up, and could be another each time."""
+    """One of them is invented, and could be another one each time."""
     keys = {
         key(PROXY, {"x-real-ip": f"198.51.100.{number}", "x-forwarded-for": "203.0.113.9"})
         for number in range(20)
@@ -434,7 +434,7 @@ def test_with_proxies_that_are_named_any_other_peer_is_a_caller() -> None:
 
 
 def test_long_forwarded_headers_are_read_and_not_remembered() -> None:
-    """A cache of sixteen thousand would be a gigabyte of them."""
+    """A cache of sixteen thousand such headers would use a gigabyte."""
     callers = Callers(PRIVATE)
     for number in range(3):
         text = f"{'x' * 60_000}{number}, 203.0.113.9".encode()

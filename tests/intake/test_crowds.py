@@ -1,4 +1,4 @@
-"""intake/crowds.py: how many participants of an address are live."""
+"""intake/crowds.py: how many live participants an address has."""
 
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from otel_jcmc.intake.limits import Limits
 
 
 def live(crowd: Crowd, *members: str, until: float = 60.0) -> None:
-    """Have *members* be there *until* then."""
+    """Let *members* be live *until* then."""
     crowd.lives.update({hash(member): until for member in members})
 
 
@@ -49,7 +49,7 @@ def test_who_has_expired_makes_room() -> None:
     live(one, "ada", until=90.0)
     live(one, "eve", until=60.0)
     assert not crowds.has_room(one, 59.0)
-    # Looked for once a second: a flood must not be paid for with a look at everybody each time.
+    # Checked once a second: a flood must not cause a count of all participants each time.
     assert not crowds.has_room(one, 59.9)
     assert crowds.has_room(one, 61.0)
 

@@ -1,4 +1,4 @@
-"""Both kinds of heads tell the same of the same lines."""
+"""Both kinds of request heads say the same of the same lines."""
 
 import pytest
 
@@ -9,7 +9,7 @@ REQUEST = b"POST /metrics/push HTTP/1.1\r\n"
 
 
 def heads(*lines: tuple[bytes, bytes]) -> list[Head]:
-    """Return a head with *lines* as a server hands it on, and as it is sent."""
+    """Return a head with *lines*, as a server passes it on and as it is sent."""
     raw = b"".join(b"%b: %b\r\n" % line for line in lines)
     made = [(name.lower(), value) for name, value in lines]
     return [Lines(made), RawHead(REQUEST + raw + b"\r\n")]
@@ -45,7 +45,7 @@ def test_a_proxy_is_heard_whatever_the_case(name: bytes) -> None:
 
 
 def test_lines_of_one_name_in_two_cases_are_one_list() -> None:
-    """Else who writes it another way than the proxy would be heard instead of it."""
+    """Otherwise a caller's spelling could hide the proxy's line."""
     for head in heads((b"X-FORWARDED-for", b"198.51.100.7"), (b"X-Forwarded-For", b"203.0.113.9")):
         assert Callers(PRIVATE).key("10.0.0.1", head.forwarded()) == "203.0.113.9"
 

@@ -1,7 +1,7 @@
 """
-Jitsi's tokens: whose signature counts, what each claim has to be, and for which conference.
+Jitsi's tokens: which signatures count, what each claim must be, and for which conference.
 
-With real keys; on the running service where files change under it, and where users meet.
+The keys are real. On a running service, key files change, and users share a conference.
 """
 
 import base64
@@ -62,7 +62,7 @@ MODE = {
 
 @cache
 def rsa_key(number: int = 0, bits: int = 2048) -> rsa.RSAPrivateKey:
-    """Return a key; another one for each *number*."""
+    """Return a key; each *number* has another one."""
     assert number >= 0
     return rsa.generate_private_key(65537, bits)
 
@@ -99,7 +99,7 @@ def certificate(key: Any) -> str:
 
 
 def jwk(key: Any, algorithm: str, **more: Any) -> dict[str, Any]:
-    """Return a public key as a JWKS lists it."""
+    """Return a public key as in a JWKS."""
     made = jwt.get_algorithm_by_name(algorithm).to_jwk(key.public_key(), as_dict=True)
     assert isinstance(made, dict)
     return {name: value for name, value in made.items() if name != "key_ops"} | more
@@ -110,7 +110,7 @@ def jwks(*keys: dict[str, Any]) -> str:
 
 
 def claims(**changes: Any) -> dict[str, Any]:
-    """Return the claims of a good token with *changes*; None takes one out."""
+    """Return the claims of a good token with *changes*; None removes one."""
     made = {
         "iss": "my_app",
         "aud": "jitsi",
@@ -129,7 +129,7 @@ def token(
 
 
 def forged(payload: dict[str, Any], head: dict[str, Any], key: bytes) -> str:
-    """Return a token signed by HMAC with any *key*, which no library would sign with."""
+    """Return a token signed by HMAC with any *key*, also one that libraries reject."""
 
     def part(value: bytes) -> bytes:
         return base64.urlsafe_b64encode(value).rstrip(b"=")
@@ -142,7 +142,7 @@ def forged(payload: dict[str, Any], head: dict[str, Any], key: bytes) -> str:
 
 
 def made(keys: Keys | None = None, **changes: Any) -> JitsiTokens:
-    """Return what checks tokens by *keys*, by the secret without them."""
+    """Return the check of tokens by *keys*; without them, by the secret."""
     accepted: dict[str, Any] = {
         "issuers": ["my_app"],
         "audiences": ["jitsi"],
@@ -157,7 +157,7 @@ def report(conference: str = "standup", **changes: Any) -> Report:
 
 
 def owner(tokens: JitsiTokens, text: str, conference: str = "standup") -> str:
-    """Return whom a push with the token *text* in its header belongs to."""
+    """Return the owner of a push with the token *text* in its header."""
     return tokens([(b"authorization", b"Bearer " + text.encode())], report(conference))
 
 
@@ -222,7 +222,7 @@ def test_a_push_without_a_token_is_refused() -> None:
 )
 def test_a_token_with_one_claim_wrong_is_refused(changes: dict[str, Any]) -> None:
     if isinstance(changes.get("iss"), list) or changes.get("sub") == 5:
-        # PyJWT signs no such token; others would.
+        # PyJWT signs no such token; other libraries do.
         text = forged(claims(**changes), {"alg": "HS256"}, SECRET.encode())
     else:
         text = token(**changes)
@@ -288,7 +288,7 @@ def test_what_may_be_anything_may_be_missing_too(claim: str, said: str | None) -
     ids=str,
 )
 def test_a_token_without_a_users_id_is_nobodys(context: Any) -> None:
-    """Only the conference can be held to it then."""
+    """Only the conference can be checked then."""
     assert owner(made(), token(context=context)) == ""
 
 
@@ -325,7 +325,7 @@ def test_two_issuers_users_are_two_even_with_one_id() -> None:
         ("acme/standup", "*", "umbrella", False),
         ("acme/standup", "standup", DOMAIN, False),
         ("acme/retro", "standup", "acme", False),
-        # And what somebody may try.
+        # And attacks.
         ("acme/standup", "acme/standup", "umbrella", False),
         ("acme/standup", "acme/standup", "acme", False),
         ("[acme]standup", "[acme]standup", "umbrella", False),
@@ -340,7 +340,7 @@ def test_two_issuers_users_are_two_even_with_one_id() -> None:
         ("standup", "stand*", DOMAIN, False),
         ("standup", "stand.p", DOMAIN, False),
         ("[acme]\nstandup", "standup", "acme", False),
-        # Rooms of their own, which only Unicode's own ways of comparing take for one.
+        # Different conferences that only some Unicode comparisons take for one.
         ("straße", "strasse", DOMAIN, False),
         ("strasse", "straße", DOMAIN, False),
         ("\N{KELVIN SIGN}", "k", DOMAIN, False),
@@ -413,7 +413,7 @@ def test_of_two_authorizations_none_counts(more: str) -> None:
         assert error.value.reason is Reason.TOKEN_AMBIGUOUS
 
 
-# Keys, and what they verify
+# Keys, and the signatures that they verify
 
 
 def by(path: Path, read: Callable[[str], Any], text: str) -> Keys:
@@ -482,7 +482,7 @@ def _is_taken(tokens: JitsiTokens, text: str) -> bool:
 
 @pytest.mark.parametrize("algorithm", ["HS256", "RS256", "ES256"])
 def test_a_public_key_is_nobodys_secret(tmp_path: Path, algorithm: str) -> None:
-    """Everybody has it: signed by HMAC with it, a token would be everybody's."""
+    """Everybody has it: with HMAC, everybody could sign tokens with it."""
     listed = jwk(rsa_key(), "RS256", kid="a")
     public = [
         public_pem(rsa_key()),
@@ -502,7 +502,7 @@ def test_a_public_key_is_nobodys_secret(tmp_path: Path, algorithm: str) -> None:
 
 
 def test_a_token_brings_no_key_of_its_own(tmp_path: Path) -> None:
-    """`jwk`, `jku` and `x5u` in a head are the sender's word."""
+    """`jwk`, `jku` and `x5u` in a head are only the sender's claims."""
     other = jwk(rsa_key(1), "RS256", kid="a")
     keys = by(tmp_path / "a", jwks_keys, jwks(jwk(rsa_key(), "RS256", kid="a")))
     head = {"kid": "a", "jwk": other, "jku": "http://127.0.0.1:9/jwks", "x5u": "file:///etc/x"}
@@ -528,7 +528,7 @@ def test_a_set_may_hold_keys_of_both_kinds_and_tokens_no_name(tmp_path: Path) ->
 
 
 def test_a_key_that_is_alone_needs_no_name() -> None:
-    """Jitsi's own head names one, which Prosody finds its file by."""
+    """Jitsi's own head names one, by which Prosody finds its file."""
     keys = keys_of(public_key=public_pem(rsa_key()))
     assert owner(made(keys), token(rsa_key(), "RS256", kid="jitsi/custom_key_name"))
 
@@ -615,7 +615,7 @@ def test_a_file_without_a_key_is_told_with_its_path(path: str, line: str) -> Non
 def test_a_service_without_a_key_does_not_start_and_says_why_in_one_line(
     short_path: Path, command: str
 ) -> None:
-    """The store that it began to start has ended before it does, and its folder is gone."""
+    """The store that it began to start ends first, and its folder is removed."""
     service = Service(short_path, JCMC_JWT_JWKS_FILE="/nowhere/jwks", **MODE)
     ended = imported.run(command, folder=short_path, environ=service.environ)
     assert ended.returncode == 1
@@ -648,7 +648,7 @@ def test_the_application_is_made_with_each_kind_of_key(tmp_path: Path) -> None:
 
 
 def changed(path: Path, text: str) -> None:
-    """Put *text* in the place of the file at once, as who rotates keys should."""
+    """Replace the file by *text* in one step, as operators should."""
     fresh = path.with_suffix(".new")
     fresh.write_text(text)
     fresh.replace(path)
@@ -656,7 +656,7 @@ def changed(path: Path, text: str) -> None:
 
 @pytest.fixture
 def clock(monkeypatch: pytest.MonkeyPatch) -> list[float]:
-    """Return the time by which files are looked at."""
+    """Return the clock by which files are checked."""
     now = [1000.0]
     monkeypatch.setattr(jitsi_keys, "monotonic", lambda: now[0])
     return now
@@ -720,7 +720,7 @@ def test_a_file_that_is_broken_keeps_the_old_keys_and_is_logged_once(
 
 @pytest.fixture(scope="module")
 def jitsi(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service that wants Jitsi's tokens, signed with SECRET."""
+    """Return a service that demands Jitsi's tokens, signed with SECRET."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, JCMC_JWT_SECRET=SECRET, JCMC_LOG_LEVEL="DEBUG", **MODE) as running:
         yield running
@@ -765,7 +765,7 @@ def test_anybody_else_is_refused_and_counted_by_reason(
 
 
 def test_a_participant_belongs_to_the_user_who_pushed_first(jitsi: Service, room: str) -> None:
-    """Of the same conference, which the token alone would let push for everybody in it."""
+    """In the same conference, where the token alone would permit pushes for everybody."""
 
     def as_user(user: str | None, participant: str = "one", **claim: Any) -> Answer:
         context = {"user": {"id": user}} if user else None
@@ -812,7 +812,7 @@ def test_nothing_of_a_token_is_told_or_logged(jitsi: Service) -> None:
 
 
 def test_keys_are_changed_under_a_running_service(short_path: Path, tmp_path: Path) -> None:
-    """The old one stops to count, also for what it had verified; a broken file changes nothing."""
+    """The old key ends at once, also for tokens it had verified; a broken file changes nothing."""
     path = tmp_path / "jwks.json"
     changed(path, jwks(jwk(rsa_key(), "RS256", kid="a")))
     old, new = token(rsa_key(), "RS256", kid="a"), token(ec_key(), "ES256", kid="b")
@@ -828,7 +828,7 @@ def test_keys_are_changed_under_a_running_service(short_path: Path, tmp_path: Pa
 
 
 def test_a_short_secret_works_and_is_told_of_at_the_start(short_path: Path) -> None:
-    """It is the deployment's own; only who runs it can change it."""
+    """The secret is the deployment's; only its operator can change it."""
     with Service(short_path / "a", JCMC_JWT_SECRET="short", **MODE) as service:
         with pytest.warns(jwt.InsecureKeyLengthWarning):
             text = token("short")
@@ -836,7 +836,7 @@ def test_a_short_secret_works_and_is_told_of_at_the_start(short_path: Path) -> N
         assert "Warning" not in service.log.read_text()
 
 
-# What is remembered
+# The memory of verified tokens
 
 
 def test_a_token_is_verified_once(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Joins and failures are counted by region, and the regions are bounded."""
+"""Joins and failures are counted by region, and the number of regions is limited."""
 
 from typing import Any
 
@@ -53,7 +53,7 @@ def test_made_up_regions_fill_no_memory_and_hide_none_that_is_known() -> None:
         joins.count_failed(report(f"made-up-{number}", "ice_failed"))
     joins.count_failed(report("eu", "ice_failed"))
     assert len(joins.outcomes) == 2 * (MAX_REGIONS + 2)
-    # Each cause begins at 0 where a region is not known, and in the one where somebody has joined.
+    # Each cause begins at 0 without a region, and in each region with a join.
     assert len(joins.failures) == 28 * 2 + MAX_REGIONS
     assert sum(joins.failures.values()) == 1001
     assert joins.outcomes["failed", "eu"] == 1

@@ -1,4 +1,4 @@
-"""How often somebody may push: buckets of a fixed size, and what the log says of them."""
+"""How often a client may push: buckets of a fixed size, and what the log says of them."""
 
 import logging
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from otel_jcmc.intake.limits import (
 
 
 def taken(pace: Pace, key: str, now: float, tries: int) -> int:
-    """Return how many of *tries* at *now* are let through."""
+    """Return how many of *tries* at *now* are admitted."""
     return sum(not pace.take(key, now) for _ in range(tries))
 
 
@@ -69,7 +69,7 @@ def test_others_are_not_held_up_by_one() -> None:
 
 
 def test_a_crowd_of_strangers_holds_up_next_to_nobody_and_takes_no_memory() -> None:
-    """50,000 that push five times at once are in a third of the places, and fill hardly one."""
+    """50,000 that push five times at once touch a third of the buckets, and fill almost none."""
     pace = Pace(1)
     size = len(pace._full_at)
     for number in range(50_000):

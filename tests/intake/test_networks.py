@@ -1,4 +1,4 @@
-"""intake/networks.py: the caller's network as a short hash, the same in all replicas."""
+"""intake/networks.py: a caller's network as a short hash, the same in all replicas."""
 
 import re
 

@@ -1,10 +1,10 @@
 """
-Nothing personal in logs, errors and metrics of our own, nor in Redis where it is not kept.
+Nothing personal is in logs, errors and our own metrics, nor in Redis if it must not be kept.
 
-Two services live through the same bad day, one that keeps everything it can and one that hashes or
-drops: pushes of every kind, a Redis that is away, full, read-only or damaged, an OTLP receiver that
-quotes what it refuses, and an end in the middle of it. All that they wrote is then searched for
-texts that are nobody else's.
+Two services have the same bad day; one keeps everything it can, the other hashes or drops it. There
+are pushes of every kind, a Redis that is away, full, read-only or damaged, an OTLP receiver that
+quotes what it refuses, and a stop in the middle. Then the tests search all that they wrote for
+texts that only one person can have.
 """
 
 import json
@@ -43,7 +43,7 @@ SECRET = "the-secret-of-jitsi-and-of-nobody-else"
 
 
 def token(user: str, **claims: Any) -> str:
-    """Return a token of Jitsi's for *user*."""
+    """Return one of Jitsi's tokens, for *user*."""
     about = {"room": CONFERENCE, "exp": time.time() + 86_400, "context": {"user": {"id": user}}}
     return jwt.encode({**about, **claims}, SECRET, "HS256")
 
@@ -70,7 +70,7 @@ HEADERS = {
 
 
 def push(**changes: Any) -> dict[str, Any]:
-    """Return a push that has all there is to know of Ada."""
+    """Return a push with everything that can be known of Ada."""
     source, peer = ADDRESSES
     return {
         "default_labels": {
@@ -89,7 +89,7 @@ def push(**changes: Any) -> dict[str, Any]:
 
 
 def spoiled_pushes() -> Iterator[bytes]:
-    """Return pushes of which something is dropped, or nothing is kept."""
+    """Return pushes of which a part is dropped, or nothing is kept."""
     whole = json.dumps(push())
     yield whole[:-1].encode()
     yield whole.encode()[:200]
@@ -124,13 +124,13 @@ def spoiled_pushes() -> Iterator[bytes]:
 
 
 def jmmc_push(m: Any, **changes: Any) -> bytes:
-    """Return a push of a page of the other wire format."""
+    """Return a push of a client of the other wire format."""
     return json.dumps(
         {"uid": CLIENT, "conf": CONFERENCE, "m": m, "token": TOKEN, **changes}
     ).encode()
 
 
-# What they say of an address is a number.
+# They describe an address as a number.
 NUMBER = int(IPv4Address(ADDRESSES[0]))
 OPENING = {"br": NAME, "os": NAME, "pid": f"{PARTICIPANT}-too", "t": {"lip": NUMBER, "ip": NUMBER}}
 SPOILED_JMMC = (
@@ -142,7 +142,7 @@ SPOILED_JMMC = (
 
 
 def raw_requests() -> Iterator[bytes]:
-    """Return what is not quite HTTP, or not quite a push."""
+    """Return requests that are not quite HTTP, or not quite a push."""
     body = json.dumps(push()).encode()
     head = f"Host: x\r\nAuthorization: Bearer {TOKEN}\r\n"
     yield f"{NAME} {CONFERENCE} {TOKEN}\r\n\r\n".encode()
@@ -198,14 +198,14 @@ class Quoting:
         }
 
     def stop(self) -> None:
-        """Listen no more."""
+        """Stop listening."""
         self._http.shutdown()
         self._http.server_close()
         self._grpc.stop(0).wait()
 
 
 def watch(server: EmbeddedStore, into: list[bytes]) -> None:
-    """Gather every command that Redis gets, in a thread, until it goes."""
+    """Collect every command that Redis gets, in a thread, until Redis ends."""
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(server.url.removeprefix("unix://"))
     connection.sendall(b"MONITOR\r\n")
@@ -220,7 +220,7 @@ def watch(server: EmbeddedStore, into: list[bytes]) -> None:
 
 
 def damage(client: Any) -> None:
-    """Turn texts of what is stored into lists of them, as if somebody had pushed that."""
+    """Replace stored texts by lists of texts, as if a client had pushed that."""
     for key in client.keys("*participant:*"):
         parts = msgspec.msgpack.decode(client.get(key))
         at = len(parts) - 2
@@ -228,21 +228,21 @@ def damage(client: Any) -> None:
         parts[at] = msgspec.msgpack.encode({**attributes, 64: [NAME], 70: {NAME: NAME}})
         client.set(key, msgspec.msgpack.encode(parts), px=60_000)
         index, _, member = key.rpartition(b"participant:")
-        # Else it is known as it was.
+        # Otherwise a reader would use its copy from before.
         client.zincrby(index + b"live", 1, member)
 
 
 class Day:
     """
-    What a service under a policy wrote and said on a bad day.
+    What a service with a policy wrote and answered on a bad day.
 
     Attributes:
-        errors: every answer that is not plain OK, head and all.
-        sent_to_redis: every command, those of the script too.
+        errors: every answer that is not plain OK, with its head.
+        sent_to_redis: every command, also those of the scripts.
     """
 
     def __init__(self, folder: Path, policy: str, protocol: str, push_auth: str) -> None:
-        """Live through it."""
+        """Run the whole day."""
         self.errors: list[str] = []
         monitored: list[bytes] = []
         self._whole = json.dumps(push()).encode()
@@ -283,7 +283,7 @@ class Day:
         self.exported = b"".join(self._receiver.refused)
 
     def _ask(self, body: bytes, *statuses: int, token: str = TOKEN) -> None:
-        """Push *body*, to be answered one of *statuses* if there are any."""
+        """Push *body*; the answer must have one of *statuses*, if there are any."""
         authorization = {"authorization": f"Bearer {token}"}
         answer = self._service.push(body, headers=HEADERS | authorization)
         assert not statuses or answer.status in statuses, answer
@@ -291,7 +291,7 @@ class Day:
             self.errors.append(f"{answer.body} {answer.headers}")
 
     def _push_all(self) -> None:
-        """Push what is good and what is bad."""
+        """Push good and bad bodies."""
         for body in spoiled_pushes():
             self._ask(body)
         for text in raw_requests():
@@ -310,7 +310,7 @@ class Day:
             self._ask(self._whole, token=other)
 
     def _ask_jmmc(self, body: bytes, *statuses: int) -> None:
-        """Push *body* as the other pages do; what they hear when all is well is their own word."""
+        """Push *body* as the other clients do, which have their own word for success."""
         url = f"{self._service.url}/jmmc/push"
         answer = request(url, body, headers=HEADERS | {"cookie": self._cookie})
         assert not statuses or answer.status in statuses, answer
@@ -320,17 +320,17 @@ class Day:
             self._cookie = cookie.partition(";")[0]
 
     def _collect(self, client: Any) -> None:
-        """Be scraped and export, what is damaged too."""
+        """Scrape and export, also damaged values."""
         refused = request(f"{self._service.url}/metrics", headers=HEADERS)
         self.errors.append(refused.body)
-        # Of participants: our own metrics have the fleet's histograms, and the gauges' names.
+        # Only of participants: our own metrics have the fleet's histograms and the gauges' names.
         eventually(lambda: [each for each in self._receiver.refused if b"203.0.113." in each])
         self.scraped = self._service.get("/metrics").body
         damage(client)
         self._service.get("/metrics")
 
     def _refuse_writes(self, client: Any) -> None:
-        """Let Redis refuse: another's key, read-only, no memory, a script that may not run."""
+        """Let Redis refuse: a foreign key, read-only, no memory, a forbidden script."""
         client.flushall()
         for partition in range(16):
             client.set(f"jcmc:{{{partition:02d}}}:live", "another's")
@@ -349,7 +349,7 @@ class Day:
         self._ask(self._whole, 200)
 
     def _go_away(self) -> None:
-        """Let Redis hang, and then be gone."""
+        """Let Redis hang, and then end."""
         assert self._server.pid is not None
         os.kill(self._server.pid, signal.SIGSTOP)
         self._ask(self._whole, 503)
@@ -360,7 +360,7 @@ class Day:
         self._ask_jmmc(jmmc_push({"cq": 53}), 503)
 
     def _end(self) -> str:
-        """End the service with pushes in flight, and return what else it said."""
+        """Stop the service with pushes in flight, and return the rest of its output."""
         process = self._service.process
         assert process is not None
         assert process.stdout is not None
@@ -374,7 +374,7 @@ class Day:
         return process.stdout.read()
 
     def _check(self) -> str:
-        """Return what `otel-jcmc check` says of the same environment."""
+        """Return the output of `otel-jcmc check` in the same environment."""
         ran = subprocess.run(
             [sys.executable, "-m", "otel_jcmc", "check"],
             env=self._service.environ,
@@ -389,7 +389,7 @@ class Day:
 
 @pytest.fixture(scope="module")
 def days(tmp_path_factory: pytest.TempPathFactory) -> tuple[Day, Day]:
-    """Return the day of who keeps everything, and that of who hides what can be hidden."""
+    """Return the day of the service that keeps everything, and of the one that hides all it can."""
     folders = [tmp_path_factory.mktemp("s", numbered=True) for _ in range(2)]
     with ThreadPoolExecutor() as pool:
         return tuple(  # type: ignore[return-value]  # it has two
@@ -398,14 +398,14 @@ def days(tmp_path_factory: pytest.TempPathFactory) -> tuple[Day, Day]:
 
 
 def found_in(text: str | bytes, personal: tuple[str, ...] = PERSONAL) -> list[str]:
-    """Return what is *personal* in *text*, in whatever case."""
+    """Return the *personal* texts in *text*, in any case."""
     if isinstance(text, bytes):
         text = text.decode("latin-1")
     return [each for each in personal if each.lower() in text.lower()]
 
 
 def test_the_day_was_as_bad_as_it_should_be(days: tuple[Day, Day]) -> None:
-    """Else the other tests would find nothing in nothing."""
+    """Otherwise the other tests would search nothing."""
     for day in days:
         for said in (
             "store: Redis answers",
@@ -433,7 +433,7 @@ def test_the_day_was_as_bad_as_it_should_be(days: tuple[Day, Day]) -> None:
     _, hidden = days
     for reason in ("token_expired", "token_invalid", "conference_not_allowed", "participant_taken"):
         assert any(reason in each for each in hidden.errors), reason
-    # What is kept is there to be found, by the same search.
+    # The same search finds what is kept.
     kept, _ = days
     stored = (NAME, CONFERENCE, CLIENT, PARTICIPANT, SESSION, MEETING, *ADDRESSES)
     assert found_in(kept.sent_to_redis) == list(stored)
@@ -448,7 +448,7 @@ def test_nothing_personal_is_logged(days: tuple[Day, Day]) -> None:
 
 
 def test_nothing_personal_is_answered(days: tuple[Day, Day]) -> None:
-    """An answer names fields; who sent them knows what was in them."""
+    """An answer names fields; only the sender knows their values."""
     for day in days:
         assert len(day.errors) > 40
         for error in day.errors:
@@ -468,10 +468,10 @@ def test_nothing_personal_is_shown_by_check(days: tuple[Day, Day]) -> None:
 
 
 def test_nothing_that_is_hidden_is_ever_sent_to_redis(days: tuple[Day, Day]) -> None:
-    """Every command of the day, those that the script runs included."""
+    """Every command of the day, also those that the scripts run."""
     _, hidden = days
     lines = hidden.sent_to_redis.splitlines()
-    # All but what the test itself has written: the service does so by its script alone.
+    # All except the test's own writes: the service only writes by its script.
     sent = [line for line in lines if b'"SET"' not in line or b" lua]" in line]
     assert any(b"203.0.113.0" in line and b'"EVAL' in line for line in sent)
     assert any(b"203.0.113.0" in line and b'"SET"' in line for line in sent)

@@ -1,4 +1,4 @@
-"""What happens to participants is noticed once, by however many processes take their pushes."""
+"""Each event of a participant is noticed once, however many processes take the pushes."""
 
 import time
 from collections.abc import AsyncIterator, Sequence
@@ -25,7 +25,7 @@ pytestmark = pytest.mark.anyio
 
 BEGAN, ENDED = "jitsi.session.outage.began", "jitsi.session.outage.ended"
 FAILED, RATED = "jitsi.session.join.failed", "jitsi.session.feedback.given"
-# Rows of the catalogue: 31 outage_down, 32 outage_up, 34 rating, 45 state, 46 cause (1: an outage).
+# Rows of the catalogue: 31 outage_down, 32 outage_up, 34 rating, 45 state, 46 cause (1: outage).
 
 
 def out(participant: str = "ada", ms: int = 12_000, **more: Any) -> Report:
@@ -37,7 +37,7 @@ def well(participant: str = "ada", **more: Any) -> Report:
 
 
 class Processes:
-    """Some processes of the service, on one Redis, at one clock."""
+    """Some processes of the service, on one Redis, with one clock."""
 
     def __init__(self, url: str, count: int, most: int = 1000) -> None:
         self.clock = Clock()
@@ -53,15 +53,15 @@ class Processes:
         self.dropped += count
 
     def take(self, at: int, report: Report, *, has_failed: bool = False) -> None:
-        """Let the process *at* hear of a push, a second after the one before."""
+        """Give the process *at* a push, a second after the last one."""
         self.clock.now += 1
         self.each[at].take(to_write(report, 30_000), report, has_failed)
 
     async def tick(self, *which: int) -> None:
         """
-        Let *which* hand over and learn, a while after all pushes; all of them if none is named.
+        Let *which* (default: all) hand over and learn, a while after all pushes.
 
-        What is handed over says how long ago it was, so Redis has pushes a second apart too.
+        They hand over the age of each push, so for Redis, too, pushes are a second apart.
         """
         noticed_at, self.clock.now = self.clock.now, 1300 + time.monotonic() - self._began
         for at in which or range(len(self.each)):
@@ -104,7 +104,7 @@ async def test_an_outage_begins_once_and_ends_once(each_server: EmbeddedStore) -
 
 
 async def test_all_of_it_within_a_second_is_told_too(each_server: EmbeddedStore) -> None:
-    """Each at its own time, though they are handed over together."""
+    """Each at its own time, although they are handed over together."""
     async with processes(each_server) as some:
         for report in (out(), well()):
             some.take(0, report)
@@ -114,7 +114,7 @@ async def test_all_of_it_within_a_second_is_told_too(each_server: EmbeddedStore)
     assert ended.noticed_ms - began.noticed_ms == 1000
 
 
-# Who hears of each push of ada's: the first two are in an outage, then all is well.
+# Which process gets each push of ada's: the first two are in an outage, then all is well.
 TURNS = [(0, 0, 0, 0), (0, 1, 0, 1), (0, 0, 1, 1), (1, 0, 0, 1), (0, 1, 2, 2), (0, 1, 1, 0)]
 
 
@@ -147,7 +147,7 @@ async def test_who_hands_over_late_begins_no_outage_that_is_over(
         await some.tick(0)
         await some.tick(1)
         assert some.names() == [BEGAN, ENDED]
-        # And of one that goes on the end is told, though one who was late had told it.
+        # The end of a lasting one is told, too, although a late process had told it.
         some.take(1, well())
         some.take(0, out())
         await some.tick(0)
@@ -161,7 +161,7 @@ async def test_who_hands_over_late_begins_no_outage_that_is_over(
 async def test_a_push_that_is_heard_of_late_ends_no_outage_and_a_later_one_does(
     each_server: EmbeddedStore,
 ) -> None:
-    """Though this process has asked for all outages since, and that one is not new."""
+    """Even if this process has asked for all outages since, and that one is not new."""
     async with processes(each_server, 2) as some:
         some.take(0, out())
         await some.tick()
@@ -237,7 +237,7 @@ async def test_what_waits_in_redis_is_bounded_and_the_oldest_go(
         for number in range(8):
             some.take(0, well(f"p{number}", f34=3))
             await some.tick()
-        # All of a conference are in one partition, which has a quarter of it.
+        # A conference is in one partition, which has a quarter of the limit.
         kept = [each.payload.attributes[66] for each in some.waiting()]
     assert kept == ["p3", "p4", "p5", "p6", "p7"]
     assert some.dropped == 3
@@ -269,7 +269,7 @@ async def test_with_redis_away_everything_waits_and_is_told_later_once(
         await some.tick()
         found = {each.event: each for each in some.waiting()}
     assert found.keys() == {BEGAN, RATED}
-    # When it was noticed, not when it was told.
+    # The time when it was noticed, not when it was told.
     assert found[RATED].noticed_ms - found[BEGAN].noticed_ms == 1000
     assert some.dropped == 0
 
@@ -300,7 +300,7 @@ async def test_what_was_noticed_of_somebody_before_an_erasure_is_not_told(
 
 
 async def test_an_event_has_its_sessions_leg(each_server: EmbeddedStore) -> None:
-    """As Redis knows it when the event comes to wait: who comes back later has another one."""
+    """The leg in Redis when the event begins to wait: after a return it is another one."""
     running = Process(each_server.url, SPANS)
     async with processes(each_server) as some:
         await running.push(well())

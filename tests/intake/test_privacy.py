@@ -1,7 +1,7 @@
 """
-JCMC_PRIVACY: what becomes of each attribute before it is stored, and how it is said.
+JCMC_PRIVACY: what happens to each attribute before it is stored, and how the docs say it.
 
-The expected hashes are made with `hashlib` by the documented recipe, not by the code's.
+The expected hashes come from `hashlib` by the documented recipe, not from the package's code.
 """
 
 import copy
@@ -59,9 +59,9 @@ NAMES = [
     *("network.local.port", "network.peer.port", "client.address"),
     *("role", "feedback", "caller.network", "relay", "sender"),
 ]
-# What the service knows of a push by itself.
+# Attributes that the service itself adds to a push.
 OF_US = {99: "a1b2c3", 100: "turn-1", 101: "otel_jcmc"}
-# What a JMMC page's push and its head tell, and no other's.
+# Attributes that only a JMMC client's push and its head have.
 OF_JMMC = {87: "50000", 88: "10000", 89: "203.0.113.9"}
 # It is another participant's id.
 WORST = "jitsi.media.worst_source.id"
@@ -69,7 +69,7 @@ NEEDED = ["roomname", "client_id", "participant_id", "session.id"]
 
 
 def whole_push() -> dict[str, Any]:
-    """Return a push that has every attribute."""
+    """Return a push with every attribute."""
     body = copy.deepcopy(push_body(session=SESSION))
     body["metrics"]["connectionquality"]["labels"] |= {
         "audioCodec": "opus",
@@ -101,7 +101,7 @@ def applied(*entries: str, key: str = KEY, **changes: Any) -> Report:
 
 
 def texts(report: Report) -> dict[str, str]:
-    """Return what *report* holds, by the names of the attributes."""
+    """Return the texts of *report*, by the names of the attributes."""
     names = {row.id: name_of(row) for row in ATTRIBUTES}
     flat = {**report.attributes, **report.attributes[13][0]}
     return {
@@ -111,7 +111,7 @@ def texts(report: Report) -> dict[str, str]:
 
 
 def keyed(id_: int, text: str, key: str = KEY) -> str:
-    """Return the hash of *text* for the attribute with *id_*, as docs/security.md has it."""
+    """Return the hash of *text* for the attribute with *id_*, by docs/security.md."""
     inner = blake2b(key.encode()).digest()
     return blake2b(text.encode(), digest_size=8, key=inner, person=str(id_).encode()).hexdigest()
 
@@ -145,7 +145,7 @@ def test_the_command_of_the_page_finds_a_conference_again() -> None:
     assert ran.stdout.strip() == applied("roomname=hash").conference
 
 
-# Which entries there are
+# Possible entries
 
 
 def test_every_attribute_has_a_name() -> None:
@@ -173,13 +173,13 @@ def test_an_attribute_can_be_named_as_either_naming_does(name: str, is_name_of: 
     changed = make_policy([f" {name} = hash "])
     default = make_policy()
     ids = {id_ for id_, treatment in changed.items() if treatment != default[id_]}
-    # What tells of another participant goes with it.
+    # Attributes about another participant follow that participant's entry.
     others = [WORST] if is_name_of == "participant_id" else []
     assert [name_of(row) for row in ATTRIBUTES if row.id in ids] == [is_name_of, *others]
 
 
 def test_another_participants_id_has_the_hash_that_is_its_own() -> None:
-    """Else it could be read where others tell of it; and it can be found again by the hash."""
+    """Otherwise others' attributes would reveal it; and its hash must find it again."""
     told = texts(applied("participant_id=hash"))
     assert told[WORST] == keyed(66, SENT[WORST])
     assert texts(applied("participant_id=hash", f"{WORST}=keep"))[WORST] == SENT[WORST]
@@ -265,14 +265,14 @@ def test_a_wrong_policy_is_one_line_at_start(
     assert capsys.readouterr() == ("", f"otel-jcmc: {line}\n")
 
 
-# Defaults, and the settings that are short for entries
+# Defaults, and settings that stand for entries
 
-# Of JMMC pages; and what was written, which has a setting of its own.
+# Those of JMMC clients; and the written comment, which has a setting of its own.
 JMMC = ["network.local.port", "network.peer.port", "client.address", "feedback"]
 
 
 def dropped_of(**settings: Any) -> list[str]:
-    """Return the names of what is dropped with *settings*."""
+    """Return the names of the dropped attributes with *settings*."""
     policy = Settings(**settings).privacy_policy
     return [name_of(row) for row in ATTRIBUTES if policy[row.id] == "drop"]
 
@@ -326,7 +326,7 @@ def test_a_policy_is_described_by_treatment() -> None:
     ]
 
 
-# What becomes of a report
+# What happens to a report
 
 SENT = {
     "roomname": "standup",
@@ -365,7 +365,7 @@ KEEPING = [f"{name}=keep" for name in NAMES]
 
 
 def with_one(name: str, treatment: str) -> list[str]:
-    """Return entries that keep everything but *name*."""
+    """Return entries that keep everything except *name*."""
     return [f"{name}={treatment}" if each.startswith(f"{name}=") else each for each in KEEPING]
 
 
@@ -446,7 +446,7 @@ def test_a_hash_is_sixteen_hex_digits(text: str) -> None:
 
 
 def test_the_user_of_a_token_is_hashed_where_there_is_a_key() -> None:
-    """Elsewhere replicas would have a key each, and take one user for several."""
+    """Without a shared key, replicas would take one user for several."""
     hashing = Privacy(make_policy(["roomname=hash"]), KEY)
     assert hashing.stand_in("ada@example.org") == keyed(0, "ada@example.org")
     assert hashing.stand_in("") == ""
@@ -478,7 +478,7 @@ def test_no_digest_of_a_user_can_be_confirmed_where_something_is_hashed(
         ("2001:DB8::1", "2001:db8::"),
         ("fe80::1", "fe80::"),
         ("::1", "::"),
-        # IPv4 in the clothes of IPv6: mapped, and 6to4, whose /48 would be the whole address.
+        # IPv4 inside IPv6: mapped, and 6to4, whose /48 would be the whole address.
         ("::ffff:203.0.113.77", "203.0.113.0"),
         ("::ffff:cb00:714d", "203.0.113.0"),
         ("2002:cb00:714d::1", "2002:cb00:7100::"),
@@ -514,7 +514,7 @@ def test_who_may_push_is_asked_before_a_name_is_hashed(short_path: Path) -> None
 
 @pytest.fixture
 def everything(redis_server: EmbeddedStore) -> Callable[[], bytes]:
-    """Return what reads all that Redis holds, keys and values."""
+    """Return a function that reads all keys and values in Redis."""
     url = redis_server.url
 
     def read() -> bytes:
@@ -561,7 +561,7 @@ def test_replicas_with_one_key_store_one_participant(
         }
         found = [each for each in scraped(one) if each.name == "jitsi_jcmc_bitrate_upload"]
         assert [each.labels for each in found] == [labels]
-        # A leave is known again by the hash of its session.
+        # A leave is matched by the hash of its session.
         leave = push_body(session={"id": SESSION["id"], "seq": 9, "end": {"reason": "left"}})
         assert other.push(leave).body == "OK"
         assert not [each for each in scraped(one) if "roomname" in each.labels]
@@ -572,7 +572,7 @@ def test_replicas_with_one_key_store_one_participant(
 def test_nothing_in_redis_can_be_confirmed_by_a_guess(
     redis_server: EmbeddedStore, short_path: Path, everything: Callable[[], bytes]
 ) -> None:
-    """Not even the digests that are its keys: they are made of what was hashed."""
+    """Not even by the digests in its keys, because they are made of hashed values."""
     policy = ",".join(f"{name}=hash" for name in NAMES)
     environ = {"REDIS_URL": redis_server.url, "JCMC_PRIVACY": policy}
     with Service(short_path / "a", JCMC_PRIVACY_KEY=KEY, **environ) as service:
@@ -592,7 +592,7 @@ def test_nothing_in_redis_can_be_confirmed_by_a_guess(
 
 
 def test_without_a_key_the_embedded_store_gets_one_for_this_start(short_path: Path) -> None:
-    """And so does the process that exports, which has no use for one."""
+    """The exporter's process gets one, too, although it does not use it."""
     found = set()
     for name in ("a", "b"):
         with (

@@ -1,7 +1,7 @@
 """
-Push tokens: who gets one, what it is good for, and what is answered to a push without.
+Push tokens: who gets one, what it permits, and the answer to a push without one.
 
-On the running service in the mode `token`, and on the parts of it where that says more.
+The tests use a running service in the mode `token`, and single parts where they say more.
 """
 
 import asyncio
@@ -44,7 +44,7 @@ ORIGIN = (b"origin", MEET.encode())
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service that wants push tokens, of which the tests know the secret."""
+    """Return a service that demands push tokens, with a secret known to the tests."""
     with Service(
         tmp_path_factory.mktemp("s", numbered=True),
         JCMC_PUSH_AUTH="token",
@@ -55,7 +55,7 @@ def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def ask(service: Service, origin: str | None = MEET, path: str = "/push-token") -> Answer:
-    """Ask for a token as a page of *origin* does."""
+    """Request a token as a page of *origin* does."""
     headers = {"origin": origin} if origin else {}
     return service.get(path, method="POST", headers=headers)
 
@@ -81,7 +81,7 @@ def refused(answer: Answer) -> tuple[int, list[dict[str, str]]]:
 
 
 def signed(secret: str = SECRET, algorithm: str = "HS256", **changes: Any) -> str:
-    """Return a token like one of ours, with *changes* to its claims; None takes one out."""
+    """Return a token like ours, with *changes* to its claims; None removes one."""
     now = int(time.time())
     claims = {"origin": MEET, "iat": now, "exp": now + 600} | changes
     left = {name: value for name, value in claims.items() if value is not None}
@@ -89,12 +89,12 @@ def signed(secret: str = SECRET, algorithm: str = "HS256", **changes: Any) -> st
 
 
 def unsigned() -> str:
-    """Return a token that says of itself that nobody has signed it."""
+    """Return a token that declares that it is not signed."""
     nothing: Any = None
     return signed(nothing, "none")
 
 
-# Who gets one
+# Who gets a token
 
 
 @pytest.mark.parametrize("path", ["/push-token", "/metrics/push-token"])
@@ -152,7 +152,7 @@ def test_a_preflight_for_a_token_is_answered(guarded: Service, path: str) -> Non
 
 
 def test_a_token_is_given_to_a_post_alone(guarded: Service) -> None:
-    """A GET need not carry its page's origin, and may come from a cache."""
+    """A GET may lack the page's origin, and may come from a cache."""
     assert guarded.get("/push-token", headers={"origin": MEET}).status == 405
 
 
@@ -191,7 +191,7 @@ def test_where_all_origins_may_push_any_gets_a_token_of_its_own() -> None:
     assert (claims["origin"], issued["expires_in"]) == (EVIL, 600)
 
 
-# What it is good for
+# What a token permits
 
 
 def test_a_push_with_a_token_in_its_header_is_taken(guarded: Service, room: str) -> None:
@@ -212,13 +212,13 @@ def test_a_beacon_has_its_token_in_the_body(guarded: Service) -> None:
 
 
 def test_an_authorization_of_another_kind_leaves_it_to_the_body(guarded: Service) -> None:
-    """A page behind a password, say."""
+    """For instance of a page behind a password."""
     headers = {"origin": MEET, "authorization": "Basic YWRhOnNlY3JldA=="}
     assert guarded.push(push_body(token=token_of(guarded)), headers=headers).body == "OK"
 
 
 def ask_with(service: Service, path: str, *headers: tuple[str, str]) -> tuple[int, Any]:
-    """Return status and faults of the answer to a push, or to who wants a token."""
+    """Return status and faults of the answer to a push, or to a request for a token."""
     connection = HTTPConnection(service.url.removeprefix("http://"))
     with closing(connection):
         body = json.dumps(push_body()).encode() if path == "/metrics/push" else b""
@@ -312,14 +312,14 @@ def test_half_an_emoji_is_no_token(guarded: Service) -> None:
     ],
 )
 def test_a_token_that_is_none_of_ours_is_refused(guarded: Service, made: Callable[[], str]) -> None:
-    """Made in the test: those of a long run's beginning would have expired."""
+    """Made in the test, because one from the beginning of a long run would have expired."""
     answer = push(guarded, made())
     assert refused(answer) == (401, [{"field": "token", "reason": "token_invalid"}])
 
 
 @pytest.mark.parametrize("algorithm", ["HS384", "HS512"])
 def test_another_algorithm_with_our_own_secret_is_refused(guarded: Service, algorithm: str) -> None:
-    """PyJWT wants longer secrets for these; the signature is good all the same."""
+    """PyJWT wants longer secrets for these; the signature is valid all the same."""
     with pytest.warns(jwt.InsecureKeyLengthWarning):
         token = signed(algorithm=algorithm)
     answer = push(guarded, token)
@@ -334,21 +334,21 @@ def test_a_token_with_one_bit_changed_is_refused(guarded: Service) -> None:
 
 
 def test_a_token_with_signs_that_base64_leaves_out_is_refused(guarded: Service) -> None:
-    """Else one token would have any number of texts, each remembered."""
+    """Otherwise one token would have many spellings, each of which is remembered."""
     token = token_of(guarded)
     assert push(guarded, token + "!!").status == 401
     assert push(guarded, token + "=").status == 401
 
 
 def test_an_expired_token_is_refused_as_such(guarded: Service) -> None:
-    """10 s after its end: two replicas' clocks may differ by as much."""
+    """10 s after its end, because the clocks of two replicas may differ by that."""
     answer = push(guarded, signed(exp=int(time.time()) - 11))
     assert refused(answer) == (401, [{"field": "token", "reason": "token_expired"}])
 
 
 @pytest.mark.parametrize("origin", [OTHER, EVIL, "null", None])
 def test_a_token_is_good_for_its_own_origin_alone(guarded: Service, origin: str | None) -> None:
-    """Other sites can get one from a visitor's browser as little as they can send it."""
+    """Other sites can neither get one from a visitor's browser, nor send it."""
     answer = push(guarded, token_of(guarded), origin)
     assert refused(answer) == (403, [{"field": "token", "reason": "origin_not_allowed"}])
 
@@ -364,7 +364,7 @@ def test_what_is_wrong_with_the_push_itself_is_said_first(guarded: Service) -> N
 
 
 def test_a_page_that_may_not_push_may_still_ask_whether_it_may(guarded: Service) -> None:
-    """The header with the token needs a preflight across origins."""
+    """Across origins, the header with the token needs a preflight."""
     answer = guarded.get(
         "/metrics/push",
         method="OPTIONS",
@@ -389,7 +389,7 @@ def test_the_client_file_stays_the_same_for_all(guarded: Service) -> None:
 def test_no_token_and_no_secret_is_ever_told(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """Neither by an answer, nor by a scrape, nor in the log, also where it writes most."""
+    """Neither an answer, nor a scrape, nor the log at its most detailed level has them."""
     with Service(
         tmp_path_factory.mktemp("s", numbered=True),
         JCMC_PUSH_AUTH="token",
@@ -441,7 +441,7 @@ def test_replicas_and_restarts_agree_on_the_secret(
 
 
 def test_with_redis_away_at_the_start_tokens_come_when_it_does(short_path: Path) -> None:
-    """Until then both are to be tried again: nobody waits, and nobody is told to stay away."""
+    """Until then clients must try both again: no request waits or is refused for good."""
     server = EmbeddedStore(short_path / "r")
     environ = {"JCMC_PUSH_AUTH": "token", "JCMC_CORS_ALLOWED_ORIGINS": MEET}
     with Service(short_path / "a", REDIS_URL=server.url, **environ) as service:
@@ -461,7 +461,7 @@ def test_with_redis_away_at_the_start_tokens_come_when_it_does(short_path: Path)
 
 
 def agree(*shared: SharedSecret) -> list[bytes]:
-    """Let each of *shared* ask Redis once, one after the other, and return what they have."""
+    """Let each of *shared* ask Redis once, one after the other, and return their secrets."""
 
     async def run() -> list[bytes]:
         for each in shared:
@@ -502,7 +502,7 @@ def test_an_emptied_redis_is_given_the_secret_again(redis_server: EmbeddedStore)
 
 
 def test_who_comes_second_takes_the_secret_of_who_came_first(redis_server: EmbeddedStore) -> None:
-    """Two that have run and one that is new, on a Redis that was emptied."""
+    """Two old processes and a new one, on a Redis that was emptied."""
     old = SharedSecret(redis_server.url, "s")
     agree(old)
     command(redis_server, "FLUSHALL")
@@ -527,11 +527,11 @@ def test_with_a_secret_of_its_own_a_service_asks_no_redis() -> None:
     assert asyncio.run(run()) == b"x" * 32
 
 
-# What is remembered
+# The memory of verified tokens
 
 
 class Counted:
-    """`jwt.decode`, and how often it was asked."""
+    """`jwt.decode`, and the number of its calls."""
 
     def __init__(self) -> None:
         self.calls = 0
@@ -577,7 +577,7 @@ def test_a_token_is_verified_once(decode: Counted) -> None:
 
 
 def test_a_token_is_not_remembered_beyond_its_end(decode: Counted) -> None:
-    """Within the 10 s that clocks may differ it is verified each time."""
+    """Within the 10 s by which clocks may differ, it is verified each time."""
     tokens = made_tokens()
     token = signed(exp=int(time.time()) - 3)
     for _ in range(3):
@@ -624,7 +624,7 @@ def test_another_secret_ends_what_was_signed_with_the_old_one() -> None:
 
 
 def parts() -> st.SearchStrategy[bytes]:
-    """Return parts of tokens: JSON in base64, other things in it, or neither."""
+    """Return parts of tokens: JSON in base64, other content in base64, or neither."""
     values = st.recursive(
         st.none() | st.booleans() | st.floats() | st.text(),
         lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),

@@ -1,4 +1,4 @@
-"""intake/relays.py: the operator's TURN servers have names, and addresses stay private."""
+"""intake/relays.py: the operator's TURN servers have names; other addresses stay private."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -33,7 +33,7 @@ def relay_of(service: Service, room: str) -> str | None:
     [
         ("relay", "203.0.113.9", "turn-1"),
         ("relay", "2001:db8::9", "turn-2"),
-        # Somebody else's, and no relay at all.
+        # Another operator's relay, and an address that is no relay.
         ("relay", "198.51.100.7", None),
         ("host", "203.0.113.9", None),
     ],

@@ -1,4 +1,4 @@
-"""The cookie of JMMC pages: it names a session, and is good for its own client and conference."""
+"""The cookie of JMMC clients: it names a session, for one client and one conference only."""
 
 import pytest
 from harness import CLIENT_ID
@@ -112,7 +112,7 @@ def test_each_tab_goes_on_with_its_own_session() -> None:
     cookie = tab(3, "room-b", "ada", tab(2, "room-a", "bob", tab(1, "room-a", "ada", b"")))
     for conference, participant, number in (
         *(("room-a", "ada", 1), ("room-a", "bob", 2), ("room-b", "ada", 3)),
-        # Who does not say which is the one that was opened last.
+        # A client that does not name one gets the session that was opened last.
         *(("room-a", "", 2), ("room-b", "", 3)),
     ):
         named = cookies().read([(b"cookie", cookie)], CLIENT_ID, conference, participant)

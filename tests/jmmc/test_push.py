@@ -1,4 +1,4 @@
-"""Pages of the Jitsi Meet Metrics Collector at a running service: what comes of their pushes."""
+"""Clients of the Jitsi Meet Metrics Collector at a running service: what their pushes become."""
 
 import json
 import time
@@ -41,7 +41,7 @@ def page(shared_service: Service, room: str) -> JmmcPage:
 
 
 def history(page: JmmcPage, samples: int) -> Any:
-    """Return the one session that history has of *page*, as soon as it has so many samples."""
+    """Return the only session of *page* in history, as soon as it has so many samples."""
 
     def read() -> Any:
         listed = page.service.get(f"/sessions?client_id={page.uid}").json()["sessions"]
@@ -144,7 +144,7 @@ def test_the_transport_is_known_without_its_round_trip(collecting: Service, room
     ]
 
 
-# What a page hears
+# Answers to a client
 
 
 def test_it_hears_what_was_accepted(page: JmmcPage) -> None:
@@ -230,7 +230,7 @@ def test_a_conference_and_a_region_that_are_not_wanted(collecting: Service, room
 
 
 def test_no_answer_is_longer_than_4_kb(page: JmmcPage) -> None:
-    """Whatever was sent: then only when it came is told, and what was dropped."""
+    """After long input, the answer has only the time and what was dropped."""
     page.conference += "\x01" * 200
     page.participant = "\N{GRINNING FACE}" * 128
     long, unknown = "\x01" * 64, {f"{'x' * 40}{n}": 1 for n in range(50)}
@@ -314,7 +314,7 @@ def test_who_opens_anew_begins_with_nothing(page: JmmcPage) -> None:
     assert page.cookie != first
     page.push({"cq": 98})
     assert page.series() == {"connectionquality": 98}
-    # A push of the former session that was still on its way comes too late, and changes nothing.
+    # A late push of the earlier session changes nothing.
     page.cookie = first
     assert page.push({"cq": 1}).status == 400
     assert page.series() == {"connectionquality": 98}
@@ -330,7 +330,7 @@ def test_who_was_opened_again_by_another_cookie_hears_that_it_has_to_open_anew(
     answer = older.push({"cq": 41})
     told = {"errors": [{"field": "cookie", "reason": "session_unknown"}], "more": 0}
     assert (answer.status, answer.json()) == (400, told)
-    # As the reason says: who does so is whole again.
+    # As the reason advises: after that, the client is complete again.
     assert older.open({"cq": 42, "u": {"pl": 2}}).status == 200
     assert older.push({"cq": 43}).status == 200
     assert older.series() == {"connectionquality": 43, "packetloss_upload": 2}
@@ -350,7 +350,7 @@ def test_addresses_are_collected_only_where_they_are(page: JmmcPage) -> None:
 def test_the_callers_address_is_its_own_or_what_the_proxy_says(
     collecting: Service, room: str
 ) -> None:
-    """Of proxies that disagree one is made up: then the page's own word counts."""
+    """If proxies disagree, one address is invented: then the client's own counts."""
     callers: list[tuple[dict[str, str], str]] = [
         ({}, "127.0.0.1"),
         ({"x-forwarded-for": "203.0.113.9"}, "203.0.113.9"),
@@ -382,7 +382,7 @@ def test_a_page_of_a_listed_origin_may_bring_its_cookie(collecting: Service, roo
 
 
 def preflight(service: Service, origin: str) -> dict[str, str]:
-    """Return what the preflight of a page's push is told of CORS."""
+    """Return the CORS headers of the answer to a preflight of a client's push."""
     answer = service.get(
         "/jmmc/push",
         method="OPTIONS",
@@ -416,7 +416,7 @@ def test_where_all_origins_are_allowed_none_may_bring_a_cookie(shared_service: S
     }
 
 
-# Limits, and what else is asked
+# Limits and other conditions
 
 
 def test_a_body_that_is_too_large_is_413(collecting: Service, room: str) -> None:

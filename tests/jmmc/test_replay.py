@@ -1,4 +1,4 @@
-"""What was recorded of real conferences, through both doors: the same series, label by label."""
+"""Recordings of real conferences in both wire formats: the same series, label by label."""
 
 import json
 from typing import Any
@@ -21,7 +21,7 @@ def replayed() -> dict[str, list[dict[str, Any]]]:
             "audioCodec": "opus",
             "videoCodec": "VP8",
         }
-        # These are made of the browser's report, which is not in these recordings.
+        # These come from the browser's report, which these recordings do not have.
         metrics |= {f"resolution_{name}_upload": {"value": 180} for name in ("width", "height")}
         metrics["packetloss_upload"] = {"value": push["session"]["seq"] % 7 / 4}
         metrics["packetloss_download"] = {"value": push["session"]["seq"] % 5 / 4}
@@ -31,9 +31,10 @@ def replayed() -> dict[str, list[dict[str, Any]]]:
 
 def as_known(push: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
     """
-    Return the metrics of *push* that are on both wires.
+    Return the metrics of *push* that both wire formats have.
 
-    What is not known now is what it was *before*: JMMC's pages can't say that it is not.
+    A value that is not known now is the one *before*, because JMMC clients cannot say that it is
+    not known.
     """
     metrics = {name: push["metrics"][name] for name in NUMBERS.values()}
     for name, entry in metrics.items():
@@ -43,7 +44,7 @@ def as_known(push: dict[str, Any], before: dict[str, Any]) -> dict[str, Any]:
 
 
 def series_of(service: Service, room: str) -> dict[str, dict[tuple[Any, ...], float]]:
-    """Return each participant's series by name and labels, but for who tells and of whom."""
+    """Return each participant's series by name and labels, without sender and participant."""
     who = ("client_id", "participant_id", "jitsi_participant_id", "session_id")
     found: dict[str, dict[tuple[Any, ...], float]] = {}
     for each in samples(service.get("/metrics/participants").body):

@@ -1,7 +1,7 @@
 """
-JMMC pages at two replicas on one Redis: secret and state are shared, and outlive what they must.
+JMMC clients at two replicas on one Redis: both share secret and state, also after a restart.
 
-The Redis is Debian's 7.0: what is written has to work there too.
+The Redis is Debian's 7.0, because the commands must work there, too.
 """
 
 from collections.abc import Iterator
@@ -38,7 +38,7 @@ def page(replicas: tuple[Service, Service], room: str) -> JmmcPage:
 
 
 def samples(page: JmmcPage) -> list[dict[str, float | None]]:
-    """Return the metrics of each sample that history has of *page*."""
+    """Return the metrics of each sample of *page* in history."""
     (session,) = page.service.get(f"/sessions?client_id={page.uid}").json()["sessions"]
     found = page.service.get(f"/sessions/{session['id']}").json()["samples"]
     return [sample["metrics"] for sample in found]
@@ -68,7 +68,7 @@ def test_pushes_that_overtake_each_other_lose_nothing(
     assert [answer.status for answer in answers] == [200] * 11
     assert [answer.json() for answer in answers if "dropped" in answer.json()] == []
     assert len(page.series()) == 11
-    # And history has each of them, also those that were overtaken.
+    # History has each of them, also the overtaken ones.
     eventually(lambda: len(samples(page)) == 12)
     told = [sample.values() for sample in samples(page)]
     assert sum(value is not None for values in told for value in values) == 11
@@ -100,7 +100,7 @@ def test_nothing_in_redis_says_who_a_state_is_of(page: JmmcPage, redis_7: RedisS
 
 
 def test_with_redis_away_it_comes_again_and_then_goes_on(tmp_path: Path, short_path: Path) -> None:
-    """From a start without Redis to one that comes back empty, twice."""
+    """Redis is away at the start, and comes back empty, twice."""
     server = RedisServer(tmp_path)
     with Service(short_path, REDIS_URL=server.url) as service:
         page = JmmcPage(service, "standup")
@@ -114,7 +114,7 @@ def test_with_redis_away_it_comes_again_and_then_goes_on(tmp_path: Path, short_p
             assert page.series() == {"connectionquality": 97}
         assert page.push({"cq": 98}).status == 503
         with server:
-            # The cookie is as good as before, but nothing is known of its session.
+            # The cookie is still valid, but its session is not known any more.
             eventually(lambda: page.push({"cq": 98}).status == 400)
             answer = page.push({"cq": 98})
             assert answer.json()["errors"] == [{"field": "cookie", "reason": "session_unknown"}]
@@ -149,7 +149,7 @@ def test_the_operators_secret_is_not_in_redis(tmp_path: Path, short_path: Path) 
 
 
 def test_what_privacy_takes_away_is_nowhere_in_redis(tmp_path: Path, short_path: Path) -> None:
-    """Each change is screened before it is merged, and merged once: a hash is not hashed again."""
+    """Each change is filtered once, before the merge: a hash is not hashed again."""
     policy = {
         **dict.fromkeys(("roomname", "client_id", "participant_id", "session.id"), "hash"),
         "serverregion": "hash",
@@ -177,7 +177,7 @@ def test_what_privacy_takes_away_is_nowhere_in_redis(tmp_path: Path, short_path:
             assert page.push(m).status == 200
             (name,) = service.series("jitsi_jcmc_connectionquality")
             seen.append(name)
-        # One series, whose labels stay: each text is hashed once, and the same each time.
+        # One series with constant labels: each text is hashed once, always alike.
         assert seen[0] == seen[1] == seen[2]
         assert len(seen[0].partition('serverregion="')[2].partition('"')[0]) == 16
         client = server.client()

@@ -1,4 +1,4 @@
-"""What is known of the sessions of JMMC pages: merged in a real Redis, by its own order."""
+"""The state of JMMC clients' sessions: Redis merges it, in the clients' own order."""
 
 import asyncio
 import random
@@ -66,7 +66,7 @@ async def test_a_session_that_was_never_opened_is_not_known(states: States) -> N
 async def test_pushes_that_come_at_once_lose_nothing(
     states: States, redis_server: EmbeddedStore
 ) -> None:
-    """From two processes, as it were: each has a connection of its own."""
+    """As if from two processes: each has a connection of its own."""
     second = States(redis_server.url, DEFAULT_KEYS)
     await states.open(ID, {})
     merged = await asyncio.gather(
@@ -121,7 +121,7 @@ async def test_a_session_is_kept_for_hours_after_its_last_push(states: States, o
 async def test_the_oldest_go_when_there_are_too_many(
     redis_server: EmbeddedStore, other: Any
 ) -> None:
-    """Two in each of four partitions; these are all of one."""
+    """Two in each of four partitions; these are all in one."""
     states = States(redis_server.url, DEFAULT_KEYS, most=8)
     ids = [f"{number:02x}" * 12 for number in (0, 4, 8)]
     await states.open(ids[0], {1: 0})

@@ -1,4 +1,4 @@
-"""What is said of the call of a page that sends only what has changed."""
+"""The verdict for a client that sends only what has changed."""
 
 from exposition import said
 from harness import Service
@@ -20,7 +20,7 @@ def test_what_was_told_two_pushes_ago_is_no_reason_to_call_it_bad(
     assert state_of(page) == 2
     page.push({"cq": 91})
     assert state_of(page) is None
-    # The series goes on: it is what the page said last.
+    # The series goes on with the last value that the client sent.
     assert page.series()["packetloss_download"] == 20
     page.push({"d": {"pl": 20}})
     assert state_of(page) == 2

@@ -1,7 +1,7 @@
 """
-The wire format of JMMC pages: what of a push is kept, what is dropped and why, what is refused.
+The wire format of JMMC clients: which parts of a push are kept, dropped and why, or refused.
 
-Rows are those of the table in docs/jmmc.md; what is expected is written out.
+The rows are those of the table in docs/jmmc.md; the expected results are written out.
 """
 
 import json
@@ -15,18 +15,18 @@ from otel_jcmc.jmmc.wire import JmmcParser, JmmcPush
 from otel_jcmc.wire.rules import make_rules
 
 OPENING = {"br": "x", "os": "y", "pid": "1a2b3c4d"}
-# Nothing is dropped for being personal.
+# Nothing is dropped as personal.
 ALL = make_rules(dropped=frozenset())
 
 
 def body(m: Any, **changes: Any) -> bytes:
-    """Return a push of *m*; *changes* replace what is beside it, None takes it away."""
+    """Return a push of *m*; *changes* replace the fields beside it, None removes one."""
     push = {"uid": CLIENT_ID, "conf": "standup", "m": m, **changes}
     return json.dumps({key: value for key, value in push.items() if value is not None}).encode()
 
 
 def parsed(m: Any, parser: JmmcParser | None = None, **changes: Any) -> JmmcPush:
-    """Return what is made of a push of *m*."""
+    """Return the result of a push of *m*."""
     return (parser or JmmcParser(ALL)).parse(body(m, **changes))
 
 
@@ -42,7 +42,7 @@ def dropped(push: JmmcPush) -> list[tuple[str, str]]:
     return [(fault.field, fault.reason) for fault in push.dropped]
 
 
-# The table: each field of `m`, where it goes
+# The table: where each field of `m` goes
 
 
 @pytest.mark.parametrize(
@@ -222,9 +222,9 @@ def test_a_push_of_nobody_knows_whom_is_refused(
         (None, "any thing", True),
         ("^[a-z]+[0-9]{3}$", "standup123", True),
         ("^[a-z]+[0-9]{3}$", "standup12", False),
-        # As the original has it, a pattern matches anywhere unless it says otherwise.
+        # As in the original, a pattern matches anywhere unless it says otherwise.
         ("[0-9]{3}", "standup123x", True),
-        # And its `$` is the very end, not one before a line end.
+        # And its `$` is the very end, not before a final line end.
         ("^[a-z]+$", "standup\n", False),
         ("^(?=.*[a-z])(?=(.*[0-9]){3})[a-z0-9]{10,}$", "standup123", True),
     ],
@@ -267,7 +267,7 @@ def test_what_is_no_object_is_refused(raw: bytes, reason: str) -> None:
     assert [fault.reason for fault in refused.value.faults] == [reason]
 
 
-# Who opens a session
+# Which pushes open a session
 
 
 def test_a_push_with_br_opens_a_session() -> None:
@@ -304,7 +304,7 @@ def test_placeholders_may_be_empty() -> None:
     assert parsed({"br": "", "os": "", "pid": "p"}).is_opening
 
 
-# What is told
+# What the answer says
 
 
 def test_what_was_accepted_is_told_with_the_time(monkeypatch: pytest.MonkeyPatch) -> None:

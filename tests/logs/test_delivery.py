@@ -1,4 +1,4 @@
-"""What happens, from the push to the receiver: the service, its exporter, a real sink."""
+"""Events from the push to the receiver: the service, its exporter, a real sink."""
 
 import subprocess
 from collections.abc import Iterator
@@ -15,14 +15,14 @@ from sink_requests import SinkEvent
 from otel_jcmc.store.embedded import EmbeddedStore
 from otel_jcmc.wire.push import TEST_CLIENT
 
-# One call, as each of the tests below looks at it.
+# One call, which each of the tests below examines.
 
 
 @pytest.fixture(scope="module", params=["http/protobuf", "grpc"])
 def call(
     request: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[OtlpSink, Service]]:
-    """Return the sink after a call with an outage, a join that failed and a rating."""
+    """Return the sink after a call with an outage, a failed join and a rating."""
     folder = tmp_path_factory.mktemp("t", numbered=True)
     by_grpc = {
         "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": "grpc",
@@ -51,7 +51,7 @@ def call(
             ):
                 assert service.push(body).status == 200
             eventually(lambda: len(sink.events()) >= 5)
-            # Spans come after them, so whatever was to come has.
+            # Spans come after the events, so all events have come.
             for name in ("ada", "bob"):
                 service.push(leave(name))
             eventually(lambda: len(sink.spans("jitsi.session")) == 3)
@@ -80,7 +80,7 @@ def test_each_thing_is_told_once(call: Call) -> None:
 def test_an_outage_says_when_it_began_and_how_long_it_was(call: Call) -> None:
     began, ended = one(call[0], "outage.began"), one(call[0], "outage.ended")
     assert (began.severity, ended.severity) == ("WARN", "INFO")
-    # As the first push in it has it, 12 s ago; the last one tells of 14 s.
+    # The first push in the outage gives its begin, 12 s ago; the last one gives its length, 14 s.
     assert began.observed_ms - began.at_ms == 12_000
     assert began.attributes["jitsi.session.outage.duration"] == 12
     assert ended.attributes["jitsi.session.outage.duration"] == 14
@@ -179,7 +179,7 @@ def test_events_are_counted(call: Call) -> None:
 def test_logs_alone_are_sent_with_nothing_kept_and_without_trace(
     redis_server: EmbeddedStore, short_path: Path
 ) -> None:
-    """And without an export of participants; who it was can be erased all the same."""
+    """Without an export of participants, too; the events can still be erased."""
     with OtlpSink() as sink:
         settings = {
             "REDIS_URL": redis_server.url,
@@ -229,7 +229,7 @@ def test_another_exporter_is_refused_in_one_line(short_path: Path, word: str) ->
 
 
 def test_a_test_push_is_no_event(short_path: Path) -> None:
-    """As `otel-jcmc doctor` sends it, whatever it says."""
+    """`otel-jcmc doctor` sends such a push, whatever it says."""
     with OtlpSink() as sink:
         settings = environ(sink, OTEL_LOGS_EXPORTER="otlp", METRICS_EXPIRATION="30")
         with Service(short_path, **settings) as service:

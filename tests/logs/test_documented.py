@@ -1,4 +1,4 @@
-"""docs/logs.md has the events that are sent, each as it is sent."""
+"""docs/logs.md has all events, each as it is sent."""
 
 import re
 from pathlib import Path

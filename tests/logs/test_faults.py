@@ -1,4 +1,4 @@
-"""Kills, a receiver that is away, several processes: no event is lost, and twice is the same."""
+"""Kills, a missing receiver, several processes: no event is lost; repeated ones are equal."""
 
 import signal
 import time
@@ -21,7 +21,7 @@ WAITING = "otel_jcmc_events_waiting"
 
 
 def sending(sink: OtlpSink, redis_url: str, **more: str) -> dict[str, str]:
-    """Return what makes a service on *redis_url* send spans and events, with time to stay."""
+    """Return the settings of a service on *redis_url* that sends spans and events; long lives."""
     return environ(sink, REDIS_URL=redis_url, OTEL_LOGS_EXPORTER="otlp", **more) | {
         "METRICS_EXPIRATION": "60"
     }
@@ -41,7 +41,7 @@ def test_who_is_killed_between_the_answer_and_the_removal_has_it_sent_again_the_
         killed: list[int] = []
 
         def kill(_raw: bytes) -> bool:
-            """Take the first request, and kill its sender before it hears of that."""
+            """Take the first request, and kill its sender before the answer."""
             if not killed and (exporter := exporter_of(service)):
                 killed.append(exporter.pid)
                 exporter.kill()
@@ -85,7 +85,7 @@ def test_what_a_killed_service_had_in_redis_is_sent_by_the_next_one(
         eventually(lambda: service.own(WAITING) == 1.0)
         service.stop(signal.SIGKILL)
     with sink, Service(short_path / "b", **settings) as service:
-        # Whoever sees the end: that it was out stands in Redis.
+        # Any process can tell the end, because the begin is in Redis.
         eventually(lambda: sink.events(BEGAN), 25)
         service.push(pushed("ada"))
         time.sleep(1.5)
@@ -96,7 +96,7 @@ def test_what_a_killed_service_had_in_redis_is_sent_by_the_next_one(
         instances = [
             request_.resources()[0]["service.instance.id"] for request_ in sink.log_requests
         ]
-        # Each is of who noticed it, whoever sends.
+        # Each event names the process that noticed it, whichever sends it.
         assert len(set(instances)) == 2
         assert (began.trace_id, began.span_id) == (ended.trace_id, ended.span_id)
 
@@ -115,7 +115,7 @@ def test_a_stop_hands_over_what_was_noticed(redis_server: EmbeddedStore, short_p
 def test_workers_that_take_pushes_in_turns_tell_everything_once(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> None:
-    """Each push by a connection of its own, so by whichever worker the kernel chooses."""
+    """Each push has its own connection, so the kernel chooses the worker."""
     folder = tmp_path_factory.mktemp("w", numbered=True)
     people = [f"p{number}" for number in range(12)]
     with OtlpSink() as sink, RedisServer(folder / "r") as server:
@@ -124,7 +124,7 @@ def test_workers_that_take_pushes_in_turns_tell_everything_once(
             for out_ms in (0, 9000, 12_000, 0):
                 for name in people:
                     assert service.push(pushed(name, out_ms)).status == 200
-                # Each of the workers learns who is out.
+                # Each worker learns who is in an outage.
                 time.sleep(2.2)
             for _ in range(3):
                 for name in people:
@@ -139,7 +139,7 @@ def test_workers_that_take_pushes_in_turns_tell_everything_once(
         assert sorted(whose(sink, name)) == sorted(people)
     durations = [each.attributes["jitsi.session.outage.duration"] for each in sink.events(ENDED)]
     assert durations == [12] * len(people)
-    # One service, whichever of its processes noticed it.
+    # The service is one, whichever of its processes noticed it.
     assert len({each.resources()[0]["service.instance.id"] for each in sink.log_requests}) == 1
 
 
@@ -213,13 +213,13 @@ def test_one_event_that_is_never_taken_goes_and_the_others_are_taken(
 def test_what_stands_out_is_told_by_the_services_own_looks(
     redis_server: EmbeddedStore, short_path: Path
 ) -> None:
-    """A room in which all are bad, until somebody has looked: ten seconds."""
+    """A completely bad conference, until a look has seen it: ten seconds."""
     with (
         OtlpSink() as sink,
         Service(short_path / "a", **sending(sink, redis_server.url)) as service,
     ):
         for name in ("ada", "bob", "eve", "joe"):
-            # Its state holds until the look.
+            # Its state lasts until the look.
             session = {"id": f"session-of-{name}", "interval_ms": 20_000}
             body = pushed(name, 9000, conference="bad-room", session=session)
             assert service.push(body).status == 200

@@ -1,4 +1,4 @@
-"""logs/onsets.py: what begins and ends to stand out is told once each, whoever dies in between."""
+"""logs/onsets.py: each begin and end of standing out is told once, whichever replica dies."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -30,7 +30,7 @@ KEEP_MS = 86_400_000
 
 
 class Journal:
-    """Somebody who looks, and somebody who tells of it."""
+    """A process that looks, and a process that tells of it."""
 
     def __init__(self, server: EmbeddedStore) -> None:
         self.client = redis.Redis.from_url(server.url)
@@ -48,7 +48,7 @@ class Journal:
         assert await self._looked.write("one", Look(now_ms, entries), over)
 
     def told(self) -> list[SinkEvent]:
-        """Return the events that wait, and take them away."""
+        """Return the waiting events, and remove them."""
         items: Any = self.client.lrange("jcmc:{00}:events", 0, -1)
         self.client.delete("jcmc:{00}:events")
         return [SinkEvent.of(noted_of(item).record) for item in items]
@@ -84,7 +84,7 @@ async def test_it_begins_when_it_is_found_and_ends_when_it_was_seen_last(
         (ended,) = of.told()
     assert (began.name, began.severity) == (BEGAN, "WARN")
     assert (ended.name, ended.severity) == (ENDED, "INFO")
-    # Of a clock of the test's own, told by how long ago it was.
+    # A clock of the test; the events give its ages.
     assert abs(ended.at_ms - began.at_ms - 10_000) < 500
     assert began.attributes == {
         "log.record.uid": began.uid,
@@ -110,7 +110,7 @@ async def test_nothing_is_new_of_the_same_look(each_server: EmbeddedStore) -> No
 async def test_what_nobody_told_meanwhile_is_told_by_who_comes_later(
     each_server: EmbeddedStore,
 ) -> None:
-    """No exporter ran for some looks, and for one in which nobody looked either."""
+    """No exporter ran during some looks, and during one missing look."""
     async with looking(each_server) as of:
         await of.look(0)
         await of.onsets.tell()

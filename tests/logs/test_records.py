@@ -1,4 +1,4 @@
-"""An event that waits as a record: the same each time, and of nobody else's version worse."""
+"""An event that waits as a record: always the same, and good even from a later version."""
 
 import pytest
 from sink_requests import SinkEvent

@@ -1,4 +1,4 @@
-"""Where events go and how: what settings say of them, of everything, of metrics alone."""
+"""Where and how events are sent: settings for logs, for all signals, for metrics only."""
 
 from typing import Any
 
@@ -27,7 +27,7 @@ ITEMS = [
 
 
 def given(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
-    """Return the settings of an environment; names without what all of them begin with."""
+    """Return the settings of an environment; names without their common beginning."""
     for name, text in variables.items():
         monkeypatch.setenv(OTLP + name, text)
     return Settings()
@@ -117,7 +117,7 @@ def test_headers_and_endpoint_of_logs_are_the_environments(
         assert as_records(sender)(ITEMS).answer is Outcome.TAKEN
         (request,) = sink.log_requests
     assert request.headers["x-tenant"] == "logs"
-    # One resource of each who noticed some, in one request.
+    # In one request, one resource for each process that noticed some.
     told = [
         (resource["service.instance.id"], [each.uid[-1] for each in _events(of)])
         for resource, of in zip(request.resources(), request.message.resource_logs, strict=True)

@@ -1,4 +1,4 @@
-"""A running service counts the histograms of the fleet: which pushes, and where they are shown."""
+"""A running service counts the histograms of the fleet: which pushes count, and where."""
 
 from collections.abc import Iterator
 from typing import Any

@@ -1,4 +1,4 @@
-"""metrics/own.py: what several processes have counted is shown as if one had counted it all."""
+"""metrics/own.py: the counts of several processes look as if one process had counted all."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -25,7 +25,7 @@ from otel_jcmc.server.connections import ConnectionLimits, Connections, Cut
 from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.session import Session
 
-# What tells how many processes there are.
+# Series that tell the number of processes.
 OF_PROCESSES = re.compile(r"^otel_jcmc_(workers|process_starts_total)\b.*\n", re.MULTILINE)
 
 
@@ -41,7 +41,7 @@ class History:
 
 
 class Process:
-    """One process of the service: what it counts with, and how it shows that."""
+    """One process of the service: its counters, and what a scrape of it shows."""
 
     def __init__(
         self,
@@ -71,13 +71,13 @@ class Process:
         self.telemetry.store_up = True
 
     def text(self, *, openmetrics: bool = False) -> str:
-        """Return what a scrape shows of it."""
+        """Return a scrape of this process."""
         own = self.telemetry.instruments.exposition(openmetrics=openmetrics)
         pieces = render([], own, self.telemetry.fleet(), is_openmetrics=openmetrics)
         return b"".join(pieces).decode()
 
     def value(self, series: str) -> float | None:
-        """Return what a scrape shows of one *series*; None: nothing."""
+        """Return the value of one *series* in a scrape; None: absent."""
         found = re.findall(rf"^{re.escape(series)} (\S+)$", self.text(), re.MULTILINE)
         return float(found[0]) if found else None
 
@@ -136,7 +136,7 @@ def count_shown(of: Process) -> None:
 
 
 def lines(text: str) -> list[str]:
-    """Return the lines of *text*, but for what tells of processes; families are whole."""
+    """Return the lines of *text*, except those about processes; families are complete."""
     families = re.split(r"(?m)^(?=# HELP )", OF_PROCESSES.sub("", text))
     return sorted("".join(sorted(family.splitlines(keepends=True))) for family in families)
 
@@ -165,12 +165,12 @@ def test_a_scrape_of_three_processes_is_that_of_one_which_counted_all(*, openmet
     assert reader.value('otel_jcmc_process_starts_total{process="worker"}') == 2
     assert reader.value('otel_jcmc_process_starts_total{process="reader"}') == 1
     assert alone.value("otel_jcmc_workers") == 1
-    # Nothing is added to what was read.
+    # Reading adds nothing.
     assert reader.text(openmetrics=openmetrics) == found
 
 
 def test_a_successor_counts_on() -> None:
-    """Nobody sees a counter that goes backwards, and gauges are those of who is there."""
+    """No counter goes backwards, and gauges are those of the present processes."""
     places = Places(2)
     reader = Process(READER, places.others(1))
 
@@ -292,7 +292,7 @@ def sink() -> Iterator[OtlpSink]:
 
 
 def test_otlp_tells_the_sum_since_the_first_began(sink: OtlpSink) -> None:
-    """What begins anew with a higher value would count twice for a receiver that looks at when."""
+    """A new start with a higher value would count twice at a receiver that looks at start times."""
     places = Places(2)
     before = time_ns()
     first = Process()

@@ -1,4 +1,4 @@
-"""The catalogue's rows as gauges: which labels a series has, its value, and what becomes one."""
+"""The catalogue's rows as gauges: the labels and values of series, and what makes a series."""
 
 from typing import Any
 
@@ -56,7 +56,7 @@ def participant(
 
 
 def observed(naming: Naming, *participants: Participant) -> dict[str, Points]:
-    """Return name -> (labels, value) of what a collection of *participants* observes."""
+    """Return name -> (labels, value) of a collection of *participants*."""
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
     with bound(snapshot_of(*participants)):
@@ -70,7 +70,7 @@ def observed(naming: Naming, *participants: Participant) -> dict[str, Points]:
 
 
 def otel(**extra: str) -> dict[str, str]:
-    """Return the common labels of the `otel` naming, and *extra*, dots written as `__`."""
+    """Return the common labels of the `otel` naming, and *extra*, with dots written as `__`."""
     return {
         "jitsi.conference.name": "standup",
         "jitsi.participant.id": "1a2b3c4d",
@@ -103,7 +103,7 @@ def test_the_jcmc_naming_has_these_gauges_without_units() -> None:
 
 
 def test_the_otel_naming_has_these_gauges_and_units() -> None:
-    """Prometheus names have the unit at their end, so they say which it must be."""
+    """Prometheus names end with the unit, so they tell which unit it must be."""
     ends = {"s": "_seconds", "bit/s": "_bit_per_second", "{frame}/s": "_per_second"}
     gauges = {each.name: each.unit for each in instruments(Naming.OTEL)}
     assert gauges["jitsi.client.connection.quality"] == "{score}"
@@ -233,7 +233,7 @@ def test_a_percentage_becomes_the_nearest_ratio(percent: int) -> None:
 
 
 def test_quality_and_info_are_described_in_the_jcmc_naming() -> None:
-    """As the original does it; the name of a person is on the quality alone."""
+    """As the original does; the display name is only on the quality."""
     found = observed(Naming.JCMC, participant(DESCRIBED, connectionquality=90, bitrate_upload=7))
     labels = {
         **JCMC,
@@ -350,7 +350,7 @@ def test_a_network_is_named_in_each_namings_words(sent: str, told: str) -> None:
     assert ours[0]["network.connection.type"] == told
 
 
-# What becomes one
+# Participants that become one
 
 
 @pytest.mark.parametrize("values", [(41, 80), (80, 41), (80, 0, 41)])
@@ -363,7 +363,7 @@ def test_transports_with_the_same_labels_become_the_slowest(values: tuple[int, .
 
 @pytest.mark.parametrize("naming", Naming)
 def test_a_transport_without_a_round_trip_has_no_series(naming: Naming) -> None:
-    """And none that it shares with one that has."""
+    """Nor does it share one with a transport that has a round trip."""
     one = participant(transport_rtt=[[None, {PROTOCOL.id: "udp"}]])
     several = participant(
         transport_rtt=[[None, {PROTOCOL.id: "udp"}], [41, {PROTOCOL.id: "udp"}], [None, {}]],
@@ -404,7 +404,7 @@ def test_what_limits_the_sent_video_is_one_gauge_in_the_otel_naming() -> None:
 
 
 def test_codecs_are_labels_of_the_info_gauge_alone() -> None:
-    """Else a camera that is switched off would end one series of the quality and begin another."""
+    """Otherwise a camera that is switched off would end one series of quality and begin another."""
     codecs = {AUDIO_CODEC.id: "opus", VIDEO_CODEC.id: "AV1"}
     theirs = observed(Naming.JCMC, participant(codecs, connectionquality=90))
     assert theirs["jitsi_jcmc_connectionquality"] == [(JCMC, 90)]
@@ -416,7 +416,7 @@ def test_codecs_are_labels_of_the_info_gauge_alone() -> None:
 
 
 def twins() -> tuple[Participant, Participant]:
-    """Return two clients that say the same session id, and differ in all the rest."""
+    """Return two clients with the same session id and different other values."""
     first: dict[str, Any] = {
         "connectionquality": 90,
         "bandwidth_upload": 5,
@@ -439,7 +439,7 @@ def twins() -> tuple[Participant, Participant]:
 
 
 def test_participants_that_look_the_same_become_one_with_the_worst_of_both() -> None:
-    """A session id can be forged, and a series that is there twice would cost the whole scrape."""
+    """A session id can be forged, and a duplicate series would break the whole scrape."""
     found = observed(Naming.OTEL, *twins())
     del found["jitsi.client.info"]
     assert found == {
@@ -453,7 +453,7 @@ def test_participants_that_look_the_same_become_one_with_the_worst_of_both() -> 
 
 
 def test_participants_that_look_the_same_have_one_info_series() -> None:
-    """Two would make every query that joins on it fail, for everyone."""
+    """Two would break every query that joins on it, for everybody."""
     assert len(observed(Naming.OTEL, *twins())["jitsi.client.info"]) == 1
 
 
@@ -489,7 +489,7 @@ def test_a_field_that_this_version_does_not_know_is_skipped() -> None:
 
 @pytest.mark.parametrize("naming", Naming)
 def test_a_participants_series_share_their_labels(naming: Naming) -> None:
-    """An exporter keeps what it makes of a label set for as long as a collection runs."""
+    """For each label set, an exporter keeps its text as long as a collection runs."""
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
     with bound(snapshot_of(participant(bitrate_upload=7, bandwidth_upload=8))):

@@ -1,7 +1,7 @@
 """
-What a page pushes, and what Prometheus then sees: pairs of files in golden/, compared exactly.
+What a client pushes, and what Prometheus then reads: pairs of files in golden/, compared exactly.
 
-golden/README.md says how to write them anew after a change that is meant.
+golden/README.md says how to write them again after a wanted change.
 """
 
 import json
@@ -29,7 +29,7 @@ def naming(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def empty_service(naming: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service of each naming, which is empty before each case."""
+    """Return a service of each naming, empty before each case."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, JCMC_NAMING=naming) as running:
         yield running
@@ -37,7 +37,7 @@ def empty_service(naming: str, tmp_path_factory: pytest.TempPathFactory) -> Iter
 
 def of_participants(service: Service) -> str:
     """Scrape, and return the participants' families."""
-    # Not splitlines: the text of a label may hold what else ends a line.
+    # Not splitlines: the text of a label may contain other line separators.
     lines = service.get("/metrics/participants").body.split("\n")
     return "".join(f"{line}\n" for line in lines if re.match("(# (HELP|TYPE) )?jitsi_", line))
 
@@ -69,7 +69,7 @@ def test_every_case_is_there_in_both_namings() -> None:
 
 
 def test_the_cases_hold_every_metric_of_both_namings() -> None:
-    """A new metric must be pushed by one of them."""
+    """Some case must push each new metric."""
     names = {
         sample.name
         for path in GOLDEN.glob("*.prom")

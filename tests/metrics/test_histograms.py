@@ -1,4 +1,4 @@
-"""metrics/histograms.py: what is counted of a push, and what scrapes show of it."""
+"""metrics/histograms.py: what a push adds, and what a scrape shows."""
 
 import json
 import sys
@@ -29,7 +29,7 @@ GOOD_SOUND = {"audio_concealed": 0, "round_trip_time": 20, "audio_buffer_time": 
 
 @pytest.fixture
 def often_switched() -> Iterator[None]:
-    """Let threads take turns as often as they can."""
+    """Let threads switch as often as possible."""
     before = sys.getswitchinterval()
     sys.setswitchinterval(1e-6)
     yield
@@ -63,7 +63,7 @@ def text_of(histograms: Histograms, *, is_openmetrics: bool = False) -> str:
 
 
 def found(histograms: Histograms) -> dict[tuple[str, str], Distribution]:
-    """Return what was counted, by the name behind `fleet_` and the region."""
+    """Return the counts, by the name after `fleet_` and the region."""
     return {
         (family.name.partition("fleet_")[2], each.labels.get("region", "")): each
         for family in histograms.collect()
@@ -85,7 +85,7 @@ A_FEW = (
 
 @pytest.mark.parametrize("naming", Naming)
 def test_a_few_pushes_are_scraped_like_this(naming: Naming) -> None:
-    """Four of one region, one of another, and one of which no page has told it."""
+    """Four of one region, one of another, and one without a region."""
     histograms = counted(
         *(report(each) for each in A_FEW),
         report({"packetloss_download": 0}, "us-east"),
@@ -142,7 +142,7 @@ def test_of_an_outage_the_longer_way_that_is_known_counts(
 
 
 def test_a_value_on_a_bound_is_in_its_bucket_and_one_above_is_not() -> None:
-    """So that what is over a threshold is what its bucket does not hold."""
+    """So everything beyond a threshold is outside the bucket of that bound."""
     five = found(counted(*(report({"packetloss_upload": each}) for each in (5, 5.1))))
     loss = five["packetloss_upload", "eu-west"]
     place = loss.bounds.index(5)
@@ -158,7 +158,7 @@ def test_the_operators_thresholds_and_half_of_them_are_bounds() -> None:
 
 
 def test_the_originals_page_cannot_tell_loss_up() -> None:
-    """It always says 0; with a session it is our client, which knows."""
+    """It always says 0; with a session it is our client, which knows the loss."""
     told: dict[str, Any] = {"packetloss_upload": 0, "packetloss_download": 2}
     told |= {"bitrate_download": 800, "transport_rtt": [41, 70]}
     histograms = counted(report(told, is_original=True))
@@ -183,13 +183,13 @@ def test_where_nothing_arrives_the_originals_page_cannot_tell_anything(bitrate: 
 
 
 def test_our_clients_round_trip_is_not_that_of_a_transport() -> None:
-    """The library holds the last one; that of the interval is absent where none was answered."""
+    """The library keeps the last one; that of the interval is absent if no check was answered."""
     held = report({"round_trip_time": None, "transport_rtt": [41]})
     assert counted(held).collect() == []
 
 
 def test_of_changes_alone_only_what_has_come_counts() -> None:
-    """What the report has of earlier pushes was counted then."""
+    """Repeated values of earlier pushes were already counted."""
     merged = report({"packetloss_upload": 4, "packetloss_download": 1, "round_trip_time": 50})
     merged.sent = [None] * LAST_METRIC_ID
     merged.sent[10] = 1
@@ -235,7 +235,7 @@ def test_without_a_limit_each_region_is_counted_apart() -> None:
 
 
 def test_a_day_of_pushes_adds_up() -> None:
-    """8,640 pushes, one each 10 s; of each hundred 3 lose 6 %, and two are of an outage."""
+    """8,640 pushes, one each 10 s; of each hundred, 3 lose 6 %, and two are from an outage."""
     calm = report({"packetloss_download": 0, "round_trip_time": 50, "outage_down": 0})
     lossy = report({"packetloss_download": 6, "round_trip_time": 500, "outage_down": 0})
     silent = report({"outage_down": 12_000})
@@ -244,7 +244,7 @@ def test_a_day_of_pushes_adds_up() -> None:
         within = number % 96
         histograms.count(silent if within < 2 else lossy if within < 5 else calm)
     now = found(histograms)
-    # 90 times 96 pushes: 180 silent, 270 lossy, 8,190 calm.
+    # 90 times 96 pushes: 180 silent, 270 with loss, 8,190 good.
     loss = now["packetloss_download", "eu-west"]
     assert loss.counts == [8190, 0, 0, 0, 0, 0, 270, 0, 0, 0]
     assert loss.total == 1620
@@ -267,7 +267,7 @@ def test_two_collections_are_cumulative_and_the_first_stays_as_it_was() -> None:
 
 
 def test_a_collection_meanwhile_tears_no_bucket(often_switched: None) -> None:  # noqa: ARG001
-    """Count, the last bucket and the sum agree, also while new regions come."""
+    """Count, last bucket and sum agree, also while new regions come."""
     histograms = Histograms(most_regions=0)
     push = report({"packetloss_upload": 8})
     seen: list[list[Distribution]] = []

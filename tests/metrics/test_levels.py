@@ -1,4 +1,4 @@
-"""metrics/levels.py: what is told of conferences, bridges, regions, the fleet, what stands out."""
+"""metrics/levels.py: series of conferences, bridges, regions, the fleet and what stands out."""
 
 import pytest
 from people import judged, observed_by, snapshot_of
@@ -21,7 +21,7 @@ def told(
     bounds: Bounds = Bounds(),  # noqa: B008  # it is never changed
     *levels: Level,
 ) -> Told:
-    """Return, by name, the values of *levels* (all of them if none is named) by their labels."""
+    """Return the values of *levels* (default: all) by name and labels."""
     gauges = Gauges(naming, "jitsi_jcmc_", levels or tuple(Level), bounds)
     found = gauges.collect(snapshot, participants=False)
     assert not any(gauges.errors.values())
@@ -145,7 +145,7 @@ def test_what_is_beyond_a_bound_is_other_and_nobody_is_lost() -> None:
     people.append(judged("room-0", "ill", State.BAD, DOWNLINK.id, "jvb-0", "r0"))
     found = told(snapshot_of(*people), Naming.JCMC, Bounds(2, 2, 2))
     rooms = found["jitsi_jcmc_conference_participants_state"]
-    # The worst one, then the largest.
+    # The worst first, then the largest.
     assert {key[0] for key in rooms} == {"room-0", "room-5", "other"}
     assert sum(rooms.values()) == 22
     bridges = found["jitsi_jcmc_bridge_participants_state"]

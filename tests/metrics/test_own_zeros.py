@@ -1,4 +1,4 @@
-"""metrics/own.py: what counts a closed list begins at 0, so the first increase shows as one."""
+"""metrics/own.py: counters with a closed list begin at 0, so the first increase is visible."""
 
 import re
 from pathlib import Path
@@ -8,7 +8,7 @@ from otlp_sink import OtlpSink
 
 from otel_jcmc.catalogue.reasons import DROPS, FAILURES, LATE, REFUSALS, Reason
 
-# Each counter of a closed list, and how many series it has before anything was counted.
+# Each counter with a closed list, and its number of series before the first count.
 ALWAYS = {
     # 1 accepted, 2 accepted though late, 27 refused, 4 failed.
     "otel_jcmc_pushes_total": 35,
@@ -30,9 +30,9 @@ WITH_OTLP = ALWAYS | {
     # Accepted, two refused, four failed.
     "otel_jcmc_push_tokens_total": 7,
 }
-# It begins with the start of the process that tells.
+# It begins with the start of the process that tells it.
 STARTS = "otel_jcmc_process_starts_total"
-# A zero for each gauge; these are but some.
+# A zero for each gauge; these are only some of them.
 GAUGES = ("jitsi_jcmc_packetloss_download", "jitsi_jcmc_standing_out", "jitsi_jcmc_info")
 
 
@@ -76,7 +76,7 @@ def test_what_only_some_deployments_have_begins_with_zeros_there(short_path: Pat
 
 
 def test_the_first_refusal_is_an_increase(service: Service) -> None:
-    """Prometheus sees no increase in a series that begins at 1."""
+    """Prometheus sees no increase in a series that begins with 1."""
     series = 'otel_jcmc_pushes_total{outcome="refused",reason="not_json"}'
     before = service.own(series)
     assert service.push("{").status == 400

@@ -1,4 +1,4 @@
-"""metrics/places.py: what a process publishes is whole, whenever it is read or killed."""
+"""metrics/places.py: the figures of a process are complete whenever it is read or killed."""
 
 import asyncio
 import logging
@@ -18,7 +18,7 @@ REGIONS = 40
 
 
 def figures(number: int, regions: int = REGIONS) -> Figures:
-    """Return figures in which everything is *number*."""
+    """Return figures in which every value is *number*."""
     counters: dict[str, dict[str | tuple[str, str], int]] = {
         "pushes": {("accepted", ""): number, ("refused", "not_json"): number},
         "looks": {"ok": number},
@@ -28,7 +28,7 @@ def figures(number: int, regions: int = REGIONS) -> Figures:
 
 
 def number_of(read: Figures | None) -> int:
-    """Return the number that is everywhere in what was *read*; 0: nothing was published."""
+    """Return the number that is everywhere in *read*; 0: nothing was published."""
     if read is None:
         return 0
     assert read == figures(read.since_unix_nano)
@@ -36,7 +36,7 @@ def number_of(read: Figures | None) -> int:
 
 
 def large(number: int) -> Figures:
-    """Return figures that take a while to write: *number* from the first byte to the last."""
+    """Return large figures, slow to write, with *number* from the first to the last byte."""
     return Figures(number, {f"{number:08d}" * 30_000: {}}, {}, {"loss": {"": [number]}})
 
 
@@ -49,7 +49,7 @@ def number_of_large(read: Figures | None) -> int:
 
 
 class Clock:
-    """A clock that is set."""
+    """A clock that a test sets."""
 
     now = 100.0
 
@@ -72,7 +72,7 @@ def test_what_one_process_publishes_others_read() -> None:
 
 
 def test_a_writer_killed_at_any_instant_leaves_its_last_figures_whole() -> None:
-    """Each successor goes on from what the one before has published, and nothing of it is lost."""
+    """Each successor continues from what the one before has published, without a loss."""
     place = Places(1)[0]
     done = mmap.mmap(-1, 8)
     instants = random.Random(4)
@@ -104,9 +104,9 @@ def test_a_write_that_ends_anywhere_leaves_the_old_or_the_new(
     is_same: bool,  # noqa: FBT001  # a parameter of pytest's
 ) -> None:
     """
-    Bytes may reach the memory from the first on or, by another processor, from the last on.
+    The bytes of a write may arrive from the first on or, seen by another CPU, from the last.
 
-    Where nothing new is counted the sequence number alone is new.
+    If nothing new was counted, only the sequence number is new.
     """
     place = Places(1, 4096)[0]
     memory = place._memory
@@ -124,7 +124,7 @@ def test_a_write_that_ends_anywhere_leaves_the_old_or_the_new(
     for end in range(changed[0], changed[-1] + 2):
         for torn in (new[:end] + old[end:], old[:end] + new[end:]):
             memory[:] = torn
-            # Another reader: it remembers nothing.
+            # Another reader, without memory.
             place._read = None
             read = place._read_newest()
             assert read is not None

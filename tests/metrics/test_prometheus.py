@@ -1,7 +1,7 @@
 """
-The exposition: both formats, whole families, escaped text; and the names of our own metrics.
+The exposition: both formats, complete families, escaped text, and the names of our own metrics.
 
-Read back by Prometheus' own client library and by promtool.
+Prometheus' own client library and promtool read it back.
 """
 
 import gzip
@@ -53,20 +53,20 @@ OWN = {
 
 
 def read_openmetrics(text: str) -> list[Any]:
-    """Return the families of *text* by the strict parser of OpenMetrics."""
+    """Return the families of *text*, read by the strict parser of OpenMetrics."""
     families: Any = openmetrics.text_string_to_metric_families
     return list(families(text))
 
 
 def scrape(service: Service, accept: str = "") -> Answer:
-    """Scrape for the second time at least, so that what counts scrapes is there."""
+    """Scrape at least twice, so that the counts of scrapes are there."""
     service.get("/metrics")
     return service.get("/metrics", headers={"accept": accept})
 
 
 @pytest.fixture(scope="module", params=["jcmc", "otel"])
 def with_data(request: pytest.FixtureRequest) -> Service:
-    """Return a service, in each naming, that has seen all that it counts."""
+    """Return a service, in each naming, that has counted everything it can count."""
     shared = "shared_service" if request.param == "jcmc" else "shared_otel_service"
     service = request.getfixturevalue(shared)
     assert isinstance(service, Service)
@@ -80,7 +80,7 @@ def with_data(request: pytest.FixtureRequest) -> Service:
 
 @pytest.fixture(params=["", PROMETHEUS_2], ids=["text", "openmetrics"])
 def exposition(request: pytest.FixtureRequest, with_data: Service) -> str:
-    """Return an answer to a scrape, in each naming and each format."""
+    """Return the answer to a scrape, in each naming and each format."""
     return scrape(with_data, request.param).body
 
 
@@ -100,7 +100,7 @@ def exposition(request: pytest.FixtureRequest, with_data: Service) -> str:
         ("application/openmetrics-text; version=1.0.0; charset=utf-8", OPENMETRICS),
         (PROMETHEUS_2, OPENMETRICS),
         (PROMETHEUS_3, OPENMETRICS),
-        # A weight of none is a no.
+        # A weight of 0 means no.
         ("application/openmetrics-text;q=0", TEXT),
         ("application/openmetrics-text; version=1.0.0; q=0.000, */*", TEXT),
         ("application/openmetrics-text;q=0.2,text/plain;q=0.8", TEXT),
@@ -108,7 +108,7 @@ def exposition(request: pytest.FixtureRequest, with_data: Service) -> str:
         ("text/plain, application/openmetrics-text", OPENMETRICS),
         ("application/openmetrics-text;q=2", TEXT),
         ("application/openmetrics-text;q=nan", TEXT),
-        # Another version is not what we write.
+        # We do not write another version.
         ("application/openmetrics-text;version=2.0.0", TEXT),
         ("application/openmetrics-text;version=abc", TEXT),
         (
@@ -259,7 +259,7 @@ def test_promtool_is_content_with_opentelemetrys_names(shared_otel_service: Serv
 
 def test_every_name_of_opentelemetrys_naming_is_there(shared_otel_service: Service) -> None:
     shared_otel_service.push(push_body("four", "exposed"))
-    # Others may still be live who pushed more than the original's page.
+    # Other participants, which pushed more than the original's client, may still be live.
     names = {
         sample.name
         for sample in samples(scrape(shared_otel_service).body)
@@ -417,7 +417,7 @@ def test_our_own_metrics_come_first_and_the_end_mark_last() -> None:
 
 
 def test_label_sets_that_are_equal_and_not_shared_are_written_alike() -> None:
-    """The text of a label set is kept by its identity: a new one must never get an old text."""
+    """The text of a label set is kept by its identity: a new set must never get an old text."""
     observations = [Observation(n, {"n": str(n)}) for n in range(1000)]
     found = samples(text_of([collected(*observations)]))
     assert [(each.labels["n"], each.value) for each in found] == [

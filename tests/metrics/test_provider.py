@@ -1,6 +1,4 @@
-"""
-The provider without memory, beside the stock one: the same points, and none of who has left.
-"""
+"""The provider without memory, beside the stock one: same points, none of past participants."""
 
 import json
 import logging
@@ -33,7 +31,7 @@ PARSER = PushParser()
 
 
 def someone(participant_id: str, **metrics: Any) -> bytes:
-    """Return the stored value of a participant who pushed *metrics*."""
+    """Return the stored value of a participant that pushed *metrics*."""
     push = {
         "default_labels": {
             "client_id": "3fa85f64-5717-4562-b3fc-2c963f66afa6",
@@ -47,7 +45,7 @@ def someone(participant_id: str, **metrics: Any) -> bytes:
 
 
 def everyone() -> Snapshot:
-    """Return a snapshot of four who differ in what they know."""
+    """Return a snapshot of four participants with different known values."""
     full: dict[str, Any] = {
         row.field: {"value": min(row.id, row.maximum)} for row in PUSHED if not row.is_list
     }
@@ -69,7 +67,7 @@ def everyone() -> Snapshot:
 
 
 def of_ours(provider: GaugeProvider) -> Points:
-    """Return what a collection of ours observed; a gauge without points is left out."""
+    """Return the observations of our own provider; a gauge without points is left out."""
     return {
         (gauge.name, gauge.unit, gauge.description): sorted(
             (tuple(sorted((each.attributes or {}).items())), each.value)
@@ -81,7 +79,7 @@ def of_ours(provider: GaugeProvider) -> Points:
 
 
 def of_stock(reader: InMemoryMetricReader) -> Points:
-    """Return what a collection of the stock SDK has."""
+    """Return the observations of the stock SDK."""
     data = reader.get_metrics_data()
     assert data is not None
     found: Points = {}
@@ -117,12 +115,12 @@ def test_the_same_gauges_give_the_same_points_on_the_stock_provider(naming: Nami
         theirs, found = of_stock(reader), of_ours(ours)
     stock.shutdown()
     assert found == theirs
-    # Each metric of one, a second transport, two of two others; and four times who they are.
+    # Each metric of one, a second transport, two values of two others; and four info series.
     assert sum(map(len, found.values())) == len(PUSHED) + 1 + 2 + 2 + 4
 
 
 def test_who_has_left_is_gone_from_the_next_collection_of_ours_alone() -> None:
-    """The stock SDK still has a point for them: the reason for a provider of our own."""
+    """The stock SDK still has a point for them, which is why we have our own provider."""
     reader = InMemoryMetricReader()
     stock, ours = MeterProvider([reader], shutdown_on_exit=False), GaugeProvider()
     for provider in (stock, ours):
@@ -214,7 +212,7 @@ def test_a_broken_gauge_is_seen_by_who_scrapes() -> None:
     assert 'otel_jcmc_callback_errors_total{gauge="broken"} 1.0' in text
 
 
-# Declaring
+# Declarations
 
 
 def test_a_name_that_is_declared_with_another_unit_fails_at_once(meter: Meter) -> None:
@@ -274,13 +272,13 @@ def test_other_instruments_go_nowhere_without_another_provider(meter: Meter) -> 
     meter.create_histogram("h").record(4)
 
 
-# Collections at once
+# Simultaneous collections
 
 
 def test_two_collections_at_once_have_a_snapshot_each(
     provider: GaugeProvider, meter: Meter
 ) -> None:
-    """Each callback waits until the other collection is inside it too."""
+    """Each callback waits until the other collection is in it, too."""
     both = threading.Barrier(2, timeout=10)
 
     def observe(_: CallbackOptions) -> Iterable[Observation]:
@@ -319,11 +317,11 @@ def test_a_snapshot_ends_with_a_collection_that_fails() -> None:
     assert not current().stays
 
 
-# Whose process it is
+# The owner of the process
 
 
 def test_no_global_of_the_process_is_touched(short_path: Path) -> None:
-    """Not by a whole life with a scrape in it: the application may be somebody's guest."""
+    """Not in a whole life with a scrape: the application may be mounted in another one."""
     script = """
 import asyncio, logging, sys
 import opentelemetry.metrics._internal as metrics, opentelemetry.trace as trace

@@ -1,4 +1,4 @@
-"""Snapshots of shares: what is kept of them for the next time."""
+"""Snapshots of shares: what is kept of them for the next read."""
 
 import pytest
 from people import apart

@@ -1,4 +1,4 @@
-"""metrics/seen.py: what the verdict needs to know of somebody, from what Redis holds."""
+"""metrics/seen.py: what the verdict needs of a participant, from the contents of Redis."""
 
 from typing import Any
 
@@ -20,7 +20,7 @@ TO_PEER, TO_BRIDGE = {13: [[20, {85: "true"}]]}, {13: [[20, {85: "false"}]]}
 
 
 def seen(*told: dict[int, Any]) -> Any:
-    """Return what is known of somebody of whom this is *told*."""
+    """Return what is known of a participant with these values."""
     all_: dict[int, Any] = dict(WHO)
     for each in told:
         all_ |= each
@@ -43,12 +43,12 @@ def test_everything_that_others_may_share_is_read() -> None:
         ([TO_PEER, OURS], True),
         ([TO_BRIDGE, OURS], False),
         ([TO_BRIDGE, BRIDGE, OURS], False),
-        # An outage: no path is known, and what it was is as before.
+        # An outage: no path is known, and the last one counts.
         ([OURS, BRIDGE], False),
         ([OURS, DIRECT], True),
         ([OURS], False),
         ([TO_BRIDGE, OURS, DIRECT], False),
-        # A page that never tells can have been by a bridge.
+        # A client that never tells it may have used a bridge.
         ([ORIGINAL], False),
         ([{13: [[20, {}]]}, ORIGINAL], False),
     ],

@@ -1,4 +1,4 @@
-"""metrics/snapshot.py: what is taken over, and that no verdict outlives its push by much."""
+"""metrics/snapshot.py: what is reused, and that no verdict lives much longer than its push."""
 
 from typing import Any
 
@@ -17,7 +17,7 @@ NOW_US = 1_700_000_000_000_000
 
 
 def state_of(covers_ms: int | None, left_ms: int, expiration_ms: int = 30_000) -> float | None:
-    """Return the state that is told of somebody who was well, and expires in *left_ms*."""
+    """Return the state of a participant that was good, and expires in *left_ms*."""
     told = told_by(judged("standup", "ada", State.GOOD)) | {COVERS_ID: covers_ms, CAUSE_ID: 2}
     value = stored_value({id_: each for id_, each in told.items() if each is not None})
     building = Building({}, expiration_ms)
@@ -35,7 +35,7 @@ def state_of(covers_ms: int | None, left_ms: int, expiration_ms: int = 30_000) -
         (2_000, 30_000, 0, State.GOOD),
         (2_000, 30_000, 4_000, State.GOOD),
         (2_000, 30_000, 4_001, None),
-        # It lives for three of its intervals, since that is longer.
+        # It lives for three of its intervals, because that is longer.
         (15_000, 30_000, 30_000, State.GOOD),
         (15_000, 30_000, 30_001, None),
         (10_000, 5_000, 20_001, None),
@@ -54,9 +54,9 @@ def test_who_tells_no_interval_is_never_late() -> None:
 
 def live(people: dict[bytes, float | None], *pages: list[bytes], push: int) -> list[Live]:
     """
-    Return *pages* of who is live.
+    Return *pages* of live participants.
 
-    Those of *people*, who have a value of metric 8, have pushed; *push* is a part of their expiry.
+    Those of *people*, with their value of metric 8, have pushed; *push* is a part of their expiry.
     """
     values = {
         name: stored_value({64: "standup", 65: CLIENT_ID, 66: name.decode(), 8: value})
@@ -82,7 +82,7 @@ def made_of(known: People, lives: list[Live]) -> Snapshot:
 
 
 def values_in(snapshot: Snapshot) -> list[dict[str, float | None]]:
-    """Return the value of metric 8 of everybody in each part."""
+    """Return the value of metric 8 of all participants in each part."""
     return [
         {
             stay.attributes[PARTICIPANT.id]: value
@@ -96,7 +96,7 @@ def test_who_has_not_pushed_is_taken_over_from_wherever_he_was() -> None:
     people = {b"a": 1, b"b": 2.5, b"c": 3, b"d": None}
     first = made_of({}, live(people, [b"a", b"b"], [b"c", b"d"], push=1))
     assert values_in(first) == [{"a": 1, "b": 2.5}, {"c": 3, "d": None}]
-    # Of the others each page has some, in another order, and one is gone.
+    # Each page has some of the others, in another order, and one is missing.
     second = made_of(first.people, live({b"b": 7}, [b"d", b"b", b"a"], push=2))
     assert values_in(second) == [{"a": 1, "b": 7, "d": None}]
     third = made_of(second.people, live({}, [b"b"], [b"a", b"d"], push=3))

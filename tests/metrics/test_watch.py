@@ -1,4 +1,4 @@
-"""metrics/watch.py and verdict/record.py: looks of several replicas on one Redis, a real one."""
+"""metrics/watch.py and verdict/record.py: the looks of several replicas on one real Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -46,7 +46,7 @@ class Replica:
         network: str = "",
         cause: int = DOWNLINK.id,
     ) -> None:
-        """Store a push of somebody on *bridge*, from *network*, else one of the room's own."""
+        """Store a push on *bridge*, from *network*; default: a network of the conference."""
         who: dict[int, Any] = {
             CONFERENCE.id: room,
             CLIENT.id: "3fa85f64-5717-4562-b3fc-2c963f66afa6",
@@ -77,7 +77,7 @@ async def replicas(server: EmbeddedStore) -> AsyncIterator[tuple[Replica, Replic
 
 
 async def crowd(of: Replica, *, bad: bool = True, network: str = "") -> None:
-    """Put six rooms of two on a good bridge, and six on one that is *bad*, by one *network*."""
+    """Put six conferences of two on a good bridge, and six on a *bad* one, from one *network*."""
     for number in range(6):
         for name in ("ada", "bob"):
             await of.put(f"well-{number}", name, bad=False, bridge="jvb-1")
@@ -85,7 +85,7 @@ async def crowd(of: Replica, *, bad: bool = True, network: str = "") -> None:
 
 
 async def standing(of: Replica) -> list[tuple[str, str, int]] | None:
-    """Return what *of* reads that stands out, with its onset; None: that is not known."""
+    """Return what *of* reads as standing out, with its onset; None: not known."""
     look = (await of.reader.take()).look
     return None if look is None else [(e.scope, e.name, e.since_ms) for e in look.entries]
 
@@ -106,7 +106,7 @@ async def test_a_look_is_read_by_every_replica(redis_server: EmbeddedStore) -> N
 async def test_of_who_spoils_a_call_a_look_knows_by_what_to_erase_it(
     redis_server: EmbeddedStore,
 ) -> None:
-    """A digest of the client: test_theirs.py erases by it."""
+    """It knows a digest of the client, by which test_theirs.py erases."""
     async with replicas(redis_server) as (one, _):
         await one.lease.hold()
         await one.put("duo", "ada", bad=True, bridge="jvb-1", cause=UPLINK.id)
@@ -143,7 +143,7 @@ async def test_a_lease_that_changes_hands_in_the_middle_goes_on_with_the_same_en
         assert await other.lease.hold()
         assert await other.watch.look() == "ok"
         assert await standing(one) == await standing(other) == before
-        # It was stopped in the middle of a look, and does not know yet.
+        # It was stopped in the middle of a look, and has not noticed yet.
         assert await one.watch.look() == "lost"
         assert await other.watch.look() == "ok"
 
@@ -165,7 +165,7 @@ async def test_what_is_over_is_read_for_as_long_as_it_is_kept(redis_server: Embe
         assert (entry.scope, entry.seen_ms) == ("bridge", look.entries[0].seen_ms - 60_000)
         assert entry.coverage == (12, 12, 12, 12)
         assert await one.record.read(now_ms - 10_000, now_ms) == []
-        # An hour and a second later nobody keeps it any more.
+        # An hour and a second later, the journal does not have it any more.
         assert await one.record.write("one", Look(now_ms + HOUR_MS + 1000), [])
         assert await one.record.read(0, 2 * now_ms) == []
 
@@ -197,7 +197,7 @@ async def test_with_redis_away_nothing_stands_out_and_a_look_fails(
         redis_server.stop()
         assert await one.watch.look() == "failed"
         redis_server.start()
-        # Empty now, and the lease with it.
+        # Empty now, without the lease, too.
         assert await one.watch.look() == "lost"
         assert await one.lease.hold()
         assert await one.watch.look() == "ok"

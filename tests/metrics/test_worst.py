@@ -1,4 +1,4 @@
-"""metrics/worst.py: of many participants the worst ones, each for a minute at least."""
+"""metrics/worst.py: the worst of many participants, each for at least a minute."""
 
 from people import judged, people_in, snapshot_of
 

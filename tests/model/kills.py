@@ -1,8 +1,8 @@
 """
-The crowd while services are killed: what must be there all the same.
+The crowd while services are killed: what must be stored all the same.
 
-`play_with_kills` lets people come and go at two services on one Redis, of which one after the other
-is killed at random and started again; `Killed` is what came of it.
+`play_with_kills` lets participants come and go at two services on one Redis; one after the other is
+killed at random and started again. `Killed` is the result.
 """
 
 import random
@@ -19,7 +19,7 @@ from model.ledger import INTERVAL, Person, Push
 from model.people import BAD, GOOD, Actor, new_client
 from model.stage import Played, read, stages
 
-# A look each second, and a while for Redis and a busy machine.
+# A look each second, and some time for Redis and a busy machine.
 WRITTEN_AFTER = INTERVAL + 2.5
 ROOMS = 3
 
@@ -31,7 +31,7 @@ class Killed:
 
     Attributes:
         kills: which service was killed, and when.
-        bytes_of: each span id with all forms in which it came.
+        bytes_of: each span id with all forms in which the span came.
     """
 
     played: Played
@@ -39,14 +39,14 @@ class Killed:
     bytes_of: dict[str, set[bytes]] = field(default_factory=lambda: defaultdict(set))
 
     def is_safe(self, push: Push) -> bool:
-        """Say whether the process that took *push* lived for long enough to write of it."""
+        """Say whether the process that took *push* lived long enough to write it."""
         until = push.answered + WRITTEN_AFTER
         return not any(
             service == push.service and push.sent < at < until for service, at in self.kills
         )
 
     def samples(self, push: Push, session: dict[str, Any]) -> list[dict[str, Any]]:
-        """Return the samples of *session* that may have *push*."""
+        """Return the samples of *session* that may contain *push*."""
         return [
             each
             for each in self.played.each[session["id"]]["samples"]
@@ -57,7 +57,7 @@ class Killed:
 
 
 def play_with_kills(folder: Path, seconds: float, seed: int) -> Killed:
-    """Play for so long, and return what came of it when all is over."""
+    """Play for this time, and return the result when all is over."""
     chance = random.Random(seed)
     with stages(folder, killed=2) as made:
         killed = Killed(made["killed"])
@@ -86,7 +86,7 @@ def play_with_kills(folder: Path, seconds: float, seed: int) -> Killed:
 
 
 def _comes_and_goes(played: Played, name: str, seed: int, stop: threading.Event) -> None:
-    """Be one person after the other, until it is over."""
+    """Play one participant after the other, until the end."""
     chance = random.Random(seed)
     number = 0
     while not stop.is_set():
@@ -103,11 +103,11 @@ def _comes_and_goes(played: Played, name: str, seed: int, stop: threading.Event)
 
 
 def hold(killed: Killed) -> int:
-    """Hold what came of it against the ledger; return how many sessions there were."""
+    """Compare the result with the ledger; return the number of sessions."""
     played = killed.played
     for name, person in played.people.items():
         sessions = played.of(name)
-        # One each, whatever was killed: there was always somebody who took the next push.
+        # One session each, whatever was killed, because some service always took the next push.
         assert [each["leg"] for each in sessions] == [1], name
         (session,) = sessions
         assert (session["conference"], session["client_id"]) == (person.room, person.client)

@@ -1,8 +1,8 @@
 """
-What was pushed, and what it must come to: the ledger's own arithmetic, nothing of the package.
+What was pushed, and the correct result: the ledger's own arithmetic, without the package.
 
-A `Push` is known by when it was sent and when it was answered; the service took it in between.
-Where a time decides, all that it might have been is allowed.
+A `Push` has the times at which it was sent and answered; the service took it in between. Where a
+time decides, every possible result is allowed.
 """
 
 import threading
@@ -10,10 +10,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-# What the services are told.
+# The settings of the services.
 INTERVAL, EXPIRATION, GRACE = 1.0, 2.0, 2.0
 BAD_LOSS = 5.0
-# Nearer to a bound than this nobody can say what a busy machine made of it.
+# Closer to a limit than this, the result depends on how busy the machine is.
 UNSURE = 0.3
 
 
@@ -23,10 +23,10 @@ class Push:
     One push.
 
     Attributes:
-        number: counts a person's pushes; it is also their `bandwidth_upload`.
+        number: counts a participant's pushes; it is also their `bandwidth_upload`.
         vitals: quality, loss (the worse direction), round trip; None: a heartbeat without numbers.
         end: the reason of the last push.
-        service: which of the services was asked.
+        service: the service that it was sent to.
         status: of the answer; 0: none came.
     """
 
@@ -46,18 +46,18 @@ class Push:
 
     @property
     def at(self) -> float:
-        """About when the service took it."""
+        """The approximate time at which the service took it."""
         return (self.sent + self.answered) / 2
 
     @property
     def is_bad(self) -> bool | None:
-        """Whether it was bad; None: that is not known."""
+        """Whether it was bad; None: not known."""
         return None if self.vitals is None else self.vitals[1] > BAD_LOSS
 
 
 @dataclass
 class Leg:
-    """A leg of a session: its pushes, without the last one that said so."""
+    """A leg of a session: its pushes, without the last one, which only told the end."""
 
     session: str
     number: int
@@ -67,20 +67,21 @@ class Leg:
 
     @property
     def known(self) -> list[Push]:
-        """Its pushes that had numbers."""
+        """Its pushes with numbers."""
         return [each for each in self.pushes if each.vitals is not None]
 
     def ended(self) -> tuple[float, float]:
-        """Return the earliest and latest time at which it ended."""
+        """Return the earliest and the latest possible time of its end."""
         last = self.ended_by or self.pushes[-1]
         return last.sent, last.answered
 
     def weights(self) -> list[float]:
         """
-        Return for how many seconds each of the known pushes stands: the time since the one before.
+        Return for how many seconds each of the known pushes counts: the time since the one before.
 
-        For no more than the page says that it covers, or where it says nothing than it was before
-        that; the first of them for as long as it says, else for as long as the next.
+        The limit is the time that the client says it covers or, if it says nothing, the distance
+        before.
+        The first push counts for what it says, otherwise as long as the second.
         """
         found: list[float] = []
         before: Push | None = None
@@ -112,11 +113,11 @@ class Leg:
         return bad / sum(weights)
 
     def values(self, index: int) -> list[float]:
-        """Return what was told of a vital."""
+        """Return the known values of a vital."""
         return [each.vitals[index] for each in self.known if each.vitals]
 
     def crossings(self) -> list[tuple[str, Push]]:
-        """Return each change of the state, `bad` or `good`, with the push that told it."""
+        """Return each change of the state, `bad` or `good`, with its push."""
         found, state = [], False
         for push in self.known:
             if push.is_bad is not state:
@@ -126,7 +127,7 @@ class Leg:
 
 
 class Person:
-    """Who pushes: one participant of one client in one conference."""
+    """A participant: one client in one conference."""
 
     def __init__(self, name: str, room: str, client: str) -> None:
         self.name, self.room, self.client = name, room, client
@@ -138,19 +139,19 @@ class Person:
         return [each for each in self.pushes if each.status == 200]
 
     def legs(self) -> list[Leg]:
-        """Return the legs of all sessions, as they followed each other."""
+        """Return the legs of all sessions, in order."""
         return list(_legs(self.acknowledged()))
 
 
 def _legs(pushes: Iterable[Push]) -> Iterator[Leg]:
-    """Return the legs that *pushes* are of."""
+    """Return the legs of *pushes*."""
     leg: Leg | None = None
     before: Push | None = None
     numbers: dict[str, int] = {}
     for push in pushes:
         if push.end:
             if leg is None or leg.session != push.session:
-                # A join that failed is all there is of its session.
+                # A failed join is the whole of its session.
                 yield Leg(push.session, 1, [], push.end, push)
                 continue
             leg.reason, leg.ended_by = push.end, push
@@ -180,7 +181,7 @@ def _legs(pushes: Iterable[Push]) -> Iterator[Leg]:
 
 
 def told(of: dict[str, Any], *path: str) -> Any:
-    """Return what stands at *path* in JSON, None where nothing does."""
+    """Return what is at *path* in JSON; None: nothing."""
     found: Any = of
     for name in path:
         found = found.get(name) if isinstance(found, dict) else None

@@ -1,8 +1,8 @@
 """
-Who does what: each function is one person's evening, in the order of its lines.
+What the participants do: each function is one person's evening, in the order of its lines.
 
-`Actor` pushes and writes it down. Times are in seconds since the curtain rose; a step that is late
-makes the next one late no more than it must.
+`Actor` pushes and writes it down. Times are in seconds since the start; a late step delays the next
+one only as much as it must.
 """
 
 import time
@@ -16,7 +16,7 @@ from harness import CHROME, Service, request
 from model.ledger import Person, Push
 
 STEP = 0.4
-# Closer to each other than this nobody can say which of two pushes to two processes was first.
+# Closer than this, the order of two pushes to two processes is not known.
 LEAST = 0.25
 GOOD = (97.0, 0.0, 41.0)
 BAD = (97.0, 20.0, 41.0)
@@ -25,7 +25,7 @@ VPN = {"protocol": "udp", "networkType": "vpn", "localCandidateType": "relay", "
 
 
 class Actor:
-    """One person at *services*, which take the pushes in turns."""
+    """One participant at *services*, which take the pushes in turns."""
 
     def __init__(self, services: list[Service], person: Person, begins: float) -> None:
         self.services, self.person, self._begins = services, person, begins
@@ -41,7 +41,7 @@ class Actor:
         time.sleep(max(0.0, self._begins + seconds - time.time()))
 
     def wait(self, seconds: float) -> None:
-        """Wait until so long after what was due last, or a moment at least where that was late."""
+        """Wait until so long after the last due time; if that was late, at least a moment."""
         now = time.time() - self._begins
         self.until(max(self._due + seconds, now + min(seconds, LEAST)))
 
@@ -57,12 +57,12 @@ class Actor:
         return {"default_labels": who, "session": session, **more}
 
     def _send(self, push: Push, body: dict[str, Any]) -> None:
-        """Send *body* to whose turn it is, and write it down."""
+        """Send *body* to the next service, and write it down."""
         push.service = self._turn % len(self.services)
         service = self.services[push.service]
         self._turn += 1
         self.person.pushes.append(push)
-        # Who is killed does not answer, or no more than half.
+        # A killed service gives no answer, or only half of one.
         with suppress(OSError, HTTPException):
             headers = {"content-type": "text/plain", "user-agent": CHROME}
             url = f"{service.url}/metrics/push"
@@ -79,7 +79,7 @@ class Actor:
         """
         Push *vitals* so many times, a step apart.
 
-        *losses* are up, down and in all where they are not alike; *more* is other metrics.
+        *losses* are up, down and total if they differ; *more* is other metrics.
         """
         for _ in range(count):
             quality, loss, trip = vitals
@@ -110,7 +110,7 @@ class Actor:
             self.wait(self.interval or STEP)
 
     def silent(self, count: int) -> None:
-        """Push heartbeats: the statistics have stopped, and nothing is known of where."""
+        """Push heartbeats: the statistics have stopped, and no path is known."""
         for _ in range(count):
             nothing: dict[str, Any] = {
                 name: {"value": None}
@@ -126,7 +126,7 @@ class Actor:
             self.wait(self.interval or STEP)
 
     def leave(self, reason: str = "left", **end: Any) -> None:
-        """Push the last word."""
+        """Push the last push."""
         push = Push(len(self.person.pushes) + 1, time.time(), self.session, end=reason)
         self._send(push, self._told(session={"end": {"reason": reason, **end}}, metrics={}))
 
@@ -137,7 +137,7 @@ PEOPLE: dict[str, tuple[str, Script]] = {}
 
 
 def plays(room: str) -> Callable[[Script], Script]:
-    """Put a person into *room*, who is called as the function is."""
+    """Put a participant into *room*; its name is the function's."""
 
     def added(script: Script) -> Script:
         PEOPLE[script.__name__] = room, script
@@ -152,7 +152,7 @@ def new_client() -> str:
 
 @plays("standup")
 def flapper(actor: Actor) -> None:
-    """Quality 40 and loss 13.3 % on the mean, and each third push is a good one."""
+    """Quality 40 and loss 13.3 % on average; each third push is a good one."""
     for _ in range(7):
         actor.push((10.0, 20.0, 300.0), 2)
         actor.push((100.0, 0.0, 40.0))
@@ -167,7 +167,7 @@ def counter(actor: Actor) -> None:
 
 @plays("standup")
 def stopped(actor: Actor) -> None:
-    """Statistics stop, and then the page does."""
+    """The statistics stop, and later the client does."""
     actor.push(count=8)
     actor.silent(6)
 
@@ -205,7 +205,7 @@ def graced(actor: Actor) -> None:
 
 @plays("attic")
 def back(actor: Actor) -> None:
-    """Comes back after the grace; meanwhile nobody is in the room."""
+    """Comes back after the grace; meanwhile the conference is empty."""
     actor.push(count=6)
     actor.until(6 * STEP + 6.5)
     actor.push((60.0, 1.0, 90.0), 5)
@@ -214,7 +214,7 @@ def back(actor: Actor) -> None:
 
 @plays("standup")
 def third(actor: Actor) -> None:
-    """Comes back after the grace into a room that others have kept."""
+    """Comes back after the grace; meanwhile others were in the conference."""
     actor.push(count=3)
     actor.until(7.5)
     actor.push((60.0, 1.0, 90.0), 5)
@@ -250,14 +250,14 @@ def failed(actor: Actor) -> None:
 
 @plays("lobby")
 def never_in(actor: Actor) -> None:
-    """A join that failed: nothing was pushed before."""
+    """A failed join: nothing was pushed before."""
     actor.until(1.0)
     actor.leave("failed", cause="conference.connectionError", join_ms=900)
 
 
 @plays("lobby")
 def slower(actor: Actor) -> None:
-    """Means to push more seldom as time goes on, and then crashes."""
+    """Announces longer and longer intervals, and then crashes."""
     actor.interval = 0.3
     actor.push(count=6)
     actor.interval = 2.0
@@ -266,7 +266,7 @@ def slower(actor: Actor) -> None:
 
 @plays("lobby")
 def first_bad(actor: Actor) -> None:
-    """Does not say how often; the first of five pushes is bad."""
+    """Announces no interval; the first of five pushes is bad."""
     actor.interval = 0.0
     actor.push(BAD)
     actor.push(GOOD, 4)
@@ -275,7 +275,7 @@ def first_bad(actor: Actor) -> None:
 
 @plays("lobby")
 def was_away(actor: Actor) -> None:
-    """Does not say how often; after a while away one of twelve is bad."""
+    """Announces no interval; after a pause, one of twelve pushes is bad."""
     actor.interval = 0.0
     actor.push(GOOD, 6)
     actor.wait(1.2)
@@ -286,14 +286,14 @@ def was_away(actor: Actor) -> None:
 
 @plays("lobby")
 def worse_way(actor: Actor) -> None:
-    """Loses 8 % down and 0.3 % up: of all packets 4.15 %."""
+    """Loses 8 % down and 0.3 % up: 4.15 % of all packets."""
     actor.push((90.0, 8.0, 41.0), 8, (0.3, 8.0, 4.15))
     actor.leave()
 
 
 @plays("lobby")
 def once(actor: Actor) -> None:
-    """Pushes once, and it is bad, and does not say how often."""
+    """Pushes once, bad, without an interval."""
     actor.interval = 0.0
     actor.push(BAD)
     actor.leave()
@@ -307,7 +307,7 @@ def early(actor: Actor) -> None:
 
 @plays("cellar")
 def late(actor: Actor) -> None:
-    """Is in a room that was empty for longer than the grace: another conference."""
+    """The conference was empty for longer than the grace: it is another instance."""
     actor.until(5 * STEP + 4.5)
     actor.push(count=5)
     actor.leave()
@@ -315,7 +315,7 @@ def late(actor: Actor) -> None:
 
 @plays("standup")
 def crossing(actor: Actor) -> None:
-    """Now bad and now good, fourteen times."""
+    """Alternates between bad and good, fourteen times."""
     for _ in range(7):
         actor.push(BAD)
         actor.push(GOOD)

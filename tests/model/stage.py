@@ -1,9 +1,9 @@
 """
-The services, the crowd in threads, and all that is told of it afterwards.
+The services, the crowd in threads, and all that the services say of it afterwards.
 
-`play` lets everybody play once at each of some stages at the same time, and reads lists, sessions,
-CSV and spans when all is over. Pages of the second wire format live for 90 s: Redis is told that
-these are over, since no test waits for so long.
+`play` lets all participants play at several stages at the same time, and reads lists, sessions, CSV
+and spans at the end. Clients of the second wire format live for 90 s; the test tells Redis that
+they are over, because no test waits that long.
 """
 
 import csv
@@ -36,7 +36,7 @@ ONE_BROWSER = ("tab_one", "tab_two")
 
 @dataclass
 class Page:
-    """A page of the second wire format, and what it was answered."""
+    """A client of the second wire format, and its answers."""
 
     page: JmmcPage
     statuses: list[int] = field(default_factory=list)
@@ -45,11 +45,11 @@ class Page:
 @dataclass
 class Played:
     """
-    What was played, and what was told of it.
+    What was played, and what the services said of it.
 
     Attributes:
-        listed: sessions by their id, as the list has them.
-        each, filled, tables: of each as JSON, with fill=true, and as CSV.
+        listed: sessions of the list, by id.
+        each, filled, tables: of each session as JSON, with fill=true, and as CSV.
         spans: of sessions, by `jitsi.session.key`.
     """
 
@@ -66,23 +66,23 @@ class Played:
     spans: dict[str, SinkSpan] = field(default_factory=dict)
 
     def of(self, name: str) -> list[dict[str, Any]]:
-        """Return the sessions of a person as the list has them, the oldest first."""
+        """Return the listed sessions of a participant, the oldest first."""
         found = [each for each in self.listed.values() if each["participant_id"] == name]
         return sorted(found, key=lambda each: (each["started"], each["leg"]))
 
     def pairs(self) -> Iterator[tuple[Person, Leg, dict[str, Any]]]:
-        """Return each leg of each person beside the session that was told of it."""
+        """Return each leg of each participant with its session."""
         for name, person in self.people.items():
             for leg, session in zip(person.legs(), self.of(name), strict=True):
                 yield person, leg, session
 
     def one(self, name: str) -> tuple[Leg, dict[str, Any]]:
-        """Return the one leg of a person, and its session with its samples."""
+        """Return the only leg of a participant, and its session with samples."""
         ((leg, session),) = [(leg, told) for who, leg, told in self.pairs() if who.name == name]
         return leg, self.each[session["id"]]
 
     def ask(self, query: str, at: int = 0) -> dict[str, Any]:
-        """Return a page of the list."""
+        """Request a page of the list."""
         answer = self.services[at].get(f"/sessions?{query}")
         assert answer.status == 200, answer
         found: dict[str, Any] = answer.json()
@@ -91,7 +91,7 @@ class Played:
 
 @contextmanager
 def stages(folder: Path, **counts: int) -> Iterator[dict[str, Played]]:
-    """Return, for each of *counts*, so many services on one Redis with a receiver of their own."""
+    """Return for each of *counts* so many services on one Redis, with a receiver of their own."""
     with ExitStack() as stack:
         made = {}
         for name, count in counts.items():
@@ -107,7 +107,7 @@ def stages(folder: Path, **counts: int) -> Iterator[dict[str, Played]]:
 
 
 def play(played: list[Played]) -> None:
-    """Let everybody play at all of *played* at once, and read what is told when all is over."""
+    """Let all participants play at all of *played* at once, and read everything at the end."""
     begins = time.time() + 0.2
     threads = []
     for each in played:
@@ -129,13 +129,13 @@ def play(played: list[Played]) -> None:
 
 
 def _perform(script: Script, actor: Actor) -> None:
-    """Let one person play from the beginning on."""
+    """Let one participant play from the beginning."""
     actor.until(0)
     script(actor)
 
 
 def _second_wire(played: Played) -> None:
-    """Let pages of the second wire format play."""
+    """Let clients of the second wire format play."""
     services = played.services
     pages = {name: Page(JmmcPage(services[0], "jmmc-room", name)) for name in ("lossy", "older")}
     played.pages = pages
@@ -162,7 +162,7 @@ def _second_wire(played: Played) -> None:
 
 
 def _let_expire(played: Played, *names: str) -> None:
-    """Tell Redis that participants expired a second before the grace was over."""
+    """Tell Redis that participants expired a second before the end of the grace."""
     with redis.Redis.from_url(played.services[0].environ["REDIS_URL"]) as client:
         for key in client.scan_iter("jcmc:*:participant:*"):
             value: Any = client.get(key)
@@ -178,7 +178,7 @@ def _let_expire(played: Played, *names: str) -> None:
 
 
 def read(played: Played) -> None:
-    """Read all that is told, as soon as all are over and their spans have come."""
+    """Read everything, as soon as all sessions are over and their spans have come."""
     played.ended = time.time()
     expected = sum(len(person.legs()) for person in played.people.values())
     service = played.services[0]

@@ -1,4 +1,4 @@
-"""History and spans while services are killed: for seconds here, for minutes in `make soak`."""
+"""History and spans while services are killed: seconds here, minutes in `make soak`."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""History and spans against the ledger of a crowd; README.md says how. One property each."""
+"""History and spans compared with the ledger of a crowd (README.md); one property each."""
 
 import json
 from collections import Counter
@@ -38,12 +38,12 @@ def is_within(at: float, window: tuple[float, float]) -> bool:
 
 
 def near(played: Played) -> float:
-    """Return how exact a share of the time is; two processes hear of every other push each."""
+    """Return the tolerance of a share of time; each of two processes gets every other push."""
     return 0.06 if len(played.services) == 1 else 0.1
 
 
 def push_of(leg: Leg, sample: dict[str, Any]) -> Push:
-    """Return the push that a sample is of: a heartbeat by its time."""
+    """Return the push of a sample; a heartbeat is found by its time."""
     number = told(sample, "metrics", "bandwidth_upload")
     if number is not None:
         (found,) = [each for each in leg.pushes if each.number == number]
@@ -53,7 +53,7 @@ def push_of(leg: Leg, sample: dict[str, Any]) -> Push:
 
 
 def changes_in(session: dict[str, Any]) -> list[tuple[str, float]]:
-    """Return the changes of the state among the events of a session's samples, with their times."""
+    """Return the changes of state among the events of a session's samples, with their times."""
     found = [
         (event["what"].split(".")[1], seconds(event["time"]))
         for sample in session["samples"]
@@ -141,7 +141,7 @@ def test_no_push_is_a_sample_twice_and_the_last_one_is(played: Played) -> None:
 
 
 def test_there_is_a_sample_for_each_interval(played: Played) -> None:
-    """At a look each second, of what has been there for an interval then."""
+    """The check each second writes what has lasted for an interval."""
     for person, leg, session in played.pairs():
         times = [seconds(each["time"]) for each in played.each[session["id"]]["samples"]]
         for push in leg.pushes:
@@ -202,7 +202,7 @@ def test_worst_and_best_of_a_session_are_those_of_all_its_pushes(played: Played)
 
 
 def test_the_mean_of_a_session_is_that_of_all_its_pushes(played: Played) -> None:
-    """Not of those that happened to be an interval's last."""
+    """Not of the pushes that happen to be the last of an interval."""
     _, flapper = played.one("flapper")
     summary = flapper["summary"]
     assert summary["quality"]["mean"] == pytest.approx(40, abs=4)
@@ -261,7 +261,7 @@ def test_gaps_are_where_nobody_pushed(played: Played) -> None:
                 assert max(pauses) > EXPIRATION, person.name
     _, session = played.one("graced")
     (gap,) = [each["gap_seconds"] for each in session["samples"] if "gap_seconds" in each]
-    # From the last push before to the last of the interval after.
+    # From the last push before, to the last push of the interval after.
     assert 3.3 < gap < 3.5 + INTERVAL + 0.8
 
 
@@ -272,7 +272,7 @@ def test_events_are_the_changes_of_the_state_and_none_is_lost(played: Played) ->
         expected = leg.crossings()
         assert [what for what, _ in found] == [what for what, _ in expected], name
         for (_, at), (_, push) in zip(found, expected, strict=True):
-            # It is told in tenths before a time in tenths.
+            # Its length is in tenths, before a time in tenths.
             assert is_within(at, (push.sent - 0.1, push.answered)), name
     assert len(played.one("crossing")[0].crossings()) == 14
 
@@ -289,7 +289,7 @@ def test_stopped_and_resumed_statistics_are_events(played: Played) -> None:
         assert found == expected, name
 
 
-# The forms
+# The formats
 
 
 def test_csv_says_what_json_says(played: Played) -> None:
@@ -343,7 +343,7 @@ def test_filters_choose_what_the_ledger_chooses(played: Played) -> None:
                 assert session["id"] not in found, (person.name, step)
 
 
-# The other wire
+# The other wire format
 
 
 def test_history_of_a_page_that_tells_changes_judges_all_that_is_known(played: Played) -> None:
@@ -355,7 +355,7 @@ def test_history_of_a_page_that_tells_changes_judges_all_that_is_known(played: P
     assert loss["best"] == 20
     quality = session["summary"]["quality"]
     assert (quality["worst"], quality["best"]) == (60.0, 68.0)
-    # 60 to 68 by the second wire, which does not say for how long each was so.
+    # 60 to 68 by the second wire format, which does not say how long each value lasted.
     assert quality["mean"] == pytest.approx(64, abs=2)
 
 
@@ -396,7 +396,7 @@ def test_a_span_has_the_times_and_the_end_of_its_session(played: Played) -> None
     for sid, span in played.spans.items():
         session = played.listed[sid]
         assert span.start_ms == pytest.approx(1000 * seconds(session["started"]), abs=1)
-        # Of who expired it is read before anybody has marked it: by the last push, and by its life.
+        # For an expired session it is read before any process marks the end: by last push and life.
         assert span.end_ms == pytest.approx(1000 * seconds(session["ended"]), abs=20)
         assert span.attributes["jitsi.session.end.reason"] == session["end_reason"]
 

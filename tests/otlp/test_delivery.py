@@ -1,4 +1,4 @@
-"""What waits for a receiver: read, removed, bounded, and delivered whatever the receiver says."""
+"""What waits for a receiver: read, removed, bounded, and delivered whatever it answers."""
 
 import logging
 from collections.abc import AsyncIterator, Callable
@@ -24,7 +24,7 @@ REFUSED, BAD = Sent(Outcome.REFUSED, "HTTP 500"), Sent(Outcome.BAD, "HTTP 400")
 
 
 class Box:
-    """An outbox, and what it holds."""
+    """An outbox and its contents."""
 
     def __init__(self, server: EmbeddedStore, most: int = MANY) -> None:
         self.redis = redis.Redis.from_url(server.url)
@@ -58,7 +58,7 @@ async def test_the_oldest_of_each_list_come_first(box: Box) -> None:
     box.put(3, "d1")
     assert sorted(texts(await box.outbox.read(MANY, MANY))) == ["a1", "a2", "a3", "d1"]
     read = [texts(await box.outbox.read(1, MANY)) for _ in range(8)]
-    # Each list has its turn.
+    # The lists take turns.
     assert {text for (text,) in read} == {"a1", "d1"}
 
 
@@ -108,7 +108,7 @@ async def test_what_waits_does_not_expire_while_somebody_tends_it(box: Box) -> N
 
 
 class Receiver:
-    """Somebody who answers; what it took and how large each request was."""
+    """A receiver: what it accepted, and the size of each request."""
 
     def __init__(self, answer: Callable[[list[str]], Sent]) -> None:
         self.answer = answer
@@ -147,7 +147,7 @@ async def test_what_is_taken_is_removed_and_counted(box: Box) -> None:
 
 
 async def test_the_mark_of_a_span_is_not_sent(box: Box) -> None:
-    """The digest of a client is for erasure alone."""
+    """The digest of a client is only for erasure."""
     waiting = marked(b"a1", "3fa85f64-5717-4562-b3fc-2c963f66afa6", "0123456789ab" + "c" * 20)
     box.redis.rpush("jcmc:{00}:outbox", waiting)
     receiver = Receiver(lambda _spans: TAKEN)
@@ -234,7 +234,7 @@ async def test_a_lone_span_that_is_refused_is_tried_again_with_pauses(box: Box) 
 
 
 async def test_what_was_sent_and_not_removed_is_sent_again_the_same(box: Box) -> None:
-    """Who is killed between the receiver's answer and the removal."""
+    """A kill between the receiver's answer and the removal has this effect."""
     box.put(0, "a")
     receiver = Receiver(lambda _spans: TAKEN)
     batch = await box.outbox.read(10, MANY)
@@ -244,7 +244,7 @@ async def test_what_was_sent_and_not_removed_is_sent_again_the_same(box: Box) ->
 
 
 async def test_two_who_send_at_once_remove_each_span_once(box: Box) -> None:
-    """A lease that was lost in the middle of a request."""
+    """A lease that was lost during a request has this effect."""
     box.put(0, "a", "b")
     one = await box.outbox.read(10, MANY)
     two = await box.outbox.read(10, MANY)

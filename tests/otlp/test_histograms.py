@@ -1,4 +1,4 @@
-"""The histograms of the fleet by OTLP, as a receiver decodes them beside the service's own."""
+"""The histograms of the fleet by OTLP, as a receiver decodes them."""
 
 from collections.abc import Iterator
 from time import time_ns

@@ -1,4 +1,4 @@
-"""Collected gauges on their way to an OTLP receiver: pieces, names, values, headers, TLS."""
+"""Collected gauges on their way to an OTLP receiver: parts, names, values, headers, TLS."""
 
 import subprocess
 import threading
@@ -30,7 +30,7 @@ from otel_jcmc.store.participant import Participant
 GRPC_LIMIT = 4 * 1024 * 1024
 RESOURCE = Resource({"service.name": "meet"})
 
-# One participant with everything: ids of the catalogue, written out.
+# One participant with every value: ids of the catalogue, written out.
 EVERYTHING: dict[int, Any] = {
     1: 97.5,
     2: 2900,
@@ -62,7 +62,7 @@ def participant(
 
 
 def collect(participants: list[Participant], naming: Naming = Naming.JCMC) -> list[Collected]:
-    """Return what the gauges make of *participants*."""
+    """Return the gauges' observations of *participants*."""
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
     with snapshot.bound(snapshot_of(*participants)):
@@ -70,7 +70,7 @@ def collect(participants: list[Participant], naming: Naming = Naming.JCMC) -> li
 
 
 def wide(number: int, letter: str) -> Participant:
-    """Return a participant whose texts are as long as a push may have them."""
+    """Return a participant with the longest possible texts."""
     texts = dict.fromkeys((69, 70, 71, 72, 73, 74), letter * 256)
     path = {80: "ffff:" * 7 + "ffff", 81: "ffff:" * 7 + "ffff", 82: "udp", 83: letter * 256}
     rtts = [[n, path | {83: f"{n}{letter * 255}"}] for n in range(8)]
@@ -83,7 +83,7 @@ def wide(number: int, letter: str) -> Participant:
 
 @pytest.fixture(scope="module")
 def certificate(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
-    """Return a certificate for 127.0.0.1 that signs itself, and its key."""
+    """Return a self-signed certificate for 127.0.0.1, and its key."""
     folder = tmp_path_factory.mktemp("tls")
     paths = str(folder / "certificate.pem"), str(folder / "key.pem")
     subprocess.run(
@@ -111,7 +111,7 @@ def push(
     resource: Resource = RESOURCE,
     monkeypatch: pytest.MonkeyPatch | None = None,
 ) -> list[Outcome]:
-    """Push *gauges* by *protocol* as the environment has it; return the outcome of each message."""
+    """Export *gauges* by *protocol* with the environment's settings; return the outcomes."""
     endpoint = sink.grpc_endpoint if protocol == "grpc" else sink.http_endpoint
     with monkeypatch.context() if monkeypatch else pytest.MonkeyPatch.context() as patch:
         patch.setenv("OTEL_EXPORTER_OTLP_ENDPOINT", endpoint)
@@ -162,7 +162,7 @@ def test_everything_arrives_in_the_jcmc_naming(sink: OtlpSink, protocol: str) ->
         Point("jitsi_jcmc_transport_rtt", who | path, 41),
         Point("jitsi_jcmc_info", who | {k: v for k, v in described.items() if k != "username"}, 1),
     ]
-    # A unit would make a Collector add it to names that dashboards know without it.
+    # A Collector would add the unit to names that dashboards use without it.
     assert {metric.unit for metric in sink.metrics().values()} == {""}
 
 
@@ -236,7 +236,7 @@ def test_points_are_gauges_of_one_moment_with_a_description(sink: OtlpSink, prot
 
 @BOTH
 def test_a_snapshot_of_many_messages_arrives_whole(sink: OtlpSink, protocol: str) -> None:
-    """By gRPC, into a server that takes 4 MiB."""
+    """By gRPC, to a server with a limit of 4 MiB."""
     gauges = collect([wide(number, "🎥") for number in range(150)])
     results = push(sink, protocol, gauges)
     assert len(results) > 2
@@ -334,7 +334,7 @@ def test_a_receivers_absence_is_logged_once_per_change(caplog: pytest.LogCapture
     assert [record.levelname for record in caplog.records] == ["WARNING", "INFO", "WARNING"]
 
 
-# What a receiver does not take as it is.
+# What a receiver does not accept as it is.
 
 
 def delivery_to(sink: OtlpSink, protocol: str) -> MetricDelivery:
@@ -363,7 +363,7 @@ def test_a_redirect_is_no_delivery(
 def test_everybody_arrives_at_a_receiver_that_takes_small_requests_alone(
     sink: OtlpSink, protocol: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """nginx takes 1 MB by default; what was too large once is not tried again."""
+    """nginx accepts 1 MB by default; a size that was too large is not tried again."""
     most = 20_000
     sink.refuse_with = (413, grpc.StatusCode.RESOURCE_EXHAUSTED, "secret room")
     sink.refuse_metrics_with = lambda raw: len(raw) > most
@@ -462,7 +462,7 @@ def test_halves_have_all_points_once_and_whose_they_are() -> None:
 def test_a_receiver_that_refused_everything_gets_whole_requests_when_it_is_back(
     sink: OtlpSink, protocol: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """No size was taken, so none is known: a proxy's bad minute must not last for ever."""
+    """No size was accepted, so none is remembered: a proxy's bad minute must not last for ever."""
     sink.refuse_with = (413, grpc.StatusCode.RESOURCE_EXHAUSTED, "")
     sink.refuse_metrics_with = lambda _raw: True
     delivery = delivery_to(sink, protocol)

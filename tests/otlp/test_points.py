@@ -1,6 +1,4 @@
-"""
-The requests of an OTLP export: what the SDK's own encoder would have made, in pieces that arrive.
-"""
+"""The requests of an OTLP export: equal to the SDK's own encoding, in parts that arrive."""
 
 import time
 from typing import Any
@@ -37,13 +35,13 @@ NOW = 1_700_000_000_123_456_789
 
 
 def participant(number: int, told: dict[int, Any]) -> Participant:
-    """Return someone who is told by *told*."""
+    """Return the participant of *told*."""
     who = {64: f"Grüße ☕ {number}", 65: f"00000000-0000-4000-8000-{number:012}", 66: "ada"}
     return person({**who, **told}, f"session-{number}")
 
 
 def collect(participants: list[Participant], naming: Naming) -> list[Collected]:
-    """Return what the gauges make of *participants*."""
+    """Return the gauges' observations of *participants*."""
     provider = GaugeProvider()
     declare(provider.get_meter("test"), naming)
     with bound(snapshot_of(*participants)):
@@ -51,7 +49,7 @@ def collect(participants: list[Participant], naming: Naming) -> list[Collected]:
 
 
 def one_column(values: list[float | None], name: str = "one", unit: str = "s") -> Collected:
-    """Return a gauge with *values*, each of which has labels of its own."""
+    """Return a gauge with *values*, each with its own labels."""
     labels = [Labels.of({"n": str(number)}) for number in range(len(values))]
     return Collected(name, unit, "What it is", [Observed([Column(values, labels)])])
 
@@ -79,7 +77,7 @@ def by_the_sdk(gauges: list[Collected]) -> Any:
     return encode_metrics(MetricsData([ResourceMetrics(RESOURCE, [scope], SCHEMA_URL)]))
 
 
-# The same as the SDK's
+# Equal to the SDK's
 
 
 TOLD: list[dict[int, Any]] = [
@@ -117,7 +115,7 @@ def test_a_value_arrives_as_what_it_was(value: float) -> None:
 
 @pytest.mark.parametrize("length", [0, 1, 13, 126, 127, 128, 129, 1_024, 16_383, 16_384, 70_000])
 def test_labels_of_any_length_are_encoded(length: int) -> None:
-    """A length is written seven bits at a time."""
+    """A length is written in groups of seven bits."""
     labels = Labels.of({f"n{n}": "x" * length for n in range(3)})
     gauges = [Collected("m", "", "", [Observed([Column([0.1], [labels])])])]
     (request,) = requests(gauges, RESOURCE, NOW)
@@ -132,7 +130,7 @@ def test_what_is_not_observed_has_no_point() -> None:
     assert [point.as_int for point in metric.gauge.data_points] == [1, 3]
 
 
-# Pieces
+# Parts
 
 
 def values(request: Any) -> list[tuple[str, int]]:
@@ -175,7 +173,7 @@ def test_nothing_collected_is_no_request() -> None:
 
 
 def wide(number: int, letter: str) -> Participant:
-    """Return a participant whose texts are as long as a push may have them."""
+    """Return a participant with the longest possible texts."""
     texts = dict.fromkeys((69, 70, 71, 72, 73, 74), letter * 256)
     path = {80: "ffff:" * 7 + "ffff", 81: "ffff:" * 7 + "ffff", 82: "udp", 83: letter * 256}
     rtts = [[n, path | {83: f"{n}{letter * 255}"}] for n in range(8)]
@@ -186,7 +184,7 @@ def wide(number: int, letter: str) -> Participant:
 @pytest.mark.parametrize("naming", Naming)
 @pytest.mark.parametrize("letter", ["x", "會", "🎥"])
 def test_every_request_is_below_what_grpc_takes(letter: str, naming: Naming) -> None:
-    """A room's name may have 256 characters of four bytes each."""
+    """The name of a conference may have 256 characters of four bytes each."""
     gauges = collect([wide(number, letter) for number in range(300)], naming)
     sizes = []
     left = sum(len(gauge.observations) for gauge in gauges)
@@ -196,5 +194,5 @@ def test_every_request_is_below_what_grpc_takes(letter: str, naming: Naming) -> 
     assert left == 0
     assert len(sizes) >= 2
     assert max(sizes) < GRPC_LIMIT
-    # Not in crumbs either.
+    # Nor are they too small.
     assert min(sizes[:-1]) > 3_400_000

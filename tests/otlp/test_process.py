@@ -1,4 +1,4 @@
-"""The service with OTLP on, into a real receiver: what arrives, who pushes, and how it ends."""
+"""The service with OTLP, to a real receiver: what arrives, who sends it, and how it ends."""
 
 import os
 import re
@@ -37,19 +37,19 @@ WHATS = ("participants", "our own metrics")
 
 
 def environ(sink: OtlpSink, **more: str) -> dict[str, str]:
-    """Return what makes a service push to *sink* by HTTP, often."""
+    """Return the settings with which a service often exports to *sink* by HTTP."""
     return {
         "OTEL_METRICS_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_ENDPOINT": sink.http_endpoint,
         "OTEL_METRIC_EXPORT_INTERVAL": INTERVAL_MS,
-        # What there is of many together is for other tests.
+        # Other tests are about series of several participants.
         "JCMC_SERIES": "participants",
         **more,
     }
 
 
 def processes_of(service: Service) -> list[psutil.Process]:
-    """Return the processes that *service* has started."""
+    """Return the processes that *service* started."""
     return psutil.Process(service.pid).children(recursive=True)
 
 
@@ -67,7 +67,7 @@ def are_gone(processes: list[psutil.Process]) -> bool:
 
 
 def next_pushes(sink: OtlpSink, count: int = 2, prefix: str = JITSI) -> list[Request]:
-    """Wait for *count* more requests of *prefix*, begun after this call but for the first."""
+    """Wait for *count* more requests of *prefix*; only the first may have begun before."""
     before = len(sink.requests_of(prefix))
     return eventually(
         lambda: found if len(found := sink.requests_of(prefix)[before:]) >= count else []
@@ -91,7 +91,7 @@ def body(participant: str, quality: float = 97.5, **changes: Any) -> dict[str, A
 
 
 class Parts:
-    """A receiver, a Redis and a service between them."""
+    """A receiver, a Redis, and a service between them."""
 
     def __init__(self, folder: Path) -> None:
         self.sink = OtlpSink()
@@ -130,7 +130,7 @@ def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Parts]:
 
 @pytest.fixture
 def parts(shared: Parts) -> Parts:
-    """Return the parts, with one participant who stays."""
+    """Return the parts, with one participant that stays."""
     if shared.service.process is None or shared.service.process.poll() is not None:
         shared.service.start()
     assert shared.service.push(body("anchor")).body == "OK"
@@ -167,7 +167,7 @@ def test_who_left_is_not_in_the_next_push(parts: Parts) -> None:
     assert who(next_pushes(parts.sink)[-1]).keys() >= {"ada", "anchor"}
     leave = {"id": "session-of-ada", "end": {"reason": "left"}}
     assert parts.service.push(body("ada", session=leave)).body == "OK"
-    # The first may have read Redis before.
+    # The first request may have read Redis before.
     for pushed in next_pushes(parts.sink, 4)[1:]:
         assert "anchor" in who(pushed)
         assert "ada" not in who(pushed)
@@ -185,7 +185,7 @@ def test_who_expired_is_not_in_the_next_push(parts: Parts) -> None:
 
 
 def over(pushed: Request) -> set[str]:
-    """Return whose quality one request says is over."""
+    """Return the participants whose quality one request ends."""
     return {str(told["participant_id"]) for _, told in pushed.over("jitsi_jcmc_connectionquality")}
 
 
@@ -201,7 +201,7 @@ def test_a_leaver_is_told_as_over_at_the_next_export(parts: Parts) -> None:
         lambda: found if len(found := parts.sink.requests_of(JITSI)[before:]) >= 6 else []
     )
     told = [(("eve" in who(each)), ("eve" in over(each))) for each in pushes]
-    # The first may have been on its way.
+    # The first one may have been on its way.
     assert told[1:5] == [(False, True), (False, True), (False, False), (False, False)] or (
         told[:4] == [(False, True), (False, True), (False, False), (False, False)]
     )
@@ -210,7 +210,7 @@ def test_a_leaver_is_told_as_over_at_the_next_export(parts: Parts) -> None:
 
 @together
 def test_a_series_with_other_labels_is_another(parts: Parts) -> None:
-    """The former one is over, so that a receiver does not count its participant twice."""
+    """The old series is ended, so that a receiver does not count the participant twice."""
     parts.service.push(body("fay"))
     eventually(lambda: "fay" in who(next_pushes(parts.sink)[-1]))
     moved = body("fay")
@@ -226,7 +226,7 @@ def test_a_series_with_other_labels_is_another(parts: Parts) -> None:
         if told["participant_id"] == "fay"
     }
     assert regions == {"eu-west"}
-    # What has the same labels goes on.
+    # A series with the same labels goes on.
     assert not [
         told for _, told in heard.over("jitsi_jcmc_bitrate") if told["participant_id"] == "fay"
     ]
@@ -251,7 +251,7 @@ def test_our_own_metrics_arrive(parts: Parts) -> None:
 
 @together
 def test_the_resource_is_the_service_and_for_our_own_metrics_its_instance(parts: Parts) -> None:
-    """A participant's series must not change when another replica pushes it."""
+    """A participant's series must not change if another replica exports it."""
     theirs = next_pushes(parts.sink)[-1].resource()
     ours = next_pushes(parts.sink, prefix=OWN)[-1].resource()
     for resource in (theirs, ours):
@@ -289,7 +289,7 @@ def test_a_killed_exporter_is_started_again(parts: Parts) -> None:
     assert exporter is not None
     exporter.kill()
     assert parts.service.push(body("anchor")).body == "OK"
-    # A killed process may be found for a moment longer.
+    # A killed process may remain visible for a moment.
     eventually(lambda: exporter_of(parts.service) not in (None, exporter))
     assert "anchor" in who(next_pushes(parts.sink)[-1])
     assert "the exporter ended (-9)" in parts.service.log.read_text()
@@ -297,7 +297,7 @@ def test_a_killed_exporter_is_started_again(parts: Parts) -> None:
 
 @together
 def test_without_redis_nobody_is_pushed_and_store_up_is_0(parts: Parts) -> None:
-    """Absent beats stale, for the participants and for their number."""
+    """No value is better than an old one, for the participants and for their number."""
     assert parts.redis.pid is not None
     os.kill(parts.redis.pid, signal.SIGKILL)
     try:
@@ -313,7 +313,7 @@ def test_without_redis_nobody_is_pushed_and_store_up_is_0(parts: Parts) -> None:
         names = {point.name for point in last.points()}
         assert not names & {"otel_jcmc.participants", "otel_jcmc.conferences"}
         assert len(parts.sink.requests_of(JITSI)) == pushed
-        # And nobody is shown on as they were.
+        # No participant remains with its last value.
         gone = [each for each in parts.sink.requests if "anchor" in over(each)]
         assert len(gone) == TIMES
     finally:
@@ -331,7 +331,7 @@ def test_the_exporter_ends_with_the_service(parts: Parts) -> None:
         assert time.monotonic() - began < 5
         eventually(partial(are_gone, processes), 5 if how is signal.SIGKILL else 0)
         if how is signal.SIGTERM:
-            # A last export of what was counted until the end.
+            # The last export has the counts until the end.
             assert parts.sink.requests_of(OWN)[-1].at > began
         else:
             parts.service.start()
@@ -369,7 +369,7 @@ def test_by_grpc_and_by_scrape_at_once(redis_server: EmbeddedStore, short_path: 
 
 
 class Pushing:
-    """Somebody who pushes all the time; a context manager."""
+    """A client that pushes all the time; a context manager."""
 
     def __init__(self, service: Service) -> None:
         self.statuses: list[int] = []
@@ -391,7 +391,7 @@ class Pushing:
 
 
 def at_once(run: Callable[[str], None], *names: str) -> None:
-    """Run the same with each of *names*, all at the same time."""
+    """Run the same for each of *names*, all at the same time."""
     with ThreadPoolExecutor() as pool:
         list(pool.map(run, names))
 
@@ -408,7 +408,7 @@ def test_a_receiver_that_comes_and_goes_costs_no_push(short_path: Path) -> None:
         with Service(short_path / protocol, **settings) as service:
 
             def said(what: str) -> list[str]:
-                """Return whether the receiver takes *what*, as often as the log says so."""
+                """Return for each log line whether the receiver accepts *what*."""
                 verb = re.compile(rf"otlp: the receiver (takes|does not take) {what}")
                 return verb.findall(service.log.read_text())
 
@@ -434,13 +434,13 @@ def test_a_receiver_that_comes_and_goes_costs_no_push(short_path: Path) -> None:
             assert are_gone(processes)
         assert set(pushing.statuses) == {200}
         assert len(pushing.statuses) > 20
-        # Away, there, refuses, there, away: each said once, however often it was tried.
+        # Away, back, refusing, back, away: each is logged once, however often it was tried.
         for what in WHATS:
             assert len(said(what)) >= 5
             assert all(one != other for one, other in pairwise(said(what)))
         log = [line for line in service.said() if " store: " not in line]
         assert len(log) == sum(len(said(what)) for what in WHATS) + 1, "\n".join(log)
-        # The SDK's HTTP exporter tells the cause only when it has the time for a second try.
+        # The SDK's HTTP exporter tells the cause only if it has time for a second try.
         assert protocol == "http" or "Connection refused" in "".join(log[:3])
 
     at_once(come_and_go, "grpc", "http")
@@ -471,7 +471,7 @@ def test_a_receiver_that_hangs_costs_no_push_and_no_time_at_the_end(short_path: 
 
 
 def of(sink: OtlpSink, replica: str, prefix: str = JITSI) -> list[Request]:
-    """Return the requests that *replica* has pushed."""
+    """Return the requests of *replica*."""
     return [each for each in sink.requests_of(prefix) if each.headers["x-replica"] == replica]
 
 
@@ -500,7 +500,7 @@ def test_one_of_two_services_pushes_and_another_takes_over(
                 assert service.push(body(f"p{number}", number)).body == "OK"
             everyone = {"p0": 0.0, "p1": 1.0, "p2": 2.0, "p3": 3.0}
             pushed = next_pushes(sink, 6)[1:]
-            # Each participant once an interval, from one of the two; own metrics from both.
+            # Each participant once in an interval, from one of the two; own metrics from both.
             assert all(who(each) == everyone for each in pushed)
             (first,) = {each.headers["x-replica"] for each in pushed}
             assert all(later.at - each.at > 0.2 for each, later in pairwise(pushed))
@@ -508,7 +508,7 @@ def test_one_of_two_services_pushes_and_another_takes_over(
             eventually(lambda: of(sink, second, OWN))
             assert not of(sink, second)
 
-            # Both at once, as when a machine dies; by itself the exporter would give up the lease.
+            # Both at once, as when a machine dies; the exporter alone would give up the lease.
             exporter = exporter_of(services[first])
             assert exporter is not None
             exporter.suspend()
@@ -519,7 +519,7 @@ def test_one_of_two_services_pushes_and_another_takes_over(
                 assert isinstance(left, int)
                 assert 0 < left <= 7_000
                 assert not of(sink, second)
-                # What is left of its seven seconds passes.
+                # The rest of its seven seconds passes.
                 client.pexpire("jcmc:otlp:lease", 1)
             assert who(eventually(lambda: of(sink, second), 8)[0]) == everyone
         finally:
@@ -574,7 +574,7 @@ def test_replicas_push_by_shares_and_one_takes_over_from_who_dies(
             return sorted(map([*held].count, {*held})) == [2, 2]
 
         eventually(are_even, 15)
-        # What was on its way with other shares has arrived.
+        # Requests with the old shares have arrived.
         time.sleep(1.5)
         since = time.monotonic()
         eventually(lambda: pushed(sink, "a", since) | pushed(sink, "b", since) == {*rooms}, 10)
@@ -585,7 +585,7 @@ def test_replicas_push_by_shares_and_one_takes_over_from_who_dies(
         eventually(lambda: levels(sink, since))
         (first,) = levels(sink, since)
         second = "b" if first == "a" else "a"
-        # Counted from everybody, though only some are told.
+        # The counts are about all, although only some participants are exported.
         counted = sink.requests_of("jitsi_jcmc_fleet_participants")[-1]
         states = counted.points("jitsi_jcmc_fleet_participants_state")
         assert sum(point.value for point in states) == len(rooms)
@@ -597,24 +597,24 @@ def test_replicas_push_by_shares_and_one_takes_over_from_who_dies(
         exporter.kill()
         holder = client.hget("jcmc:{otlp}:4:shares", "0")
         assert holder is not None
-        # What is left of its seven seconds passes.
+        # The rest of its seven seconds passes.
         client.zrem("jcmc:{otlp}:4:replicas", holder)
         since = time.monotonic()
         eventually(lambda: pushed(sink, second, since) == {*rooms}, 10)
         eventually(lambda: levels(sink, since) == {second}, 10)
-        # Whoever tells of them: nobody has left.
+        # Whichever replica exports them: no participant has left.
         for what in ("jitsi_jcmc_connectionquality", "jitsi_jcmc_fleet_participants"):
             assert [each.over(what) for each in sink.requests if each.over(what)] == []
 
 
 def wait_for_more(sink: OtlpSink, replica: str, count: int) -> int:
-    """Wait until *replica* has pushed *count* more times; return how often it has in all."""
+    """Wait for *count* more exports of *replica*; return their total number."""
     wanted = len(of(sink, replica)) + count
     return eventually(lambda: n if (n := len(of(sink, replica))) >= wanted else 0, every=0.01)
 
 
 def plant(client: redis.Redis, participant: str) -> None:
-    """Put a participant into Redis."""
+    """Write a participant into Redis."""
     identity = {64: "standup", 65: CLIENT_ID, 66: participant, 1: 97.5}
     write = to_write(Report("standup", CLIENT_ID, participant, Session(), *apart(identity)), 60_000)
     base = f"jcmc:{{{int(write.member[0], 16) % 4:02d}}}:"
@@ -661,14 +661,14 @@ def test_a_replica_that_slept_through_its_lease_does_not_push_on(
             first = sink.headers["x-replica"]
             second = "b" if first == "a" else "a"
             for asleep, awake in ((first, second), (second, first)):
-                # Right after a push, so that none is on its way.
+                # Right after an export, so that none is on its way.
                 before = wait_for_more(sink, asleep, 1)
                 replicas[asleep].send_signal(signal.SIGSTOP)
                 wait_for_more(sink, awake, 2)
                 replicas[asleep].send_signal(signal.SIGCONT)
                 wait_for_more(sink, awake, 3)
                 assert len(of(sink, asleep)) == before
-            # Who ends as it should leaves the lease to the other, and has told its parent of both.
+            # A regular end leaves the lease to the other, and the parent knows of both.
             told, _ = replicas[first].communicate(timeout=10)
             assert b"\n{}\n" in told
             assert b'"participants": 1' in told
@@ -705,7 +705,8 @@ def test_an_export_that_cannot_be_is_told_in_one_line(short_path: Path) -> None:
     plain = Service(short_path).environ
     running = {words: export(short_path, plain | more) for words, more in cases.items()}
     for words, process in running.items():
-        # Its input stays open till it is gone: an exporter whose parent has gone stops by itself.
+        # Its input stays open until it has ended, because an exporter stops when its parent is
+        # gone.
         assert process.stderr is not None
         said = process.stderr.read()
         assert process.wait(timeout=30) == 1

@@ -92,7 +92,7 @@ def test_what_an_http_status_means(sink: OtlpSink, status: int, answer: Outcome)
 
 
 def test_a_collector_says_400_to_what_is_too_large(sink: OtlpSink) -> None:
-    """In these words, as tests/collector has from a real one."""
+    """With these words, which tests/collector has from a real one."""
     words = "http: request body too large"
     sink.refuse, sink.refuse_with = True, (400, grpc.StatusCode.OK, words)
     sent = sender_to(sink, "http/protobuf").send(SPANS)
@@ -122,7 +122,7 @@ def test_a_receiver_says_how_long_to_leave_it_alone(sink: OtlpSink, protocol: st
     sink.refuse, sink.refuse_for = True, 17
     sink.refuse_with = (429, grpc.StatusCode.RESOURCE_EXHAUSTED, "")
     sent = sender_to(sink, protocol).send(SPANS)
-    # Exhausted is "later" when it says when, and else a request that is too large for ever.
+    # Exhausted means later if it says when; otherwise the request is too large for ever.
     assert (sent.answer, sent.after_seconds) == (Outcome.AWAY, 17)
 
 

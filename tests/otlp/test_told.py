@@ -1,6 +1,4 @@
-"""
-What is over is told as over: twice, to a receiver that has taken it, and never of what is there.
-"""
+"""Series that are over are ended: in two accepted exports, and never while they are live."""
 
 import pytest
 from opentelemetry.proto.collector.metrics.v1.metrics_service_pb2 import (
@@ -30,13 +28,13 @@ def gauge(*names: str, name: str = "one") -> Collected:
 
 
 class Receiver:
-    """One who is told of collections, and takes them or not."""
+    """A receiver that gets collections, and accepts them or not."""
 
     def __init__(self) -> None:
         self.told = Told()
 
     def hear(self, *gauges: Collected, takes: bool = True) -> tuple[list[str], list[str]]:
-        """Return which series of a collection have a value, and which are over."""
+        """Return the series of a collection with a value, and those that it ends."""
         self.told.begin()
         messages = list(requests(gauges, RESOURCE, NOW, self.told))
         self.told.end(is_taken=takes)
@@ -59,7 +57,7 @@ def test_what_was_not_taken_is_told_again() -> None:
     receiver.hear(gauge("ada", "bob"))
     for _ in range(3):
         assert receiver.hear(gauge("bob", "cid"), takes=False)[1] == ["ada"]
-    # Some of a collection that failed may have arrived: who was only in that one is over too.
+    # Parts of a failed collection may have arrived, so series that were only in it are ended, too.
     assert sorted(receiver.hear(gauge("bob"))[1]) == ["ada", "cid"]
     assert sorted(receiver.hear(gauge("bob"))[1]) == ["ada", "cid"]
     assert receiver.hear(gauge("bob"))[1] == []
@@ -129,7 +127,7 @@ def test_what_is_over_is_in_pieces_that_arrive_too() -> None:
 
 @pytest.mark.parametrize("naming", Naming)
 def test_every_series_of_a_leaver_is_over_and_none_of_another(naming: Naming) -> None:
-    """With labels of any length: what is over has the attributes that the series had."""
+    """With labels of any length: the end has the same attributes as the series had."""
     people = [
         person(
             {1: 90, 6: 41.5, 64: "x" * (1 + 100 * number), 65: f"client-{number}", 66: "ada"},

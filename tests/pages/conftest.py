@@ -1,4 +1,4 @@
-"""Fixtures of the pages' tests: a real browser, and a service with a past."""
+"""Fixtures for the tests of pages: a real browser, and a service with a past."""
 
 from collections.abc import Iterator
 
@@ -12,14 +12,14 @@ from playwright.sync_api import Browser
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
-    """Return a Redis of one's own, with a journal of one bridge that stood out."""
+    """Return a Redis for one module, with a journal in which one bridge stood out."""
     with running_past(tmp_path_factory.mktemp("s", numbered=True), BRIDGE_STOOD_OUT) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def service(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service on it."""
+    """Return a service on this Redis."""
     path = past.client.connection_pool.connection_kwargs["path"]
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(
@@ -33,5 +33,5 @@ def service(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 @pytest.fixture(scope="module")
 def browser(request: pytest.FixtureRequest) -> Browser:
-    """Return a headless Chromium for one module, as the client's tests do."""
+    """Return a headless Chromium for one module."""
     return kept_chromium(request.path)

@@ -1,7 +1,7 @@
 """
-Draws the pages as docs show them, for light pages and for dark ones: part of `make pictures`.
+Takes the pictures of the pages in docs/pictures, in light and in dark: part of `make pictures`.
 
-A story is told to a real service as its crowd would live through it, and a real browser looks. This
+The simulated crowd of a story pushes to a running service, and a real browser shows the pages. This
 takes three minutes.
 """
 
@@ -28,7 +28,7 @@ COLOURS = 256
 
 
 def main() -> None:
-    """Tell the story, and draw each page in the middle of it."""
+    """Run the story, and take a picture of each page in the middle of it."""
     with tempfile.TemporaryDirectory() as folder, Service(Path(folder)) as service:
         command = [sys.executable, "-m", "otel_jcmc", "simulate", *STORY]
         push_url = f"{service.url}/metrics/push"
@@ -47,7 +47,7 @@ def main() -> None:
 
 
 def draw(page: Page, url: str) -> None:
-    """Draw each page of the service at *url*."""
+    """Take a picture of each page of the service at *url*."""
     page.goto(f"{url}/live?state=bad")
     shoot(page, "live")
     page.locator("table.rooms a").first.click()
@@ -58,7 +58,7 @@ def draw(page: Page, url: str) -> None:
     shoot(page, "session")
     page.goto(f"{url}/live?state=bad")
     page.locator("table.rooms a").first.click()
-    page.locator("tr.people a", has_text="How it was").click()
+    page.locator("tr.people a", has_text="History of this conference").click()
     page.wait_for_load_state()
     shoot(page, "conference")
     page.goto(f"{url}/sessions?sort=worst")
@@ -68,7 +68,7 @@ def draw(page: Page, url: str) -> None:
 
 
 def shoot(page: Page, name: str) -> None:
-    """Write what is seen of *page*, in light and in dark."""
+    """Write what is visible of *page*, in light and in dark."""
     page.wait_for_timeout(1500)
     for scheme, suffix in SCHEMES.items():
         page.emulate_media(color_scheme=scheme)

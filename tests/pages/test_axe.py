@@ -1,4 +1,4 @@
-"""What axe finds in pages: WCAG 2.1 AA, as far as a program sees it."""
+"""What axe finds in pages: WCAG 2.1 AA, as far as a program can check it."""
 
 import time
 from collections.abc import Iterator
@@ -36,7 +36,7 @@ PAGES = [
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("path", PAGES)
 def test_axe_finds_nothing(service: Service, browser: Browser, path: str, scheme: str) -> None:
-    """On a telephone and on a wall too."""
+    """On a telephone, a desk screen and a wall screen."""
     if path == "a session":
         path = f"/sessions/{service.get('/sessions').json()['sessions'][0]['id']}"
     for width in (360, 1280, 2560):
@@ -52,5 +52,5 @@ def test_axe_finds_nothing(service: Service, browser: Browser, path: str, scheme
             tab.add_script_tag(path=AXE)
             found = tab.evaluate("axe.run({runOnly: ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa']})")
             assert [(each["id"], each["nodes"][0]["html"]) for each in found["violations"]] == []
-            # Nothing hangs out of a narrow page.
+            # A narrow page does not scroll sideways.
             assert tab.evaluate("document.documentElement.scrollWidth") <= width

@@ -1,4 +1,4 @@
-"""Whose fault it is, as pages say it: in words, and on the page of the real service."""
+"""Whose fault a bad call is: the words, and the page of a running service."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,47 +14,53 @@ from otel_jcmc.pages.words import evidence_text, fault, mostly, reach
 from otel_jcmc.verdict.judge import Evidence
 
 HTML = {"accept": "text/html"}
-# What is found is found by a look every ten seconds, and shown by the next one of the pages; here
-# both are more often.
+# A look every ten seconds finds what stands out, and the next look of the pages shows it. Here both
+# are more frequent.
 FOUND_SECONDS = 10 + LOOK_SECONDS + 5
 
 
 @pytest.mark.parametrize(
     ("cause", "scope", "told"),
     [
-        ("downlink", "bridge", "it concerns the whole bridge"),
-        ("downlink", "participant", "it concerns them alone"),
-        ("pair", "participant", "it concerns the two alone"),
-        ("received", "sender", "it concerns one sender, and all who hear them"),
+        ("downlink", "bridge", "it affects the whole bridge"),
+        ("downlink", "participant", "it affects this participant only"),
+        ("pair", "participant", "it affects these two only"),
+        ("received", "sender", "it affects one sender and everyone who receives them"),
         ("received", "participant", ""),
         ("outage", "unknown", ""),
         ("", "", ""),
-        ("outage", "of-a-newer-version", "it concerns of-a-newer-version"),
+        ("outage", "of-a-newer-version", "it affects of-a-newer-version"),
     ],
 )
 def test_how_far_it_reaches_is_told_where_that_is_known(cause: str, scope: str, told: str) -> None:
-    """Nobody who hears others badly is told to be the only one: others get the same."""
+    """A participant that receives others badly is never the only one: others receive the same."""
     assert reach(cause, scope) == told
-    assert reach(cause, scope, "concerned") == told.replace("concerns", "concerned")
+    assert reach(cause, scope, "affected") == told.replace("affects", "affected")
 
 
 def test_who_sends_badly_is_named_where_it_is_known() -> None:
-    assert fault("received") == "what others send them"
-    assert fault("received", "Ada") == "what Ada sends them"
-    assert fault("downlink", "Ada") == "network from the bridge to them"
-    assert mostly("received", "participant", "Ada") == "what Ada sends them"
+    assert fault("received") == "what other participants send"
+    assert fault("received", "Ada") == "what Ada sends"
+    assert fault("downlink", "Ada") == "network from bridge to participant"
+    assert mostly("received", "participant", "Ada") == "what Ada sends"
     assert mostly("uplink", "sender", "Ada") == "what Ada sends"
-    assert mostly("uplink", "participant", "Ada") == "network from them to the bridge"
+    assert mostly("uplink", "participant", "Ada") == "network from participant to bridge"
     assert mostly("outage", "conference") == "connection lost; whole conference"
     assert mostly("outage", "unknown") == "connection lost"
 
 
 def test_evidence_never_reads_as_if_it_were_none() -> None:
     assert evidence_text(Evidence("packetloss_download", 5.04, 5)) == (
-        "loss down 5 %, just past the threshold"
+        "download loss 5 %, just past the threshold"
     )
     assert evidence_text(Evidence("packetloss_download", 5.1, 5)) == (
-        "loss down 5.1 %, threshold 5 %"
+        "download loss 5.1 %, threshold 5 %"
+    )
+
+
+def test_decoding_is_told_as_a_share_of_the_time() -> None:
+    assert evidence_text(Evidence("decode_time", 40, 15)) == (
+        "time spent on decoding video 40 %, threshold 15 %"
     )
 
 
@@ -66,7 +72,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 
 def hears_badly(participant: str, conference: str, source: str) -> dict[str, Any]:
-    """Return a push of somebody who gets several streams, and that of *source* alone badly."""
+    """Return a push of a participant that receives, of several streams, only *source* badly."""
     told = body(participant, conference)
     metrics = told["metrics"]
     metrics["connectionquality"]["labels"]["worstSource"] = source
@@ -77,7 +83,7 @@ def hears_badly(participant: str, conference: str, source: str) -> dict[str, Any
 
 
 def named(participant: str, conference: str, name: str, loss_up: float = 0) -> dict[str, Any]:
-    """Return a push of somebody whom others call *name*."""
+    """Return a push of a participant with the display name *name*."""
     told = body(participant, conference, loss_up)
     told["metrics"]["connectionquality"]["labels"]["username"] = name
     return told
@@ -88,7 +94,7 @@ def live(service: Service, query: str = "") -> str:
 
 
 def shown(service: Service, text: str, query: str = "") -> str:
-    """Return the page once it says *text*."""
+    """Return the page as soon as it contains *text*."""
 
     def probe() -> str:
         told = live(service, query)
@@ -98,16 +104,16 @@ def shown(service: Service, text: str, query: str = "") -> str:
 
 
 def test_whose_stream_is_bad_is_said_by_name(service: Service) -> None:
-    """Also of a page that does not know it itself, as the original's."""
+    """Also to a client that cannot know it itself, as the original."""
     service.push(named("a1", "board", "Ada"))
     for number in range(2):
         service.push(hears_badly(f"b{number}", "board", "a1"))
-    told = shown(service, "what Ada sends them</td>")
-    assert "concerns" not in told
+    told = shown(service, "what Ada sends</td>")
+    assert "affects" not in told
     opened = live(service, "?conference=board")
-    assert opened.count("<td>what Ada sends them</td>") == 2
-    assert "concerns them alone" not in opened
-    # Ada's own call is good, and the page does not leave it at that.
+    assert opened.count("<td>what Ada sends</td>") == 2
+    assert "affects this participant only" not in opened
+    # Ada's own call is good, but the page shows that she sends badly.
     assert opened.index(">Ada</a>") < opened.index(">b0</a>")
     ada = opened[opened.index(">Ada</a>") :]
     assert "2 others hear them badly" in ada[: ada.index("</tr>")]
@@ -116,7 +122,7 @@ def test_whose_stream_is_bad_is_said_by_name(service: Service) -> None:
 def test_nobody_is_named_where_most_name_others(service: Service) -> None:
     for number, source in enumerate(("a1", "a2")):
         service.push(hears_badly(f"b{number}", "board", source))
-    told = shown(service, "what others send them</td>")
+    told = shown(service, "what other participants send</td>")
     assert "what a1 sends" not in told
 
 
@@ -128,7 +134,7 @@ def test_who_spoils_the_call_of_others_is_named_with_the_way_there(service: Serv
     assert 'data-key="s:sender:the board/a1"' in told
     link = '<a href="/live?sort=name&amp;conference=the+board#open">Sender Ada</a></strong> in the'
     assert link in told
-    assert "spoils the call of 2 others" in told
+    assert "causes bad calls for 2 others" in told
     assert ">what Ada sends</td>" in told
 
 
@@ -137,15 +143,15 @@ def test_what_stands_out_says_why(service: Service) -> None:
         service.push(body(f"g{number}", "gamma", loss_up=20))
     told = shown(service, "Conference gamma</a>")
     assert '<a href="/live?conference=gamma#open">Conference gamma</a>' in told
-    assert "Mostly: <b>network from them to the bridge</b>." in told
+    assert "Main cause: <b>network from participant to bridge</b>." in told
 
 
 def test_where_nobody_has_a_bad_call_none_is_spoken_of(service: Service) -> None:
     service.push(body("a", "alpha"))
     eventually(lambda: "Not known" not in live(service), FOUND_SECONDS)
     told = shown(service, "1 participant ")
-    assert "Nothing: nobody has a bad call." in told
+    assert "Nothing. No participant has a bad call." in told
     service.push(body("a", "alpha", loss_up=20))
     shown(service, "Nothing.</p>")
     service.push(body("b", "beta", loss_up=20))
-    shown(service, "Nothing. Those who have a bad call have little in common.</p>")
+    shown(service, "Nothing. The bad calls have little in common.</p>")

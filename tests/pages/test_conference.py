@@ -1,4 +1,4 @@
-"""The page of a conference as it was, at a running service with a past."""
+"""The page of one conference in history, from a running service with a past."""
 
 from typing import Any
 from urllib.parse import quote
@@ -24,7 +24,7 @@ HOSTILE = (
 
 @pytest.fixture(scope="module")
 def sids(past: Past) -> dict[str, str]:
-    """Return two who were in one room, of whom one was away; and those before and after."""
+    """Return two sessions of one conference, one with a break, and the ones before and after."""
     ann = (*map(minute, (1, 2)), minute(3, 2, DOWNLINK), minute(4, 1, UPLINK), *map(minute, (5, 6)))
     bob = (minute(1), minute(5, 2, DOWNLINK), minute(6, 2, DOWNLINK))
     told: dict[str, Any] = {
@@ -42,13 +42,13 @@ def sids(past: Past) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def page(service: Service, sids: dict[str, str]) -> Element:
-    """Return the page of the one in the middle."""
+    """Return the page of the conference in the middle."""
     assert sids
     return look(service, "/conferences/board?at=2036-03-01T12:03:00Z")
 
 
 def rows(page: Element) -> dict[str, Element]:
-    """Return the rows of who was there, by the link that each begins with."""
+    """Return the rows of the participants, by the session id in the row's first link."""
     table = page.one("table", word="people").one("tbody")
     return {
         each.one("a").attributes["href"].rpartition("/")[2]: each
@@ -65,7 +65,7 @@ def stripes(of: Element) -> list[tuple[str, str, str]]:
 
 
 def test_everyone_is_a_row_with_states_on_one_axis(page: Element, sids: dict[str, str]) -> None:
-    """Six minutes are 1000 wide; Bob was not there for three of them."""
+    """Six minutes are 1000 units wide. Bob was away for three of them."""
     found = rows(page)
     assert [*found] == [sids["ann"], sids["bob"]]
     ann, bob = found.values()
@@ -78,7 +78,7 @@ def test_everyone_is_a_row_with_states_on_one_axis(page: Element, sids: dict[str
     assert stripes(bob) == [("good", "27.8", "138.9"), ("bad", "694.4", "305.6")]
     assert ann.one("th").text == "ann Firefox, jvb-3"
     assert bob.one("th").text == "Bob B."
-    assert ann.all("td")[-1].text == "bad they left network from the bridge to them"
+    assert ann.all("td")[-1].text == "bad they left network from bridge to participant"
     assert bob.all("td")[-1].text == "unknown the call failed"
 
 
@@ -96,7 +96,7 @@ def test_what_stood_out_is_above_on_the_same_axis(page: Element) -> None:
 def test_the_time_that_was_asked_for_is_marked(page: Element) -> None:
     assert {each.attributes["x1"] for each in page.all("line", word="at")} == {"500.0"}
     assert page.one("input", name="at").attributes["value"] == "2036-03-01T12:03:00Z"
-    assert "stands still" not in page.text
+    assert "does not update" not in page.text
 
 
 def test_the_one_before_and_the_one_after_are_linked(
@@ -113,15 +113,17 @@ def test_the_one_before_and_the_one_after_are_linked(
 def test_who_is_live_says_so(service: Service) -> None:
     service.push(push_body("1a2b3c4d", "live room"))
     page = look(service, "/conferences/live%20room")
-    assert "Live, 1 there." in page.one("p", word="asof").text
+    assert "Live, 1 in the conference now." in page.one("p", word="asof").text
     (row,) = rows(page).values()
     assert row.one("strong", word="live").text == "Live"
-    # It does not update itself, and says so.
+    # The page does not update, and says so.
     told = page.one("p", word="asof")
-    assert "this page stands still." in told.text
-    assert told.links()["Load it again"] == ""
+    assert "This page does not update" in told.text
+    assert told.links()["reload it"] == ""
     (sid,) = rows(page)
-    assert "this page stands still." in look(service, f"/sessions/{sid}").one("p", word="asof").text
+    assert (
+        "This page does not update" in look(service, f"/sessions/{sid}").one("p", word="asof").text
+    )
 
 
 def test_a_time_that_is_none_is_one_line_beside_the_form(service: Service) -> None:
@@ -132,7 +134,7 @@ def test_a_time_that_is_none_is_one_line_beside_the_form(service: Service) -> No
 
 
 def test_a_zone_that_is_none_can_be_mended(service: Service) -> None:
-    """Scripts fill it in, unseen, and a small image may not know the reader's."""
+    """The script fills this hidden field, and a small image may not know the reader's zone."""
     page = look(service, "/conferences/board?at=14:00&tz=Mars/Olympus", 400)
     assert page.one("p", id="wrong").text.startswith("tz must be a time zone: ")
     assert page.one("input", name="tz").attributes.get("type") is None
@@ -147,8 +149,8 @@ def test_an_empty_field_asks_for_nothing(service: Service) -> None:
 
 def test_a_conference_that_was_not_is_told_with_a_way_to_look_for_it(service: Service) -> None:
     page = look(service, "/conferences/no%2Bsuch", 404)
-    assert "Nobody was in a conference of this name" in page.one("p", id="wrong").text
-    assert page.links()["Search for it"] == "/sessions?conference=no%2Bsuch"
+    assert "History has no conference with exactly this name" in page.one("p", id="wrong").text
+    assert page.links()["Search for this conference"] == "/sessions?conference=no%2Bsuch"
 
 
 def test_a_machine_gets_what_it_got(service: Service, sids: dict[str, str]) -> None:
@@ -160,7 +162,7 @@ def test_a_machine_gets_what_it_got(service: Service, sids: dict[str, str]) -> N
 
 @pytest.mark.parametrize("name", HOSTILE)
 def test_a_name_does_nothing_wherever_it_stands(service: Service, past: Past, name: str) -> None:
-    """Each page has it as text, and links that have it lead to what has it."""
+    """Each page shows the name as text, and each link with the name leads to its conference."""
     log = (minute(1, bridge=name), minute(2, bridge=f"{name} 2"))
     attributes = {NAME: name, 69: name, BRIDGE: name, 71: name, 72: name}
     sid = over(past, 2, conference=name, participant=name, log=log, attributes=attributes)
@@ -194,7 +196,7 @@ def test_a_name_that_browsers_take_for_a_folder_has_a_link_too(
     page = look(service, link)
     assert page.one("h1").text == name
     assert [*rows(page)] == [sids[0]]
-    # What is asked next is asked of the same one.
+    # The form asks for the same conference again.
     assert page.one("form").one("input", name="name").attributes["value"] == name
     after = page.one("a", rel="next").attributes["href"]
     assert [*rows(look(service, after))] == [sids[1]]

@@ -1,4 +1,4 @@
-"""The points of a session and its lines: as many as there is room for, and the worst of all."""
+"""The points and lines of a session: not more than a chart has room for, and always the worst."""
 
 import pytest
 from past import numbers
@@ -12,7 +12,7 @@ APART = 60_000
 
 
 def samples(*qualities: float | None, start: int = 1) -> list[Sample]:
-    """Return a sample each half minute."""
+    """Return a sample for each half minute."""
     return [
         Sample((at + start) * HALF, numbers(f1=each, f11=0), [each, 0, None], [each, 0, None])
         for at, each in enumerate(qualities)
@@ -20,7 +20,7 @@ def samples(*qualities: float | None, start: int = 1) -> list[Sample]:
 
 
 def test_a_long_session_has_no_more_points_than_there_is_room_for() -> None:
-    """And the worst of all that a point stands for: one bad minute in a day is seen."""
+    """A point keeps its worst value, so one bad minute in a day is visible."""
     qualities = [100.0] * 2880
     qualities[1441] = 7.0
     course = course_of(samples(*qualities), 0, 2880 * HALF, APART)
@@ -47,20 +47,20 @@ def test_the_worst_of_an_interval_counts_and_not_its_last_push() -> None:
 
 
 def line(*qualities: float | None) -> str:
-    """Return the path of the quality."""
+    """Return the path of the line of quality."""
     course = course_of(samples(*qualities), 0, len(qualities) * HALF, APART)
     return charts_of(course, 5, 400)[0].lines[0].path
 
 
 def test_what_is_not_known_for_longer_is_a_gap_in_a_line() -> None:
-    """One push that does not tell is none: of the loss up browsers tell in two pushes of five."""
+    """One push without the value makes no gap: two pushes of five have an upload loss."""
     assert line(100, None, 100, 100) == "M250.0,0.0 L750.0,0.0 L1000.0,0.0"
     assert line(100, None, None, 50) == "M250.0,0.0h.01 M1000.0,50.0h.01"
 
 
 def test_of_what_was_never_told_there_is_no_chart() -> None:
     course = course_of(samples(100), 0, HALF, APART)
-    assert [each.title for each in charts_of(course, 5, 400)] == ["Quality", "Loss"]
+    assert [each.title for each in charts_of(course, 5, 400)] == ["Quality", "Packet loss"]
     assert charts_of(course_of([], 0, HALF, APART), 5, 400) == []
 
 

@@ -1,4 +1,4 @@
-"""Who may see pages: by which name, by which cookie, and where the form leads."""
+"""Who may read pages: by host name, cookie and token; and where the sign-in form leads."""
 
 import http.client
 from collections.abc import Iterator
@@ -62,7 +62,7 @@ def test_a_private_address_reads_by_a_name_that_nobody_else_can_have(host: str) 
     "host",
     [
         *("attacker.example", "quality.example.org.attacker.example", "1.2.3.4.nip.io", ""),
-        # What begins or ends like a safe one, and is no host at all.
+        # Hosts that begin or end like a safe one, but are invalid.
         *("[::1].attacker.example", "localhost:80@attacker.example", "attacker.example/.local"),
         *("attacker.example#.local", "localhost, attacker.example", "attacker.example.."),
     ],
@@ -78,7 +78,7 @@ def test_a_private_address_does_not_read_by_a_name_that_may_be_anybodys(host: st
 
 @pytest.mark.parametrize("told", ["attacker.example", "localhost, attacker.example", ""])
 def test_the_name_counts_that_a_proxy_was_asked_by(told: str) -> None:
-    """It may put a safe one of its own into Host, whatever the browser has asked by."""
+    """A proxy may put a safe name of its own into Host, whatever name the browser asked for."""
     headers = {"host": "otel-jcmc:3000", "x-forwarded-host": told}
     refusal = door().refuse(scope("10.1.2.3", **headers))
     assert refusal is not None
@@ -117,7 +117,7 @@ def test_a_cookie_is_good_for_its_life_and_by_its_token_alone() -> None:
     now[0] += 1
     assert not tickets.has_one(ticket)
     now[0] -= LIFE_SECONDS + 1
-    # Made with a clock that was ahead: it would be good for longer than its life.
+    # A cookie from a clock that was ahead would be valid for longer than its life.
     assert not tickets.has_one(ticket)
     assert not Tickets("another token of 16", lambda: now[0]).has_one(ticket)
 
@@ -141,7 +141,7 @@ def test_a_cookie_reads_and_does_nothing_else() -> None:
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service that no address may read, only who has the token."""
+    """Return a service that only callers with the token may read."""
     folder: Path = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, JCMC_READ_TOKEN=TOKEN, JCMC_TRUSTED_PROXIES="127.0.0.0/8") as running:
         yield running
@@ -151,7 +151,7 @@ OUTSIDE = HTML | {"x-forwarded-for": "203.0.113.9"}
 
 
 def sign_in(service: Service, form: str, **headers: str) -> Answer:
-    """Send the form from outside."""
+    """Send the form from a public address."""
     kind = {"content-type": "application/x-www-form-urlencoded"}
     return request(f"{service.url}/-/sign-in", form, headers=OUTSIDE | kind | headers)
 
@@ -196,7 +196,7 @@ def test_a_cookie_that_came_by_tls_goes_by_nothing_else(service: Service) -> Non
 
 
 def _not_followed(service: Service, form: str, **headers: str) -> Answer:
-    """Send the form and return the answer itself, not that of where it leads."""
+    """Send the form and return its own answer, without following the redirect."""
     opened = http.client.HTTPConnection(urlsplit(service.url).netloc, timeout=10)
     kind = {"content-type": "application/x-www-form-urlencoded"}
     opened.request("POST", "/-/sign-in", form, OUTSIDE | kind | headers)
@@ -217,11 +217,11 @@ def test_the_form_leads_nowhere_else(service: Service, back: str) -> None:
 def test_the_form_of_another_site_and_a_large_one_are_refused(service: Service) -> None:
     form = f"token={TOKEN}&back=/"
     assert sign_in(service, form, origin="https://attacker.example").status == 403
-    # A page that sends no referrer has no origin either.
+    # A page that sends no referrer sends no origin either.
     hidden = {"origin": "null", "sec-fetch-site": "cross-site"}
     assert sign_in(service, form, **hidden).status == 403
     own = {"origin": "null", "sec-fetch-site": "same-origin"}
-    assert sign_in(service, "token=wrong", **own).body.count("this is not the token") == 1
+    assert sign_in(service, "token=wrong", **own).body.count("This is not the token.") == 1
     assert sign_in(service, "token=" + "x" * 5000).status == 413
 
 
@@ -247,7 +247,7 @@ def test_pages_can_be_off(tmp_path: Path) -> None:
 
 
 def test_a_query_is_not_taken_apart_for_who_may_not_read() -> None:
-    """Routes are asked before the door is, all of them: a query is looked through once."""
+    """Each page's route matches before the door checks the caller, so a query is searched once."""
     told = {"headers": [(b"accept", HTML["accept"].encode())]}
     for query, is_page in (
         ("", True),
@@ -260,7 +260,7 @@ def test_a_query_is_not_taken_apart_for_who_may_not_read() -> None:
 
 
 def test_who_asks_for_something_else_is_not_asked_what_for() -> None:
-    """With no query and no headers to look at, a route that is of another path is of no use."""
+    """The scope has no query and no headers: a route of another path must not look at them."""
     router = page_router()
 
     @router.get("/live")

@@ -1,4 +1,4 @@
-"""The pages of what was in a real browser: nothing is refused, and nothing is cut off."""
+"""The pages of history in a real browser: no console errors, and no page is too wide."""
 
 import pytest
 from harness import Service
@@ -12,7 +12,7 @@ CONFERENCE = "/conferences/board?at=2087985601"
 
 @pytest.fixture(scope="module")
 def paths(past: Past) -> list[str]:
-    """Return where a session, its conference and a search are."""
+    """Return the paths of a session, its conference and a search."""
     who = {NAME: LONG, BRIDGE: LONG, 71: LONG}
     log = (minute(1, bridge=LONG, f11=1), minute(2, 2, DOWNLINK, f11=9), minute(7, f11=0))
     told = lasting(6, 1, DOWNLINK)
@@ -23,7 +23,7 @@ def paths(past: Past) -> list[str]:
 def opened(
     browser: Browser, url: str, width: int = 1280, *, scripts: bool = True
 ) -> tuple[Page, list[str]]:
-    """Return a page for a reader in Berlin, and what it complained of."""
+    """Return a page for a reader in Berlin, and its errors."""
     context = browser.new_context(
         viewport={"width": width, "height": 800},
         timezone_id="Europe/Berlin",
@@ -51,7 +51,7 @@ def test_nothing_is_refused_and_nothing_is_wider_than_the_screen(
 
 
 def test_times_are_the_readers(browser: Browser, service: Service, paths: list[str]) -> None:
-    """Noon in UTC is one o'clock in Berlin; where no scripts run it is told that it is UTC."""
+    """Noon in UTC is one o'clock in Berlin; without scripts the page shows UTC and says so."""
     page, _ = opened(browser, service.url + paths[0])
     assert "1 Mar 2036, 13:00" in page.inner_text(".asof")
     assert page.locator(".clock text").first.text_content() == "13:00"

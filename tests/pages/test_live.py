@@ -1,4 +1,4 @@
-"""The page of who has a bad call now: the real service, asked as a browser asks."""
+"""The page `/live` from a running service, requested as a browser does."""
 
 import asyncio
 import http.client
@@ -29,7 +29,7 @@ HOSTILE = "\"><script>alert(1)</script>'&{{7*7}}"
 
 
 class Tags(HTMLParser):
-    """What a page is made of."""
+    """The tags of a page."""
 
     def __init__(self, text: str) -> None:
         super().__init__()
@@ -53,7 +53,7 @@ def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def live(service: Service, query: str = "") -> str:
-    """Return the page, of a look that is newer than what was pushed before."""
+    """Return the page, made of a look that is newer than the last push."""
     time.sleep(LOOK_SECONDS + 0.1)
     return service.get(f"/live{query}", headers=HTML).body
 
@@ -74,8 +74,8 @@ def test_the_worst_conference_is_first_and_opens_into_who_is_bad_and_why(service
     assert "l1" not in told
     opened = live(service, "?conference=loud")
     assert opened.index(">l1<") < opened.index(">l0<")
-    assert "loss up 12 %, threshold 5 %" in opened
-    assert "network from them to the bridge" in opened
+    assert "upload loss 12 %, threshold 5 %" in opened
+    assert "network from participant to bridge" in opened
 
 
 def test_what_is_asked_for_is_shown_and_what_is_not_understood_is_as_usual(
@@ -85,7 +85,7 @@ def test_what_is_asked_for_is_shown_and_what_is_not_understood_is_as_usual(
     assert rooms(live(service, "?sort=largest"))[0] == "quiet"
     assert rooms(live(service, "?sort=name"))[-1] == "quiet"
     assert len(rooms(live(service, "?sort=nonsense&state=nonsense"))) == 3
-    assert "No conference is like that now." in live(service, "?name=nobody")
+    assert "No conference matches now." in live(service, "?name=nobody")
 
 
 def test_a_hostile_name_is_a_name(service: Service) -> None:
@@ -143,7 +143,7 @@ def test_a_page_that_many_ask_for_at_once_is_made_once(
 
     def count(template: str, root: str, told: Mapping[str, Any]) -> str:
         made.append(template)
-        # All of them have asked before it is made.
+        # All fifty requests have come before the page is made.
         time.sleep(0.5)
         return rendered(template, root, told)
 
@@ -157,17 +157,17 @@ def test_a_page_that_many_ask_for_at_once_is_made_once(
                 asked = [client.get("/live", headers=HTML) for _ in range(50)]
                 answers = await asyncio.gather(*asked)
         assert {each.status_code for each in answers} == {200}
-        assert {"Nobody is in a call now." in each.text for each in answers} == {True}
+        assert {"No participant is in a conference now." in each.text for each in answers} == {True}
 
     asyncio.run(check())
     assert made == ["live.html"]
 
 
 def test_the_first_page_says_what_is_well(service: Service) -> None:
-    eventually(lambda: " taken." in service.get("/", headers=HTML).body)
+    eventually(lambda: " accepted." in service.get("/", headers=HTML).body)
     told = service.get("/", headers=HTML).body
-    assert "Redis answers and takes pushes." in told
-    assert "Never yet" in told
+    assert "Redis answers and stores pushes." in told
+    assert "Not yet since" in told
     service.get("/metrics")
     assert "Last scraped at" in service.get("/", headers=HTML).body
 
@@ -176,15 +176,15 @@ def test_with_the_store_away_the_page_says_so(tmp_path: Path) -> None:
     with Service(tmp_path, REDIS_URL="redis://127.0.0.1:1") as running:
         answer = running.get("/live", headers=HTML)
         assert answer.status == 503
-        assert "The store does not answer." in answer.body
+        assert "Redis does not answer." in answer.body
         first = running.get("/", headers=HTML)
         assert first.status == 200
-        assert "Pushes are not taken" in first.body
+        assert "The service does not accept pushes" in first.body
 
 
 @pytest.mark.parametrize("workers", ["0", "1"])
 def test_who_looks_holds_up_no_end(tmp_path: Path, workers: str) -> None:
-    """A stop waits four seconds for who does not hang up: pages that are open do when told to."""
+    """A stop waits four seconds for open connections; open pages close theirs when told to."""
     with Service(tmp_path, JCMC_WORKERS=workers) as running:
         opened = http.client.HTTPConnection(urlsplit(running.url).netloc, timeout=15)
         opened.request("GET", "/live/events", headers={"accept": "text/event-stream"})
@@ -200,7 +200,7 @@ def test_who_looks_holds_up_no_end(tmp_path: Path, workers: str) -> None:
 
 
 def test_the_conference_that_is_open_stays_whatever_is_filtered(service: Service) -> None:
-    """Nobody in it is bad any more, or a hundred others are worse."""
+    """Also if no call in it is bad any more, or if a hundred other conferences are worse."""
 
     def shown(query: str) -> str:
         return service.get(f"/live{query}", headers=HTML).body
@@ -208,9 +208,9 @@ def test_the_conference_that_is_open_stays_whatever_is_filtered(service: Service
     assert rooms(shown("?state=bad&conference=quiet")) == ["quiet", HOSTILE, "loud"]
     assert rooms(shown("?name=loud&conference=loud")) == ["loud"]
     told = shown("?conference=gone%20by")
-    assert "Nobody is in gone by now." in told
+    assert "No participant is in gone by now." in told
     assert 'href="/conferences/gone%20by"' in told
-    assert "Nobody is in" not in shown("?conference=loud")
+    assert "No participant is in" not in shown("?conference=loud")
 
 
 def test_what_is_not_shown_is_counted(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""The page of the search, at a running service with a past."""
+"""The page of the search, from a running service with a past."""
 
 import pytest
 from harness import Service
@@ -11,7 +11,7 @@ from otel_jcmc.web.session_query import LISTED_BY
 
 @pytest.fixture(scope="module")
 def sids(past: Past) -> list[str]:
-    """Return sessions that are found, the newest first."""
+    """Return the ids of three sessions, the newest first."""
     told = {"conference": "find me", "attributes": {NAME: "Ada", BRIDGE: "jvb-3", 71: "Firefox"}}
     bad = lasting(5, 5, DOWNLINK)
     return [
@@ -22,14 +22,14 @@ def sids(past: Past) -> list[str]:
 
 
 def found(page: Element) -> list[str]:
-    """Return the sids of the table."""
+    """Return the session ids of the table of results."""
     tables = page.all("table", word="found")
     rows = tables[0].one("tbody").all("tr") if tables else []
     return [each.one("th").one("a").attributes["href"].rpartition("/")[2] for each in rows]
 
 
 def test_there_is_a_field_for_all_that_can_be_asked(service: Service) -> None:
-    """What a page is and what comes after it are links."""
+    """The page has links, not fields, for the format and for the next page."""
     page = look(service, "/sessions")
     fields = {each.attributes["name"] for each in (*page.all("input"), *page.all("select"))}
     assert fields == set(LISTED_BY) - {"format", "after"}
@@ -41,13 +41,13 @@ def test_what_is_found_is_a_table(service: Service, sids: list[str]) -> None:
     assert found(page) == sids
     heads = [each.text for each in page.one("table").one("thead").all("th")]
     assert heads == [
-        *("Who", "Conference", "When", "How long", "Call", "Where the fault was", "End"),
+        *("Participant", "Conference", "Started", "Duration", "Call", "Cause", "How it ended"),
         *("Bridge", "Browser"),
     ]
     cells = [each.text for each in page.one("table").one("tbody").all("tr")[1].all("td")]
     assert cells == [
-        *("find me", "2036-03-01, 12:20 UTC", "10 min", "bad", "network from the bridge to them"),
-        *("they left", "jvb-3", "Firefox"),
+        *("find me", "2036-03-01, 12:20 UTC", "10 min", "bad"),
+        *("network from bridge to participant", "they left", "jvb-3", "Firefox"),
     ]
 
 
@@ -83,7 +83,7 @@ def test_the_form_finds_what_a_machine_finds(
             options = page.one("select", name=name).all("option")
             assert [x.attributes["value"] for x in options if "selected" in x.attributes] == [value]
     if not wanted:
-        assert "No session is like that" in page.text
+        assert "No session in the history matches" in page.text
 
 
 def test_pages_follow_each_other(service: Service, sids: list[str]) -> None:
@@ -97,11 +97,11 @@ def test_pages_follow_each_other(service: Service, sids: list[str]) -> None:
 
 
 def test_all_that_is_found_is_there_as_csv_and_lines(service: Service, sids: list[str]) -> None:
-    """Of a page with one row the whole search."""
+    """Also if the page shows one row, these links have all results."""
     links = look(service, "/sessions?conference=find+me&limit=1").links()
-    table = service.get(links["All of them as CSV"], headers=HTML)
+    table = service.get(links["All results as CSV"], headers=HTML)
     assert table.headers["x-total-count"] == "3"
-    lines = service.get(links["All of them as JSON lines"], headers=HTML)
+    lines = service.get(links["All results as JSON lines"], headers=HTML)
     assert [each[:56] for each in lines.body.splitlines()] == [f'{{"id":"{sid}"' for sid in sids]
 
 
@@ -136,7 +136,7 @@ def test_a_machine_gets_what_it_got(service: Service, sids: list[str]) -> None:
 
 
 def test_a_browser_erases_nothing_by_a_page(service: Service) -> None:
-    """The other methods of the path are still the machines'."""
+    """Only the API answers the other methods of this path."""
     answer = service.get("/sessions", method="DELETE", headers=HTML)
     assert (answer.status, answer.body) == (
         400,

@@ -1,4 +1,4 @@
-"""Whom a page blames in a conference."""
+"""Which sender a page blames in a conference."""
 
 from otel_jcmc.pages.senders import Senders
 from otel_jcmc.verdict.journal import Entry
@@ -22,7 +22,7 @@ def test_most_of_those_who_know_have_to_agree() -> None:
 
 
 def test_who_stands_out_is_whom_to_blame_whatever_others_say() -> None:
-    """What stands out is confirmed by who sends; a page may say what it likes of others."""
+    """The sender itself confirms what stands out; a client may claim anything of others."""
     senders = Senders([standing("a/b/ada", 3), standing("a/b/bob"), standing("x", scope="bridge")])
     senders.add("a/b", "cid")
     assert senders.worst_in("a/b") == "ada"

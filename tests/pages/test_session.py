@@ -1,4 +1,4 @@
-"""The page of one session, at a running service with a past."""
+"""The page of one session, from a running service with a past."""
 
 import asyncio
 import csv
@@ -28,7 +28,7 @@ FAR = {"x-forwarded-for": "203.0.113.9"}
 
 @pytest.fixture(scope="module")
 def sid(past: Past) -> str:
-    """Return a session of 10 minutes that pushed nothing for three of them, and changed bridges."""
+    """Return a session of 10 minutes, without pushes for three of them and with two bridges."""
     log = (
         minute(1, bridge="jvb-3", f10=0.5, f11=0.1, f13=[40], f44=4.3, f8=1000, f9=2000),
         minute(2, f10=0.5, f11=0.1, f13=[50], f44=4.3, f8=1000, f9=2000),
@@ -51,7 +51,7 @@ def page(service: Service, sid: str) -> Element:
 
 
 def rects(of: Element) -> list[tuple[str, float, float]]:
-    """Return each stripe in *of*: its class, from where on and how wide it is."""
+    """Return each stripe in *of*: its class, where it begins and how wide it is."""
     return [
         (each.attributes["class"], float(each.attributes["x"]), float(each.attributes["width"]))
         for each in of.all("rect")
@@ -68,7 +68,7 @@ def row(page: Element, name: str) -> Element:
     return found
 
 
-# Who asks
+# Browser or API client
 
 
 def test_a_machine_gets_what_it_got(service: Service, sid: str) -> None:
@@ -78,22 +78,20 @@ def test_a_machine_gets_what_it_got(service: Service, sid: str) -> None:
 
 def test_a_browser_that_names_a_format_gets_it(service: Service, page: Element) -> None:
     links = page.links()
-    told = service.get(links["All of it as JSON"], headers=HTML).json()
+    told = service.get(links["This session as JSON"], headers=HTML).json()
     assert told["participant_id"] == "ada"
-    table = csv.reader(io.StringIO(service.get(links["Its samples as CSV"], headers=HTML).body))
+    table = csv.reader(io.StringIO(service.get(links["Samples as CSV"], headers=HTML).body))
     assert next(table)[0] == "time"
     assert len([*table]) == 7
 
 
-# Who and how
+# Names and verdict
 
 
 def test_it_says_who_it_was_and_how_it_was_in_plain_words(page: Element) -> None:
     assert page.one("h1").text == "Ada & Co in board"
     said = page.one("p", word="said").text
-    assert said == (
-        "bad Where the fault is: network from the bridge to them. It concerned the whole bridge."
-    )
+    assert said == ("bad Cause: network from bridge to participant. It affected the whole bridge.")
     assert "10 min. Ended: they left." in page.one("p", word="asof").text
     facts = {each.one("dt").text: each.one("dd").text for each in page.one("dl").all("div")}
     assert facts == {"Bridge": "jvb-7", "Region": "eu", "Browser": "Firefox 134.0"}
@@ -118,7 +116,7 @@ def test_a_session_that_goes_on_says_so(service: Service, past: Past) -> None:
 
 
 def test_states_are_bands_and_a_gap_is_a_gap(page: Element) -> None:
-    """Ten minutes are 1000 wide; the first push tells of its moment alone."""
+    """Ten minutes are 1000 units wide. The first push covers only its own moment."""
     assert rects(row(page, "Call")) == [
         ("good", 16.7, 183.3),
         ("bad", 200, 100),
@@ -127,7 +125,7 @@ def test_states_are_bands_and_a_gap_is_a_gap(page: Element) -> None:
         ("good", 800, 200),
     ]
     titles = [each.text for each in row(page, "Call").all("title")]
-    assert titles[1] == "bad, network from the bridge to them, the whole bridge: 1 min"
+    assert titles[1] == "bad, network from bridge to participant, the whole bridge: 1 min"
     assert row(page, "Call").one("svg").attributes["aria-label"] == (
         "How the call was: bad for 1 min, fair for 1 min, good for 3 min 50 s, unknown for 50 s"
     )
@@ -144,13 +142,13 @@ def test_numbers_are_lines_with_a_gap_where_nothing_is_known(page: Element) -> N
     assert quality == (
         "M100.0,10.0 L200.0,10.0 L300.0,80.0 L400.0,10.0 M800.0,10.0 L900.0,10.0 L1000.0,10.0"
     )
-    # What is known at one moment alone is a dot.
+    # A single known value is a dot.
     trip = row(page, "Round trip").one("path", word="line").attributes["d"]
     assert trip.endswith(" M800.0,94.0h.01")
 
 
 def test_loss_and_round_trip_have_the_thresholds_of_the_settings(page: Element) -> None:
-    loss, trip = row(page, "Loss"), row(page, "Round trip")
+    loss, trip = row(page, "Packet loss"), row(page, "Round trip")
     assert [
         float(each.one("line", word="threshold").attributes["y1"]) for each in (loss, trip)
     ] == [
@@ -165,13 +163,13 @@ def test_loss_and_round_trip_have_the_thresholds_of_the_settings(page: Element) 
 def test_each_chart_has_its_words(page: Element) -> None:
     labels = [each.attributes["aria-label"] for each in page.all("svg", word="plot")]
     assert labels == [
-        "Quality, as Jitsi's page shows it. Quality: best 90, median 90, worst 20",
+        "Quality, as Jitsi Meet shows it. Quality: best 90, median 90, worst 20",
         (
-            "Loss, of packets, each way. sent: best 0 %, median 0.5 %, worst 4 %;"
+            "Packet loss, both directions. sent: best 0 %, median 0.5 %, worst 4 %;"
             " received: best 0 %, median 0.1 %, worst 12 %"
         ),
         "Round trip, to the bridge and back. Round trip: best 30 ms, median 50 ms, worst 450 ms",
-        "Speech, as heard (MOS). Speech: best 4.4, median 4.3, worst 2.1",
+        "Speech quality, as heard (MOS). Speech quality: best 4.4, median 4.3, worst 2.1",
         (
             "Bitrate, sent and received. sent: best 1.00 Mbit/s, median 1.00 Mbit/s,"
             " worst 0.50 Mbit/s; received: best 2.00 Mbit/s, median 2.00 Mbit/s,"
@@ -184,7 +182,8 @@ def test_the_numbers_are_a_table_too(page: Element) -> None:
     table = page.one("details").one("table")
     heads = [each.text for each in table.one("thead").all("th")]
     assert heads == [
-        *("Time", "Quality", "Loss up", "Loss down", "Round trip", "Speech", "Sent", "Received")
+        *("Time", "Quality", "Upload loss", "Download loss", "Round-trip time", "Speech quality"),
+        *("Sent bitrate", "Received bitrate"),
     ]
     rows = table.one("tbody").all("tr")
     assert [each.text for each in rows[2].all("td")] == [
@@ -197,9 +196,9 @@ def test_what_happened_is_told_in_order(page: Element) -> None:
     texts = [each.text.partition("UTC")[2].strip() for each in _happened(page)]
     assert texts == [
         "they joined",
-        "bad network from the bridge to them",
-        "fair network from them to the bridge",
-        "Bridge jvb-7, before jvb-3",
+        "bad network from bridge to participant",
+        "fair network from participant to bridge",
+        "Bridge changed from jvb-3 to jvb-7",
         "good",
         "they left",
     ]
@@ -210,7 +209,7 @@ def _happened(page: Element) -> list[Element]:
 
 
 def test_what_happened_often_is_folded_away(service: Service, past: Past) -> None:
-    """With the beginning in sight, so that no page is a wall of text."""
+    """The first lines are always visible, but the page is not a wall of text."""
     log = tuple(minute(n, 2 * (n % 2), UPLINK) for n in range(1, 41))
     page = look(service, f"/sessions/{over(past, 41, participant='often', log=log)}")
     first, rest = page.all("ol", word="happened")
@@ -222,8 +221,8 @@ def test_what_happened_often_is_folded_away(service: Service, past: Past) -> Non
 def test_a_session_without_a_log_says_so(service: Service, past: Past) -> None:
     page = look(service, f"/sessions/{over(past, 1, participant='silent')}")
     assert page.all("svg", word="plot") == []
-    assert "Its log is empty" in page.text
-    assert "Nothing is known of how the call was" in page.text
+    assert "No samples" in page.text
+    assert "It is not known how the call was overall" in page.text
 
 
 # Links
@@ -231,10 +230,10 @@ def test_a_session_without_a_log_says_so(service: Service, past: Past) -> None:
 
 def test_the_trace_is_linked_where_the_setting_says(service: Service, past: Past) -> None:
     sid = over(past, 2, participant="traced")
-    assert "Its trace" not in look(service, f"/sessions/{sid}").links()
+    assert "Trace" not in look(service, f"/sessions/{sid}").links()
     past.client.hset(f"{past.base(sid)}session:{sid}", "instance", str(NOON))
     told = service.get(f"/sessions/{sid}").json()
-    assert look(service, f"/sessions/{sid}").links()["Its trace"] == (
+    assert look(service, f"/sessions/{sid}").links()["Trace"] == (
         f'https://traces.example.org/t?q={{"id":"{told["trace_id"]}"}}&s={told["span_id"]}'
     )
 
@@ -243,17 +242,17 @@ def test_the_leg_before_is_linked(service: Service, past: Past, sid: str) -> Non
     later = over(past, 2, start=20, participant="again")
     past.client.hset(f"{past.base(later)}session:{later}", "previous", sid)
     page = look(service, f"/sessions/{later}")
-    assert page.links()["How it was before they came back"] == f"/sessions/{sid}"
+    assert page.links()["Before they came back"] == f"/sessions/{sid}"
     assert _happened(page)[0].text.endswith("they came back")
 
 
-# What there is not
+# What is missing
 
 
 @pytest.mark.parametrize("sid", [NOBODY, "x", "%3Cscript%3E", "%F0%9F%98%80", "..%00"])
 def test_a_session_that_is_not_there_is_a_page_that_says_so(service: Service, sid: str) -> None:
     page = look(service, f"/sessions/{sid}", 404)
-    assert "There is no such session" in page.one("p", word="notice").text
+    assert "No session has this id" in page.one("p", word="notice").text
     assert strangers(page) == []
 
 
@@ -274,14 +273,14 @@ def test_a_store_that_is_away_is_told_as_that(short_path: Path) -> None:
         server.stop()
         for path in PATHS:
             page = look(service, path, 503)
-            assert "The store does not answer" in page.one("p", word="notice").text
+            assert "Redis does not answer" in page.one("p", word="notice").text
 
 
 @pytest.mark.parametrize("path", PATHS)
 def test_who_may_not_read_sees_nothing(service: Service, path: str) -> None:
     answer = service.get(path, headers=HTML | FAR)
     assert answer.status == 403
-    assert read(answer.body).one("h1").text == "Who may read this"
+    assert read(answer.body).one("h1").text == "You may not read this page"
 
 
 def test_pages_have_nothing_in_them_that_the_policy_forbids(
@@ -294,7 +293,7 @@ def test_pages_have_nothing_in_them_that_the_policy_forbids(
 
 
 def test_pages_are_made_one_after_the_other() -> None:
-    """Six threads at once left pushes nothing, and the store seemed to be away."""
+    """Six threads at once left no CPU time for pushes, and Redis seemed not to answer."""
     busy = most = 0
 
     def make() -> dict[str, Any]:
@@ -325,6 +324,9 @@ def test_who_comes_when_many_wait_is_told_to_come_again() -> None:
     history: Any = object()
     page = asyncio.run(answer_page(asked, Door(readers, ""), history, read, ""))
     line = asyncio.run(answer_read(asked, readers, history, read, ""))
-    for answer, words in ((page, b"Too many read what was at once."), (line, b"too many read")):
+    for answer, words in (
+        (page, b"Too many readers asked for history at once."),
+        (line, b"too many read"),
+    ):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert words in bytes(answer.body)

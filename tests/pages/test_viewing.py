@@ -1,4 +1,4 @@
-"""One look for all who have a page open: how it is shared, and for how long it is kept."""
+"""The look that all open pages share: how they share it, and how long it is kept."""
 
 import asyncio
 import gc
@@ -24,7 +24,7 @@ HOUR_MS = 3_600_000
 
 
 class Reader(SnapshotReader):
-    """A real one that tells how many pages are being made at a time."""
+    """A real reader that counts how many pages are made at the same time."""
 
     waiting = most = 0
 
@@ -42,7 +42,7 @@ class Reader(SnapshotReader):
 async def viewed(
     server: EmbeddedStore, **how: Any
 ) -> AsyncIterator[tuple[Viewing, _Pages, Reader]]:
-    """Return what shows who is in *server*."""
+    """Return what shows the participants in *server*."""
     record = Record(server.url, "jcmc", HOUR_MS)
     reader = Reader(Store(server.url, Keys("jcmc", 4)), record)
     viewing = Viewing(reader, record, Judge(5, 400), **how)
@@ -59,7 +59,9 @@ async def test_the_last_look_is_let_go_when_nobody_looks_any_more(
 ) -> None:
     async with viewed(each_server, kept_seconds=0.2) as (viewing, pages, _):
         seen = weakref.ref(await viewing.now())
-        assert b"Nobody is in a call now." in await pages.text(Asked(), "live.html", "")
+        assert b"No participant is in a conference now." in await pages.text(
+            Asked(), "live.html", ""
+        )
         gc.collect()
         assert seen() is not None
         async with asyncio.timeout(10):
@@ -67,8 +69,10 @@ async def test_the_last_look_is_let_go_when_nobody_looks_any_more(
                 await asyncio.sleep(0.05)
                 gc.collect()
         assert not pages._of
-        # The next one who comes is shown another one.
-        assert b"Nobody is in a call now." in await pages.text(Asked(), "live.html", "")
+        # The next viewer gets a new look.
+        assert b"No participant is in a conference now." in await pages.text(
+            Asked(), "live.html", ""
+        )
 
 
 @pytest.mark.anyio
@@ -87,7 +91,7 @@ async def test_it_is_kept_as_long_as_somebody_asks(each_server: EmbeddedStore) -
 async def test_pages_are_made_one_after_the_other_and_the_journal_is_read_once(
     each_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A scrape waits for one of them, and the store is not asked for each."""
+    """A scrape waits for at most one page, and Redis is asked for the journal once."""
     async with viewed(each_server) as (viewing, pages, reader):
         await viewing.now()
         reads = []

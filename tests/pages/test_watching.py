@@ -1,4 +1,4 @@
-"""What somebody sees and does who watches: in a real browser, before the real service."""
+"""What a viewer sees and does on `/live`: a real browser and a running service."""
 
 import os
 import signal
@@ -16,7 +16,7 @@ from sender import body
 from otel_jcmc.pages.viewing import FOLLOW_SECONDS, LOOK_SECONDS
 
 HOSTILE = "<img src=x onerror=alert(1)>"
-# What is promised: who has a bad call is shown so long after the push that says so.
+# The promise: a bad call is shown this long after its push at most.
 PROMISED_MS = 12_000
 
 
@@ -31,7 +31,7 @@ def service(tmp_path: Path) -> Iterator[Service]:
 
 @pytest.fixture
 def page(browser: Browser) -> Iterator[Page]:
-    """Return an empty tab that must not complain of anything."""
+    """Return an empty tab; the test fails if it logs an error or opens a dialogue."""
     with closing(browser.new_context(timezone_id="America/New_York")) as context:
         tab = context.new_page()
         complaints: list[str] = []
@@ -44,17 +44,17 @@ def page(browser: Browser) -> Iterator[Page]:
 
 def test_a_bad_push_is_shown_in_time_without_a_hand(service: Service, page: Page) -> None:
     page.goto(f"{service.url}/live")
-    expect(page.locator("#age")).to_have_text("Updates by itself")
+    expect(page.locator("#age")).to_have_text("Updates automatically")
     first = page.locator("table.rooms tbody tr").first
     began = time.monotonic()
     service.push(body("beta1", "beta", loss_up=20))
     expect(first).to_contain_text("beta", timeout=PROMISED_MS)
-    expect(first).to_contain_text("network from them to the bridge")
+    expect(first).to_contain_text("network from participant to bridge")
     assert 1000 * (time.monotonic() - began) < PROMISED_MS
 
 
 def test_what_stands_out_is_told_in_time(service: Service, page: Page) -> None:
-    """The look for it is every ten seconds: the page follows it at once."""
+    """The service looks every ten seconds; the page shows the result at once."""
     page.goto(f"{service.url}/live")
     began = time.monotonic()
     for number in range(3):
@@ -62,7 +62,7 @@ def test_what_stands_out_is_told_in_time(service: Service, page: Page) -> None:
     expect(page.locator(".standing li")).to_contain_text("Conference gamma", timeout=PROMISED_MS)
     assert 1000 * (time.monotonic() - began) < PROMISED_MS
     expect(page.locator(".picture .rowlabels")).to_contain_text("Conference gamma")
-    # The name is on its row, and the clock below is as wide.
+    # The label is on its row, and the time axis below has the same width.
     name, row, clock = (
         page.locator(f".picture {each}").bounding_box()
         for each in (".rowlabels li", "> svg", ".clock")
@@ -86,11 +86,11 @@ def test_nothing_moves_under_the_pointer(service: Service, page: Page) -> None:
             service.push(body("beta0", "beta", loss_up=20))
         page.mouse.move(place["x"] + 30 + number % 3, place["y"] + 10)  # type: ignore[index]
         page.wait_for_timeout(60)
-    expect(page.locator("#age")).to_have_text("New: shown when the pointer rests")
+    expect(page.locator("#age")).to_have_text("New data: shown when the pointer rests")
     assert row.bounding_box() == place
-    # It says what it says now, all the same.
+    # The row shows its new values all the same.
     expect(row).not_to_have_text(text)
-    expect(row).to_contain_text("network from them to the bridge")
+    expect(row).to_contain_text("network from participant to bridge")
     assert row.bounding_box() == place
     assert page.locator("tr[data-key='c:new-0']").count() == 0
 
@@ -110,7 +110,7 @@ def test_what_stands_out_tells_its_new_numbers_while_somebody_reads(
         assert time.monotonic() < deadline
         page.mouse.move(300 + 20 * (time.monotonic() % 2), 400)
         page.wait_for_timeout(100)
-    expect(page.locator("#age")).to_have_text("New: shown when the pointer rests")
+    expect(page.locator("#age")).to_have_text("New data: shown when the pointer rests")
 
 
 def test_the_worst_conference_is_on_the_first_screen_of_a_telephone(
@@ -124,6 +124,14 @@ def test_the_worst_conference_is_on_the_first_screen_of_a_telephone(
     box = page.locator("tr[data-key='c:gamma']").bounding_box()
     assert box
     assert box["y"] + box["height"] <= 844
+
+
+def test_an_open_conference_has_the_width_of_a_telephone(service: Service, page: Page) -> None:
+    page.set_viewport_size({"width": 390, "height": 844})
+    page.goto(f"{service.url}/live?conference=alpha")
+    box = page.locator("tr.people > td").bounding_box()
+    assert box
+    assert box["width"] > 300
 
 
 def test_all_of_it_works_by_keyboard(service: Service, page: Page) -> None:
@@ -142,7 +150,7 @@ def test_all_of_it_works_by_keyboard(service: Service, page: Page) -> None:
             break
     expect(link).to_be_focused()
     page.keyboard.press("Enter")
-    expect(page.locator("tr.people")).to_contain_text("loss up 20 %, threshold 5 %")
+    expect(page.locator("tr.people")).to_contain_text("upload loss 20 %, threshold 5 %")
     expect(page.locator("table.rooms a").first).to_have_attribute("aria-expanded", "true")
 
 
@@ -155,13 +163,13 @@ def test_the_first_stop_leads_past_what_every_page_has(service: Service, page: P
 
 def test_it_says_when_it_is_out_of_date(service: Service, page: Page) -> None:
     page.goto(f"{service.url}/live")
-    expect(page.locator("#age")).to_have_text("Updates by itself")
+    expect(page.locator("#age")).to_have_text("Updates automatically")
     os.kill(service.pid, signal.SIGSTOP)
     try:
-        expect(page.locator("#age")).to_contain_text("Out of date: as of", timeout=30_000)
+        expect(page.locator("#age")).to_contain_text("Out of date: last update", timeout=30_000)
     finally:
         os.kill(service.pid, signal.SIGCONT)
-    expect(page.locator("#age")).to_have_text("Updates by itself", timeout=30_000)
+    expect(page.locator("#age")).to_have_text("Updates automatically", timeout=30_000)
 
 
 @pytest.mark.parametrize(
@@ -172,19 +180,19 @@ def test_it_says_why_nothing_is_new(
 ) -> None:
     with closing(browser.new_page()) as tab:
         tab.goto(f"{service.url}/live")
-        expect(tab.locator("#age")).to_have_text("Updates by itself")
+        expect(tab.locator("#age")).to_have_text("Updates automatically")
         tab.route("**/live?part=1", lambda route: route.fulfill(status=status))
         expect(tab.locator("#age")).to_contain_text(why, timeout=15_000)
-        expect(tab.locator("#age")).to_contain_text("Out of date: as of")
+        expect(tab.locator("#age")).to_contain_text("Out of date: last update")
 
 
 def test_it_says_that_the_store_is_away(tmp_path: Path, browser: Browser) -> None:
     with RedisServer(tmp_path / "r") as store, Service(tmp_path, REDIS_URL=store.url) as running:
         tab = browser.new_page()
         tab.goto(f"{running.url}/live")
-        expect(tab.locator("#age")).to_have_text("Updates by itself")
+        expect(tab.locator("#age")).to_have_text("Updates automatically")
         store.stop()
-        expect(tab.locator("#age")).to_contain_text("the store does not answer", timeout=30_000)
+        expect(tab.locator("#age")).to_contain_text("Redis does not answer", timeout=30_000)
         tab.close()
 
 

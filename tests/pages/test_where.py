@@ -28,5 +28,5 @@ def test_pages_are_those_of_the_process_that_reads(tmp_path: Path) -> None:
         for number in range(5):
             assert service.push(push_body(f"p{number}")).status == 200
         assert "5 participants in 1 conference" in service.get("/live", headers=HTML).body
-        # What all workers have taken.
-        eventually(lambda: "5 taken" in service.get("/", headers=HTML).body, 20)
+        # The counts of all workers together.
+        eventually(lambda: "5 accepted" in service.get("/", headers=HTML).body, 20)

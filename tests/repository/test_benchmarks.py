@@ -1,4 +1,4 @@
-"""The benchmarks' load generator on real sockets, and what they make of their figures."""
+"""The benchmarks' load generator on real sockets, and the arithmetic of their figures."""
 
 import asyncio
 import json
@@ -53,7 +53,7 @@ def field(head: list[str], name: str) -> str:
 
 
 def paths(value: Any, at: str = "") -> set[str]:
-    """Return where in a JSON value there is something."""
+    """Return the path to each part of a JSON value."""
     if isinstance(value, dict):
         return {path for key, each in value.items() for path in paths(each, f"{at}.{key}")}
     if isinstance(value, list):
@@ -62,7 +62,7 @@ def paths(value: Any, at: str = "") -> set[str]:
 
 
 def texts(value: Any) -> list[str]:
-    """Return the texts in a JSON value: all but its numbers."""
+    """Return the texts in a JSON value, without its numbers."""
     if isinstance(value, dict):
         value = list(value.values())
     if isinstance(value, list):
@@ -139,11 +139,11 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK"
 
 class Peer:
     """
-    A server that is none of ours.
+    A server of the test, not the service.
 
     Attributes:
-        answering: number of a request -> its answer, None to hang up without one.
-        silent: numbers of requests that are never answered.
+        answering: number of a request -> its answer; None: hang up without one.
+        silent: numbers of requests that get no answer.
         stall_seconds: how long the first request waits for its answer.
     """
 
@@ -244,7 +244,7 @@ async def test_a_push_that_is_never_answered_is_lost_in_the_end(rate: float) -> 
 
 
 async def test_latency_counts_from_the_time_a_push_was_meant_for() -> None:
-    """The one connection is busy while nine more are due: they have waited as well."""
+    """The only connection is busy while nine more are due, so these have waited, too."""
     async with peer() as server:
         server.stall_seconds = 0.4
         result = await generate(Order(server.url, connections=1, rate=100, seconds=0.1))
@@ -325,11 +325,11 @@ def test_a_simulated_day_has_a_sample_for_every_three_pushes_and_tells_what_they
     said: list[str] = []
     day = simulate(30, 0.5, 600, said.append)
     assert day.pushes == 30 * 180 + (day.sessions - 30)
-    # Each is there for half an hour; who leaves has an interval that is not full.
+    # Each is there for half an hour; each that leaves has an incomplete interval.
     assert abs(day.samples - 30 * 60) <= day.sessions
-    # The first are in the middle of their ten minutes.
+    # The first ones are in the middle of their ten minutes.
     assert 90 <= day.sessions <= 150
-    # With what Redis has of its own, buffers and scripts: 0.1 MB more or less.
+    # With Redis's own memory, buffers and scripts: 0.1 MB more or less.
     assert day.samples * 50 < day.used_bytes < 1_100_000
     assert day.cpu > 0
     assert said
@@ -378,13 +378,13 @@ def test_the_event_loop_is_told_apart_from_what_is_beside_it() -> None:
     process = psutil.Process()
 
     def taken(work: Callable[[], None]) -> tuple[float, float]:
-        """Return what the first thread and the others take while there is *work*."""
+        """Return the CPU time of the first thread and of the others during *work*."""
         loop, beside = Loop(process).cpu_seconds(), Beside(process).cpu_seconds()
         work()
         return Loop(process).cpu_seconds() - loop, Beside(process).cpu_seconds() - beside
 
     def work() -> None:
-        # Some twenty ticks of the kernel's clock.
+        # About twenty ticks of the kernel's clock.
         sum(range(10_000_000))
 
     def work_beside() -> None:

@@ -1,7 +1,8 @@
 """
-What collector-config/, the Dockerfile and .dockerignore promise, as far as it can be seen without
-a container engine: what a start would stumble over (a name, port, file or user that doesn't fit).
-Rules are in test_rules.py, dashboards in test_dashboards.py.
+Checks collector-config/, the Dockerfile and .dockerignore without a container engine.
+
+These are the faults at which a start would fail: a name, port, file or user that does not fit.
+test_rules.py tests the rules, test_dashboards.py the dashboards.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ SCRAPERS = [
     *("prometheus-otlp.yaml", "otelcol-scrape.yaml"),
 ]
 
-# Ports that images listen on without being told.
+# Default ports of the images.
 IMAGE_PORTS = {
     "valkey": {6379},
     "prometheus": {9090},
@@ -47,7 +48,8 @@ IMAGE_PORTS = {
     "alertmanager": {9093},
     **{f"valkey-{number}": {6379} for number in (1, 2, 3)},
 }
-# Who starts by default, and what a profile starts beside that or, with names, in its place.
+# The services that start by default, and those of each profile: in addition or, with names,
+# instead.
 ALONE = {"otel_jcmc", "valkey"}
 AROUND = {"prometheus", "alertmanager", "collector", "tempo", "grafana"}
 NODES = {"valkey-1", "valkey-2", "valkey-3"}
@@ -64,7 +66,7 @@ def texts(node: Any) -> Iterator[str]:
 
 
 def services() -> dict[str, dict[str, Any]]:
-    """Return compose.yaml's services, with the defaults of its variables filled in."""
+    """Return compose.yaml's services, with the defaults of its variables."""
     text = re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", (CONFIG / "compose.yaml").read_text())
     found: dict[str, dict[str, Any]] = yaml.safe_load(text)["services"]
     return found
@@ -89,12 +91,12 @@ def instructions() -> list[tuple[str, str]]:
 
 
 def instruction(keyword: str) -> str:
-    """Return the last of the Dockerfile's instructions of one kind: the one that counts."""
+    """Return the last of the Dockerfile's instructions of one kind, which is the valid one."""
     return [rest for name, rest in instructions() if name == keyword][-1]
 
 
 def listening() -> dict[str, set[int]]:
-    """Return the ports that each service of compose.yaml listens on inside its network."""
+    """Return the ports on which each service of compose.yaml listens in its network."""
     collector, tempo = load(CONFIG / "otelcol-otlp.yaml"), load(CONFIG / "tempo.yaml")
     ends = [text for text in texts(collector) if text.startswith("0.0.0.0:")]
     tempo_ends = [text for text in texts(tempo) if text.startswith("0.0.0.0:")]
@@ -115,7 +117,7 @@ def listening() -> dict[str, set[int]]:
 
 
 def jobs(name: str) -> dict[str, dict[str, Any]]:
-    """Return the scrape jobs of one file by the page that they ask for."""
+    """Return the scrape jobs of one file, by their page."""
     found = load(CONFIG / name)
     found = found.get("receivers", {}).get("prometheus", {}).get("config", found)
     return {job.get("metrics_path", "/metrics"): job for job in found["scrape_configs"]}
@@ -123,12 +125,12 @@ def jobs(name: str) -> dict[str, dict[str, Any]]:
 
 @pytest.mark.parametrize("name", SCRAPERS)
 def test_limits_of_a_scrape_let_through_all_good_input(name: str) -> None:
-    """A page over a limit is refused whole, so one long name must not lose everybody's metrics."""
-    # 10,000 participants, each with eight transports, and who each is.
+    """A page over a limit is refused as a whole: one long name must not lose all metrics."""
+    # 10,000 participants, each with eight transports and its info.
     participants = 10_000 * (len(METRICS) + 7 + 1)
     # 10,000 conferences, 200 bridges, 50 regions, the fleet, 700 things that stand out.
     verdicts = 10_000 * 4 + 250 * 12 + 12 + 700 * 6
-    # Counters, and for each of 51 regions two and 28 of joins and five histograms.
+    # Counters; and for each of 51 regions two and 28 of joins, and five histograms.
     service = 300 + 51 * (2 + 28) + 51 * 70
     least = {
         "/metrics": participants + verdicts + service,
@@ -147,7 +149,7 @@ def test_limits_of_a_scrape_let_through_all_good_input(name: str) -> None:
     "name", ["prometheus.yaml", "prometheus-replicas.yaml", "otelcol-scrape.yaml"]
 )
 def test_every_page_is_scraped_once(name: str) -> None:
-    """Together they are all of /metrics, and nothing comes twice."""
+    """Together they are all of /metrics, and no series comes twice."""
     assert set(jobs(name)) == {"/metrics/service", "/metrics/verdicts", "/metrics/participants"}
 
 
@@ -172,13 +174,13 @@ def test_the_memory_limiter_stands_first_in_every_pipeline(name: str) -> None:
 
 
 def test_the_collector_answers_for_no_span_that_it_has_in_memory_alone() -> None:
-    """What is tried in tests/collector/test_outages.py."""
+    """tests/collector/test_outages.py tests it in practice."""
     exporter = load(CONFIG / "otelcol-otlp.yaml")["exporters"]["otlp_grpc/tempo"]
     assert exporter["sending_queue"] == exporter["retry_on_failure"] == {"enabled": False}
 
 
 def test_metrics_stay_in_the_collector_as_long_as_a_participant_lives() -> None:
-    """The larger of the TTL (30 s) and 2.5 export intervals (15 s), in whole seconds."""
+    """The larger of the time to live (30 s) and 2.5 export intervals (15 s), in whole seconds."""
     exporter = load(CONFIG / "otelcol-otlp.yaml")["exporters"]["prometheus"]
     assert exporter["metric_expiration"] == f"{math.ceil(max(30, 2.5 * 15))}s" == "38s"
 
@@ -231,13 +233,13 @@ def test_every_image_is_pinned_to_a_version() -> None:
     ("service", "module", "image"),
     [
         ("collector", "receiver/prometheusreceiver", r"\1.\2.\3"),
-        # As its releases are numbered as a module: 0.316.0 is 3.16.0.
+        # By the numbers of its releases as a module: 0.316.0 is 3.16.0.
         ("prometheus", "prometheus/prometheus", r"v3.\2.\3"),
         ("alertmanager", "prometheus/alertmanager", r"v\1.\2.\3"),
     ],
 )
 def test_an_image_is_of_the_release_that_is_run(service: str, module: str, image: str) -> None:
-    """By `make collector`, of which tests/collector/parts has the modules."""
+    """`make collector` runs it; tests/collector/parts has the modules."""
     modules = (ROOT / f"tests/collector/parts/{service}/go.mod").read_text()
     found = re.search(rf"{module} v(\d+)\.(?:3(?=\d\d\.))?(\d+)\.(\d+)", modules)
     assert found is not None
@@ -268,9 +270,9 @@ def test_every_mounted_file_exists_and_is_read_only() -> None:
 
 
 def test_what_a_service_waits_for_can_come_true() -> None:
-    """A health check that is waited for has to exist; the Collector's image can't have one."""
+    """Each awaited health check must exist; the Collector's image cannot have one."""
     found = services()
-    # Those of our image have the Dockerfile's; what ends is waited for otherwise.
+    # Services of our image have the Dockerfile's; those that end are awaited in another way.
     without = {"otel_jcmc", "collector", "valkey-cluster", *REPLICAS}
     for name, service in found.items():
         assert ("healthcheck" in service) == (name not in without), name
@@ -283,7 +285,7 @@ def test_what_a_service_waits_for_can_come_true() -> None:
 
 
 def test_the_collectors_garbage_collector_knows_its_memory() -> None:
-    """80 % of the container's 1 GiB, where the memory limiter's hard limit is."""
+    """80 % of the container's 1 GiB, which is the memory limiter's hard limit."""
     collector = services()["collector"]
     assert collector["mem_limit"] == "1g"
     assert collector["environment"]["GOMEMLIMIT"] == f"{1024 * 80 // 100}MiB"
@@ -302,7 +304,7 @@ def test_the_store_refuses_rather_than_drops_and_saves_nothing(name: str) -> Non
 
 
 def started(profile: str, *names: str) -> set[str]:
-    """Return what `docker compose --profile PROFILE up NAMES` starts; without names all it may."""
+    """Return what `docker compose --profile PROFILE up NAMES` starts; without names, all it can."""
     found = services()
     enabled = {name for name, each in found.items() if profile in each.get("profiles", [profile])}
     begun: set[str] = set()
@@ -341,7 +343,7 @@ def test_a_profiles_settings_are_variables_of_the_file_and_known_to_the_service(
 
 
 def test_replicas_name_the_nodes_and_nginx_names_the_replicas() -> None:
-    """By addresses that stay."""
+    """With fixed addresses."""
     found = services()
     at = {name: found[name]["networks"]["replicas"]["ipv4_address"] for name in (*NODES, *REPLICAS)}
     assert len(set(at.values())) == 5
@@ -393,19 +395,19 @@ COUNTERS = re.compile(r"/metrics/service|`/metrics`")
     "path", [*sorted((ROOT / "docs").glob("*.md")), ROOT / "README.md", CONFIG / "README.md"]
 )
 def test_nobody_is_told_to_scrape_a_balancer_for_counters(path: Path) -> None:
-    """A row of a table, or a sentence, that has both says never, each, every or alone."""
+    """A table row or sentence that has both words says never, each, every or alone."""
     for text in re.split(r"\n|(?<=[.;:]) ", path.read_text()):
         if "balancer" in text and COUNTERS.search(text):
             assert re.search(r"[Nn]ever|every|each|single", text), text
 
 
 def test_the_cluster_is_made_once(tmp_path: Path) -> None:
-    """By the script of compose.yaml, on real masters; the second time it changes nothing."""
+    """By the script of compose.yaml, on real masters; a second run changes nothing."""
     nodes = [
         RedisServer(tmp_path / f"n{number}", "--cluster-enabled", "yes") for number in range(3)
     ]
     for node in nodes:
-        # The bus of a node is 10,000 above its port: below those that connections get by chance.
+        # The bus of a node has the port plus 10,000: below the range of outgoing connections.
         while node.port > 22_700 or is_open(node.port + 10_000):
             node.port = free_port()
     redis_cli(tmp_path, "valkey-cli")
@@ -498,7 +500,7 @@ def test_the_health_check_says_what_the_service_says(status: int, exit_code: int
     with http.server.HTTPServer(("127.0.0.1", 0), Service) as server:
         thread = threading.Thread(target=server.serve_forever, args=[0.01])
         thread.start()
-        # A proxy that nobody answers on: the check must not ask it.
+        # A proxy where nothing answers: the check must not use it.
         environment = {"JCMC_PORT": str(server.server_port), "http_proxy": "http://127.0.0.1:9"}
         said = health_check(environment)
         server.shutdown()
@@ -520,7 +522,7 @@ def health_check(environment: dict[str, str]) -> int:
 
 
 def test_the_service_writes_to_no_file(redis_server: EmbeddedStore, short_path: Path) -> None:
-    """So a root file system can be read-only: the kernel lets it and its exporter write none."""
+    """So the root file system can be read-only: here the kernel permits no write."""
     with OtlpSink() as sink:
         service = Service(
             short_path,
@@ -531,7 +533,7 @@ def test_the_service_writes_to_no_file(redis_server: EmbeddedStore, short_path: 
             OTEL_METRIC_EXPORT_INTERVAL="200",
             PYTHONDONTWRITEBYTECODE="1",
         )
-        # Not its log, which is a pipe in a container and a file here.
+        # Except its log, which is a pipe in a container and a file here.
         limited = 'ulimit -f 0 && exec "$@" 2>/dev/null'
         service.command = ["/bin/sh", "-c", limited, "sh", sys.executable, "-m", "otel_jcmc"]
         with service:

@@ -1,4 +1,4 @@
-"""The pinned libraries and what is said of them: other versions are tried without this."""
+"""The pinned libraries and what we say of them; tries of other versions leave this out."""
 
 from opentelemetry.semconv.schemas import Schemas
 

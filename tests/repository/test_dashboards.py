@@ -1,4 +1,4 @@
-"""The dashboards of collector-config/, as far as it can be seen without Grafana."""
+"""The dashboards of collector-config/, checked without Grafana."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from boards import CHOSEN, DASHBOARDS, Asked, load, queries
 from rule_files import CONFIG, KNOWN, metric_names, recorded, run_promtool
 
 ALL = [asked for path in DASHBOARDS for asked in queries(path)]
-# What is now: gone at once when it is gone.
+# Panels about the present: their values disappear at once.
 OF_NOW = {"stat", "table"}
 
 
@@ -38,7 +38,7 @@ def test_every_query_parses(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("asked", ALL, ids=lambda asked: f"{asked.board}-{asked.panel}")
 def test_a_query_needs_no_rule_but_those_of_bridges(asked: Asked) -> None:
-    """So a board that is imported alone works."""
+    """So an imported board works alone."""
     bridges = recorded(CONFIG / "rules/bridges.yaml")
     read = metric_names(asked.expr)
     assert read - KNOWN - bridges == set()
@@ -54,7 +54,7 @@ def test_what_is_now_is_asked_at_once_and_a_range_does_not_choose(asked: Asked) 
 
 
 def test_a_board_can_be_imported_anywhere(board: dict[str, Any]) -> None:
-    """It asks for the data source, and each panel takes the one that is chosen."""
+    """It asks for the data source, and each panel uses the chosen one."""
     (asked,) = board["__inputs"]
     assert (asked["name"], asked["pluginId"]) == ("DS_PROMETHEUS", "prometheus")
     (source,) = [each for each in board["templating"]["list"] if each["type"] == "datasource"]
@@ -105,7 +105,7 @@ def test_panels_do_not_overlap(board: dict[str, Any]) -> None:
 
 
 def test_what_to_do_is_on_the_first_screen(board: dict[str, Any]) -> None:
-    """Whether the service is there at all comes first, on each board."""
+    """On each board, the first thing is whether the service is there at all."""
     first = board["panels"][0]
     assert (first["title"], first["gridPos"]["y"]) == ("Service", 0)
     assert first["targets"][0]["expr"] == "min(otel_jcmc_store_up) or vector(-1)"

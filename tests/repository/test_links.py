@@ -1,4 +1,4 @@
-"""The documents: each link leads to a file and a heading that are there, each setting is one."""
+"""The documents: each link leads to an existing file and heading, each setting exists."""
 
 import re
 from collections.abc import Iterator
@@ -19,12 +19,12 @@ DOCUMENTS = sorted(
     )
     if path.is_file()
 )
-# Told of as names that are wrong, or that no person sets.
+# Names that the documents quote as wrong, or that nobody sets.
 NO_SETTINGS = {"JCMC_INSTANCE_ID"}
 
 
 def without_code(text: str) -> str:
-    """Return *text* without its blocks and pieces of code."""
+    """Return *text* without its code."""
     text = re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL)
     return re.sub(r"`[^`\n]*`", "", text)
 
@@ -41,7 +41,7 @@ def links(path: Path) -> Iterator[tuple[Path, str]]:
 
 
 def headings(path: Path) -> set[str]:
-    """Return how links name the headings of a document, as GitHub makes them."""
+    """Return the anchors of a document's headings, as GitHub makes them."""
     text = re.sub(
         r"^```.*?^```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL
     )
@@ -66,7 +66,7 @@ def test_no_link_is_dead(path: Path) -> None:
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
 def test_every_setting_that_is_told_of_is_one(path: Path) -> None:
-    """What an operator copies from here must not end the start."""
+    """A setting that an operator copies from here must not stop the start."""
     if path.name == "CHANGELOG.md":
         return
     told = set(re.findall(r"\bJCMC_[A-Z][A-Z_]*[A-Z]\b", path.read_text(encoding="utf-8")))

@@ -1,4 +1,4 @@
-"""docs/operations.md quotes log lines, metrics, reasons and alerts as they are."""
+"""docs/operations.md quotes log lines, metrics, reasons and alerts exactly."""
 
 import ast
 import functools
@@ -22,7 +22,7 @@ METRICS = sorted({text.partition("{")[0] for text in QUOTED if text.startswith("
 
 @functools.cache
 def log_formats() -> list[str]:
-    """Return every text of the sources that a log line may be made of."""
+    """Return every text in the sources from which a log line may be made."""
     texts = [f"limits: {said}" for said in _SAID.values()]
     for path in (ROOT / "otel_jcmc").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
@@ -41,7 +41,7 @@ ANY, NUMBER = "\0", "\1"
 
 
 def is_made_of(line: str, text: str) -> bool:
-    """Say whether *line*, in which `...` is anything, may be what *text* becomes."""
+    """Say whether *text* can become *line*, in which `...` stands for anything."""
     told = line.replace("...", ANY)
     made = re.sub(r"%(\.0f|d)", NUMBER, text).replace("%s", ANY)
 
@@ -80,7 +80,7 @@ def test_an_alert_that_is_named_is_there(alert: str) -> None:
 def test_every_alert_on_the_service_is_named() -> None:
     rules = (ROOT / "collector-config/rules/alerts-service.yaml").read_text()
     there = set(re.findall(r"- alert: (OtelJcmc\w+)", rules))
-    # Of size and of absence: their own text says it all.
+    # Alerts about sizes and absence: their own text is complete.
     silent = {"OtelJcmcScrapeNearLimit", "OtelJcmcNobodyPushes", "OtelJcmcPushesRefused"}
     assert there - set(ALERTS) == silent
 

@@ -1,8 +1,9 @@
 """
-What we use of libraries that they do not promise to keep, each part by name.
+The parts of libraries that we use although the libraries do not promise to keep them, by name.
 
-A part that is gone fails here by its name. pyproject.toml has an upper bound for each of these
-libraries: a newer one is let in when this test, and the tests of what uses the part, pass with it.
+A missing part fails here by its name. pyproject.toml has an upper bound for each of these
+libraries. A newer version is admitted when this test, and the tests of the code that uses the part,
+pass.
 """
 
 import ast
@@ -36,7 +37,7 @@ CLIENT_BY_HTTP = {"_submit", "_compress"}
 OF_METRICS = {"_preferred_temporality", "_preferred_aggregation"}
 # store/link.py
 OF_REDIS = {"_parsers", "_writer"}
-# server/: uvicorn documents its settings and its Server, and none of these.
+# server/: uvicorn documents its settings and its Server, but none of these.
 OF_UVICORN = {
     "uvicorn.protocols.http.flow_control": {"HIGH_WATER_LIMIT", "FlowControl"},
     "uvicorn.protocols.http.httptools_impl": {"STATUS_LINE", "RequestResponseCycle"},
@@ -130,7 +131,7 @@ def test_fastapis_included_routers_are_found_as_405_looks_for_them() -> None:
 
 
 def test_no_other_private_part_of_a_library_is_used() -> None:
-    """What the package calls by an underscore and does not define is somebody else's."""
+    """An underscore name that the package uses and does not define belongs to a library."""
     used: set[str] = set()
     defined: set[str] = set()
     for path in PACKAGE.rglob("*.py"):

@@ -1,7 +1,7 @@
 """
-Imports between rooms run one way, and few rooms see each library: a change of one touches a few.
+Imports between rooms go in one direction, and few rooms use each library, so changes stay local.
 
-Computed from the sources with `ast`, imports inside functions and for type checkers included.
+It is computed from the sources with `ast`, with imports inside functions and for type checkers.
 """
 
 import ast
@@ -25,7 +25,7 @@ from tools.house import (
 
 PACKAGE = Path(__file__).parents[2] / "otel_jcmc"
 
-# From what an operator types down to what everything stands on: a room imports from those below it.
+# From what an operator types down to the foundations: a room imports only from those below it.
 ROOMS = [
     *(
         "command",
@@ -47,7 +47,7 @@ MOST_FLOORS = 10
 MOST_FLOORS_INSIDE = 5
 AT_THE_TOP = {"__init__", "__main__", "version"}
 
-# A library, and the files that see it: of a room as a whole, or `room.file`.
+# A library, and the files that use it: a whole room, or `room.file`.
 MAY_SEE = {
     "otel_jcmc.config.settings": {"command", "config", "doctor", "service"},
     "redis": {"store", "sessions.log", "jmmc.states"},
@@ -116,7 +116,7 @@ def test_a_circle_is_found_and_named() -> None:
 
 
 def test_the_picture_has_every_room_and_no_way_twice() -> None:
-    """What is imported through another room needs no arrow of its own."""
+    """An import through another room needs no arrow of its own."""
     drawn = ET.fromstring(rooms_picture())
     names = [each.text for each in drawn.iter() if each.get("class") == "name"]
     assert sorted(map(str, names)) == sorted(ROOMS)
@@ -151,7 +151,7 @@ def test_a_script_lies_beside_a_file_that_sends_it(script: Path) -> None:
 
 
 def test_the_service_is_made_without_what_only_some_deployments_need() -> None:
-    """Each is memory and time at every start: OTLP's exporters, and what verifies tokens."""
+    """Each costs memory and time at every start: OTLP's exporters, and the check of tokens."""
     made = (
         "import sys; from otel_jcmc import Settings, create_app; create_app(Settings());"
         " print(*sys.modules)"
@@ -170,7 +170,7 @@ def test_the_service_is_made_without_what_only_some_deployments_need() -> None:
 
 @pytest.mark.parametrize("path", [PACKAGE / "__init__.py", *PACKAGE.glob("*/__init__.py")])
 def test_a_package_itself_imports_nothing_at_once(path: Path) -> None:
-    """So that the command line answers --help at once, and a host that mounts us chooses when."""
+    """So the command line answers --help at once, and a host chooses when to import the rest."""
     tree = ast.parse(path.read_text())
     at_once = [node for node in tree.body if isinstance(node, ast.Import | ast.ImportFrom)]
     allowed = {
@@ -187,7 +187,7 @@ FILE_NAME = re.compile(r"(?<![\w/.-])[\w/]+\.(?:py|lua)\b")
     "path", sorted([*PACKAGE.glob("*/*.py"), *PACKAGE.glob("*/*.lua")]), ids=lambda path: path.name
 )
 def test_files_that_are_named_are_there(path: Path) -> None:
-    """In the same room by its name alone, in another one with the room before it."""
+    """In the same room by its name alone, in another one with the room in front."""
     named = set(FILE_NAME.findall(path.read_text()))
     places = (path.parent, PACKAGE, PACKAGE.parent)
     assert {

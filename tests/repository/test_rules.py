@@ -1,6 +1,7 @@
 """
-The rules of collector-config/: promtool reads them and runs their tests; alerts say what to do and
-have a runbook, work with both namings, and Alertmanager's example knows them all.
+The rules of collector-config/: promtool accepts them and runs their tests.
+
+Alerts say what to do, have a runbook, and work with both namings; Alertmanager's example knows all.
 """
 
 import re
@@ -28,7 +29,7 @@ from series_names import LEVEL_NAMES, PARTICIPANT_NAMES
 RUNBOOKS = ROOT / "docs/runbooks"
 ALERT_RULES = [rule for path in ALERTS for rule in rules(path)]
 NAMES = [rule["alert"] for rule in ALERT_RULES]
-# What each runbook says, in this order.
+# The parts of each runbook, in this order.
 SECTIONS = ["Symptom", "Meaning", "Look at", "Do"]
 
 
@@ -77,7 +78,7 @@ def test_every_runbook_is_of_an_alert_that_is_there() -> None:
 
 @pytest.mark.parametrize("page", sorted(RUNBOOKS.glob("*.md")), ids=lambda page: page.stem)
 def test_what_a_runbook_names_is_there(page: Path) -> None:
-    """Links lead somewhere, and metrics and alerts that it quotes exist."""
+    """Links lead to something, and the quoted metrics and alerts exist."""
     text = page.read_text()
     for target in re.findall(r"\]\(([^)#]+)[^)]*\)", text):
         assert (page.parent / target).exists(), target
@@ -89,7 +90,7 @@ def test_what_a_runbook_names_is_there(page: Path) -> None:
 
 
 def test_templates_of_alerts_are_of_the_plain_kind() -> None:
-    """promtool reads a template but doesn't fill it in, so a slip would show in a page at night."""
+    """promtool reads a template but does not fill it in, so a mistake would show only at night."""
     plain = r" \$(?:value(?: \| humanize\w*)?|labels\.\w+) "
     for rule in ALERT_RULES:
         for text in rule["annotations"].values():
@@ -105,7 +106,7 @@ def test_rules_read_only_what_the_service_or_other_rules_have() -> None:
 
 
 def test_rules_work_with_both_namings() -> None:
-    """What reads a series of one naming reads one of the other, too."""
+    """A rule that reads a series of one naming reads the other naming's, too."""
     named = PARTICIPANT_NAMES | LEVEL_NAMES
     for path in RULES:
         for rule in rules(path):
@@ -140,7 +141,7 @@ def test_an_alert_comes_before_the_sample_limit() -> None:
 
 
 def matched(matcher: str) -> set[str]:
-    """Return the alerts that one matcher of an alert's name means."""
+    """Return the alerts that one matcher of an alert's name selects."""
     name, pattern = re.fullmatch(r'(alertname=~?)"(.*)"', matcher).groups()  # type: ignore[union-attr]
     return {
         each for each in NAMES if re.fullmatch(pattern if "~" in name else re.escape(pattern), each)
@@ -148,7 +149,7 @@ def matched(matcher: str) -> set[str]:
 
 
 def inhibited(source: str) -> set[str]:
-    """Return the alerts that are not told while *source* fires."""
+    """Return the alerts that are held back while *source* fires."""
     found = set[str]()
     for rule in load(CONFIG / "alertmanager.yaml")["inhibit_rules"]:
         if any(source in matched(each) for each in rule["source_matchers"]):
@@ -157,7 +158,7 @@ def inhibited(source: str) -> set[str]:
 
 
 def run_amtool(*arguments: str | Path) -> str:
-    """Run amtool and return what it says; fail with that when it is not content."""
+    """Run amtool and return its output; fail with that if it complains."""
     cached = ROOT / ".cache/alertmanager/usr/bin/amtool"
     amtool = shutil.which("amtool") or (str(cached) if cached.exists() else None)
     if amtool is None:
@@ -206,7 +207,7 @@ def test_a_fleet_silences_its_regions_and_bridges() -> None:
         "JitsiConferenceStandsOut",
         "JitsiOutages",
     }
-    # One that stands out beside a bridge is on another one.
+    # A conference that stands out beside a bridge is on another one.
     assert inhibited("JitsiBridgeStandsOut") == set()
 
 

@@ -1,4 +1,4 @@
-"""docs/scaling.md: what is reckoned of measured costs, and of the figures that there are."""
+"""docs/scaling.md: what it computes from measured costs, and that the figures exist."""
 
 import json
 from pathlib import Path
@@ -24,7 +24,7 @@ def test_a_hundred_thousand_are_for_one_process_of_each_kind() -> None:
 def test_a_million_are_for_several_of_each() -> None:
     found = needs(1_000_000, COSTS)
     assert (found.workers, found.readers, found.store_nodes) == (10, 3, 7)
-    # Thirteen processes, and everybody twice.
+    # Thirteen processes, and all participants twice.
     assert found.service_bytes == 13 * 90e6 + 12e9
 
 
@@ -41,7 +41,7 @@ def test_one_more_than_a_process_is_for_needs_another() -> None:
 
 
 def test_the_store_is_as_large_as_its_own_page_says() -> None:
-    """600 bytes a last push, 800 twice of JMMC pages, 150 of half of them that have ended."""
+    """600 bytes a last push, 800 twice for JMMC clients, 150 for the half that has ended."""
     few, many = needs(10_000, COSTS).store_bytes, needs(110_000, COSTS).store_bytes
     assert many - few in {100_000 * 675, 100_000 * (675 + 1600)}
 

@@ -1,7 +1,7 @@
 """
-How many connections there may be and what each may take: who has to go, on the running service too.
+How many connections there may be, what each may use, and which are closed; also on the service.
 
-On sockets, with limits of a second or of a few dozen connections, so that each is met at once.
+The tests use sockets, with limits of a second or of a few dozen connections, to reach each at once.
 """
 
 import json
@@ -22,11 +22,11 @@ from harness import Service, eventually, push_body
 from otel_jcmc.server.connections import ConnectionLimits, Connections, Cut
 from otel_jcmc.server.sockets import allow_connections
 
-# Who has to go
+# Which connection is closed
 
 
 class Caller:
-    """A connection, as far as it is known where places are given."""
+    """A connection, as the code that gives places sees it."""
 
     def __init__(self, *, has_asked: bool, since: float) -> None:
         self.quiet: tuple[bool, float] | None = (has_asked, since)
@@ -44,7 +44,7 @@ NOW = 1000.0
 
 
 class House:
-    """All places of a service, and who has them."""
+    """All places of a service, and the connections that have them."""
 
     def __init__(self, most: int) -> None:
         self.cut: dict[str, int] = {}
@@ -52,7 +52,7 @@ class House:
         self.everyone: set[Caller] = set()
 
     def let_in(self, *, now: float = NOW, spare: int = 0, busy: bool = False) -> Caller:
-        """Return a newcomer, which may be gone at once."""
+        """Return a newcomer, which may already be closed."""
         newcomer = Caller(has_asked=False, since=now)
         self.everyone.add(newcomer)
         if busy:
@@ -61,7 +61,7 @@ class House:
         return newcomer
 
     def has(self, *, asked: bool, quiet_for: float) -> Caller:
-        """Return one who is there, and has asked nothing for *quiet_for* seconds."""
+        """Return a connection that has sent nothing for *quiet_for* seconds."""
         there = Caller(has_asked=asked, since=NOW - quiet_for)
         self.everyone.add(there)
         return there
@@ -79,7 +79,7 @@ def test_without_a_limit_there_is_always_a_place() -> None:
 
 
 def test_for_one_more_the_one_that_can_best_be_spared_is_closed() -> None:
-    """Unused places first, then newcomers: those who push go on."""
+    """Unused places first, then newcomers: participants that push go on."""
     house = House(7)
     pushes = house.has(asked=True, quiet_for=9)
     pushed_just_now = house.has(asked=True, quiet_for=0.1)
@@ -102,7 +102,7 @@ def test_for_one_more_the_one_that_can_best_be_spared_is_closed() -> None:
 
 
 def test_who_has_asked_something_meanwhile_is_not_closed() -> None:
-    """A hundredth are looked up at once, and each is looked at again when its turn comes."""
+    """It looks up a hundredth at once, and looks again at each one when it is that one's turn."""
     house = House(200)
     pair = [house.has(asked=True, quiet_for=since) for since in (50, 40)]
     while len(house.everyone) < 200:
@@ -170,7 +170,7 @@ def push(name: str, *headers: str) -> bytes:
 
 
 def is_taken(wire: socket.socket, name: str) -> bool:
-    """Push on *wire* and say whether it was stored."""
+    """Push on *wire*, and say whether the push was stored."""
     try:
         wire.sendall(push(name))
         return wire.recv(4096).endswith(b"OK")
@@ -179,7 +179,7 @@ def is_taken(wire: socket.socket, name: str) -> bool:
 
 
 def rest(wire: socket.socket) -> bytes:
-    """Return what comes until the other side hangs up, which it has to do."""
+    """Return what comes until the other side hangs up, which it must do."""
     found = b""
     with suppress(ConnectionResetError):
         while part := wire.recv(4096):
@@ -195,7 +195,7 @@ def cut(service: Service, reason: str) -> float:
 
 @pytest.fixture(scope="module")
 def hurried(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service that gives a second to each part of a request."""
+    """Return a service that allows a second for each part of a request."""
     limits = dict.fromkeys(
         [f"JCMC_LIMIT_{part}_SECONDS" for part in ("HEAD", "BODY", "ANSWER")], "1"
     )
@@ -230,7 +230,7 @@ def test_a_body_without_end_is_answered_when_its_time_is_over(hurried: Service) 
 
 @pytest.mark.parametrize("size", [0, 40, -9])
 def test_what_came_while_the_service_stood_still_came_in_time(hurried: Service, size: int) -> None:
-    """Nothing, a part of the head and all but the end of the body are there before."""
+    """Nothing, a part of the head, or all but the end of the body had come before."""
     whole = push("still")
     with connect(hurried) as wire, connect(hurried) as other:
         wire.sendall(whole[:size])
@@ -270,13 +270,13 @@ def test_a_head_larger_than_the_limit_is_cut(hurried: Service) -> None:
 
 @pytest.mark.parametrize("pages", [1, 20])
 def test_who_does_not_read_a_scrape_is_cut(hurried: Service, pages: int) -> None:
-    """One page that the kernel takes whole, and more than it takes, which wait in the service."""
+    """One page that the kernel buffers completely, and more pages, which wait in the service."""
     with connect(hurried) as wire:
         for number in range(400):
             assert is_taken(wire, f"reader-{number:04}")
     before = cut(hurried, "answer_too_slow")
     with socket.socket() as wire:
-        # Or the kernel at this end takes it all for the reader.
+        # Otherwise the kernel at this end would take all of it for the reader.
         wire.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
         wire.settimeout(8)
         wire.connect(address(hurried))
@@ -286,14 +286,14 @@ def test_who_does_not_read_a_scrape_is_cut(hurried: Service, pages: int) -> None
 
 
 def is_let_in(service: Service) -> bool:
-    """Say whether a newcomer is answered."""
+    """Say whether a newcomer gets an answer."""
     with connect(service) as newcomer:
         return is_taken(newcomer, "newcomer")
 
 
 @pytest.fixture(scope="module")
 def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service for thirty connections."""
+    """Return a service with a limit of thirty connections."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, JCMC_LIMIT_CONNECTIONS="30") as running:
         yield running
@@ -301,19 +301,19 @@ def small(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @contextmanager
 def crowd(service: Service, count: int, first_words: bytes = b"") -> Iterator[list[socket.socket]]:
-    """Open *count* connections to *service*, each of which says *first_words*."""
+    """Open *count* connections to *service*; each sends *first_words*."""
     with ExitStack() as stack:
         wires = []
         for _ in range(count):
             wire = stack.enter_context(connect(service))
-            with suppress(OSError):  # refused already, as the other end may
+            with suppress(OSError):  # the other end may have refused it
                 wire.sendall(first_words)
             wires.append(wire)
         yield wires
 
 
 def test_a_silent_crowd_keeps_nobody_out(small: Service) -> None:
-    """Who pushes goes on, a newcomer that asks at once is answered, and the scrape too."""
+    """Participants go on, a newcomer that sends at once gets an answer, and so does the scrape."""
     with connect(small) as wire:
         assert is_taken(wire, "there")
         with crowd(small, 100):
@@ -335,7 +335,7 @@ def test_a_busy_crowd_goes_on_and_newcomers_are_refused_until_there_is_room(
         for wire in busy:
             wire.sendall(whole[-9:])
             assert wire.recv(4096).endswith(b"OK")
-        # Who is idle is looked for twice a second.
+        # Idle connections are looked for twice a second.
         eventually(lambda: is_let_in(small))
     assert cut(small, "refused") >= 1
 
@@ -377,7 +377,7 @@ def test_connections_are_as_many_as_the_limit_of_open_files_allows(short_path: P
 
 
 def test_a_service_out_of_descriptors_goes_on_and_recovers(short_path: Path) -> None:
-    """Without a limit of its own: the kernel's is met, by accept() and by whatever opens a file."""
+    """No limit of ours: accept() and whatever opens a file meet the kernel's."""
     service = with_files(64, short_path, JCMC_LIMIT_CONNECTIONS="0")
     with service, connect(service) as wire, connect(service) as scraper:
         assert is_taken(wire, "there")

@@ -1,4 +1,4 @@
-"""Where a request ends: each way to say it has one answer, and nothing hidden is parsed."""
+"""Where a request ends: each form has one answer, and no hidden request is parsed."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ def wire(shared_service: Service) -> Iterator[socket.socket]:
 
 
 def post(body: bytes, *lines: str, version: str = "1.1", target: str = "/metrics/push") -> bytes:
-    """Return a POST of *body*, which *lines* say the length of if it is not the usual way."""
+    """Return a POST of *body*; *lines* give its length if it is not the usual way."""
     if not any(line.lower().startswith(("content-length", "transfer-encoding")) for line in lines):
         lines = (f"Content-Length: {len(body)}", *lines)
     head = [f"POST {target} HTTP/{version}", "Host: x", *lines]
@@ -41,13 +41,13 @@ def push(name: str) -> bytes:
 
 
 def chunked(body: bytes, *trailers: str, extension: str = "") -> bytes:
-    """Return *body* as one chunk with what stands behind its end."""
+    """Return *body* as one chunk, with the end of the chunks."""
     lines = "".join(f"{line}\r\n" for line in trailers)
     return f"{len(body):x}{extension}\r\n".encode() + body + f"\r\n0\r\n{lines}\r\n".encode()
 
 
 def until_close(wire: socket.socket, *pieces: bytes) -> bytes:
-    """Send *pieces*, one after the other, and return all that is answered until it is closed."""
+    """Send *pieces* one after the other, and return all answers until the connection closes."""
     said = b""
     try:
         for piece in pieces:
@@ -87,7 +87,7 @@ def test_an_upgrade_is_ignored_and_the_body_is_read_by_its_length(
 def test_a_push_that_offers_an_upgrade_is_stored(
     wire: socket.socket, shared_service: Service, cut: int
 ) -> None:
-    """As curl --http2 and Java's HttpClient send it."""
+    """curl --http2 and Java's HttpClient send such a push."""
     lines = ("Connection: Upgrade, HTTP2-Settings", "Upgrade: h2c", "HTTP2-Settings: AAMAAABk")
     whole = post(push(f"h2c-{cut}"), *lines)
     said = until_close(wire, whole[:cut], whole[cut:] + post(push(f"next-{cut}")), LAST)
@@ -106,7 +106,7 @@ def test_a_chunked_push_that_offers_an_upgrade_is_stored(
 
 
 def live(service: Service) -> set[str]:
-    """Return who is live."""
+    """Return the live participants."""
     return {line.partition('participant_id="')[2].split('"')[0] for line in service.series()}
 
 
@@ -124,7 +124,7 @@ def test_a_transfer_coding_that_is_not_decoded_is_not_taken(
 
 
 def test_trailers_are_dropped(wire: socket.socket, shared_service: Service) -> None:
-    """They say neither who sends, nor where from, nor with what right."""
+    """They cannot change the sender, its address or its rights."""
     trailers = ("X-Forwarded-For: 203.0.113.9", "Origin: https://evil.example", "User-Agent: x/1")
     said = until_close(
         wire,
@@ -136,12 +136,12 @@ def test_trailers_are_dropped(wire: socket.socket, shared_service: Service) -> N
     assert 'browser_name=""' in line or "browser_name" not in line
 
 
-# What the kernel's buffers take in before it is seen that nobody reads.
+# What the kernel buffers before the service notices that nobody reads.
 MOST_UNREAD = 4_000_000
 
 
 def until_cut(wire: socket.socket, more: bytes) -> int:
-    """Send *more* again and again; return how much went out until it was refused."""
+    """Send *more* again and again; return the number of bytes until the refusal."""
     sent = 0
     try:
         while sent < MOST_UNREAD:
@@ -258,7 +258,7 @@ def test_a_head_of_many_lines_is_told_so(wire: socket.socket) -> None:
 
 
 def test_a_connection_that_is_lost_lets_go_of_what_was_read() -> None:
-    """It and its parser hold each other until that is looked for: 120 kB for each that was cut."""
+    """Otherwise connection and parser keep each other until a collection: 120 kB for each."""
 
     async def converse() -> EndingProtocol:
         app: Any = App(Random(1))

@@ -1,4 +1,4 @@
-"""What pushes, connections and pages leave behind is freed at once, and not found as garbage."""
+"""What pushes, connections and pages leave behind is freed at once, without the collector."""
 
 import os
 import signal
@@ -12,7 +12,7 @@ import pytest
 from harness import Service, eventually, push_body
 from workers import named
 
-# Runs the service with a collector that writes down what it finds, when it is asked to.
+# Runs the service with a garbage collector that, on demand, writes down what it finds.
 SCRIPT = """
 import gc, json, os, signal, sys
 from pathlib import Path
@@ -37,7 +37,7 @@ OURS = ("otel_jcmc.", "uvloop.", "httptools.", "uvicorn.", "_asyncio.")
 
 
 def garbage_of(service: Service, pid: int) -> Counter[str]:
-    """Return what of a connection's the process *pid* finds as garbage now, by type."""
+    """Return the objects of connections that the process *pid* finds as garbage now, by type."""
     path = service.folder / f"found.{pid}"
     path.unlink(missing_ok=True)
     os.kill(pid, signal.SIGUSR1)
@@ -46,7 +46,7 @@ def garbage_of(service: Service, pid: int) -> Counter[str]:
 
 
 def send(service: Service, request: bytes) -> None:
-    """Send *request* on a connection of its own, and hang up."""
+    """Send *request* on a new connection, and hang up."""
     url = urlsplit(service.url)
     with socket.create_connection((url.hostname, url.port), timeout=10) as wire:
         wire.sendall(request)

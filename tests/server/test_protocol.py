@@ -1,4 +1,4 @@
-"""Requests as they are on the wire: the short way of a push and the ASGI way give the same."""
+"""Raw requests: the fast path of a push and the ASGI path give the same answers."""
 
 import asyncio
 import json
@@ -30,7 +30,7 @@ def wire(shared_service: Service) -> Iterator[socket.socket]:
 def request(
     body: bytes, *headers: str, target: str = "/metrics/push", version: str = "1.1"
 ) -> bytes:
-    """Return a push as it is on the wire."""
+    """Return the bytes of a push."""
     lines = [f"POST {target} HTTP/{version}", "Host: x", f"Content-Length: {len(body)}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
@@ -50,7 +50,7 @@ def read_answer(stream: BufferedReader) -> tuple[int, dict[str, str], str]:
 
 
 def answers(wire: socket.socket, count: int) -> list[tuple[int, str]]:
-    """Return status and body of the next *count* answers, which may come in one segment."""
+    """Return status and body of the next *count* answers, which may share a segment."""
     with wire.makefile("rb") as stream:
         found = [read_answer(stream) for _ in range(count)]
     return [(status, body) for status, _, body in found]
@@ -163,7 +163,7 @@ def test_who_hangs_up_before_the_answer_harms_nobody(shared_service: Service) ->
 
 
 def test_who_hangs_up_with_requests_in_line_harms_nobody(shared_service: Service) -> None:
-    """The one that is being answered is not the last: uvicorn tells only that nobody listens."""
+    """The request under way is not the last one: uvicorn only says that nobody listens."""
     logged = without_refusals(shared_service.said())
     host, _, port = shared_service.url.removeprefix("http://").rpartition(":")
     behind = request(push("in-line"), target="/metrics/push?") + b"GET / HTTP/1.1\r\n\r\n"
@@ -178,7 +178,7 @@ def test_who_hangs_up_with_requests_in_line_harms_nobody(shared_service: Service
 
 
 def test_each_push_of_a_connection_has_its_own_time_for_its_body(wire: socket.socket) -> None:
-    """The first comes in two pieces, and the second begins with the last of them."""
+    """The first body comes in two pieces; the second push begins with the last of them."""
     wire.settimeout(15)
     bad, half = request(b"{" * 99), request(push("half"))[:-9]
     wire.sendall(bad[:-9])
@@ -203,11 +203,11 @@ def test_a_body_that_grows_too_large_is_refused_when_it_does(wire: socket.socket
     assert (status, json.loads(body)["errors"][0]["reason"]) == (413, "body_too_large")
 
 
-# Idleness, by a clock of our own.
+# Idle connections, with a clock of the test.
 
 
 class Timer:
-    """What a clock hands out for a call that is due."""
+    """The handle that a clock returns for a scheduled call."""
 
     def __init__(self, clock: "Clock", due: tuple[float, Callable[[], None]]) -> None:
         self.clock, self.due = clock, due
@@ -218,7 +218,7 @@ class Timer:
 
 
 class Clock:
-    """The part of an event loop that tells the time and calls back."""
+    """The part of an event loop that has the time and schedules calls."""
 
     def __init__(self) -> None:
         self.now = 1000.0
@@ -234,7 +234,7 @@ class Clock:
         return Timer(self, self.due[-1])
 
     def advance(self, seconds: float) -> None:
-        """Let the time pass, and call what is due meanwhile."""
+        """Let time pass, and make the calls that become due."""
         until = self.now + seconds
         while self.due and (first := min(self.due, key=lambda each: each[0]))[0] <= until:
             self.due.remove(first)
@@ -275,7 +275,7 @@ class Wire(asyncio.Transport):
 
 
 class Door:
-    """A push door that leaves it to the test when to answer."""
+    """A push endpoint that answers when the test says so."""
 
     max_body_bytes = 1000
 
@@ -291,7 +291,7 @@ class Door:
 
 
 class App:
-    """An application that is a push door and nothing else."""
+    """An application with only a push endpoint."""
 
     def __init__(self, limits: ConnectionLimits) -> None:
         self.push_endpoint = Door()
@@ -302,7 +302,7 @@ class App:
 
 
 def connect(limits: ConnectionLimits) -> tuple[Clock, Wire, PushProtocol, Door]:
-    """Return a connection that was just made, kept for 75 s without a request."""
+    """Return a new connection, which may stay for 75 s without a request."""
     app: Any = App(limits)
     clock: Any = Clock()
     wire = Wire()
@@ -316,18 +316,18 @@ def connect(limits: ConnectionLimits) -> tuple[Clock, Wire, PushProtocol, Door]:
 
 @pytest.fixture
 def idle() -> tuple[Clock, Wire, PushProtocol, Door]:
-    """Return a connection with the limits that are the default."""
+    """Return a connection with the default limits."""
     return connect(ConnectionLimits())
 
 
 @pytest.fixture
 def unlimited() -> tuple[Clock, Wire, PushProtocol, Door]:
-    """Return a connection with all limits switched off."""
+    """Return a connection without limits."""
     return connect(ConnectionLimits(*[0] * 5))
 
 
 def reasons(protocol: PushProtocol) -> dict[str, int]:
-    """Return why connections were cut, each with how many."""
+    """Return how many connections were cut, by reason."""
     return {why: count for why, count in protocol._places.cut.items() if count}
 
 
@@ -373,7 +373,7 @@ def test_a_connection_on_which_nothing_is_asked_is_closed_when_a_head_should_be_
 def test_a_connection_on_which_only_line_ends_come_is_closed(
     idle: tuple[Clock, Wire, PushProtocol, Door],
 ) -> None:
-    """They may stand before a request and are none: the parser hears nothing of them."""
+    """Line ends may come before a request and are not one: the parser does not see them."""
     clock, wire, protocol, _ = idle
     for _ in range(11):
         protocol.data_received(b"\r\n")
@@ -487,7 +487,7 @@ def test_with_the_limits_off_a_silent_connection_is_idle(
 def test_a_head_too_large_is_cut_before_its_time(
     idle: tuple[Clock, Wire, PushProtocol, Door], piece: bytes
 ) -> None:
-    """Of many short lines, and of one that never ends."""
+    """A head of many short lines, or of one line without an end."""
     _, wire, protocol, _ = idle
     protocol.data_received(b"POST /metrics/push HTTP/1.1\r\nY: z\r\n")
     for count in range(110):
@@ -515,7 +515,7 @@ def test_a_head_of_many_lines_is_refused_however_it_comes(
 
 
 class Unfinished:
-    """An answer by ASGI that is being written."""
+    """An ASGI answer that is not finished."""
 
     response_complete = False
     disconnected = False
@@ -524,7 +524,7 @@ class Unfinished:
 def test_who_does_not_read_an_answer_is_cut_when_its_time_is_over(
     idle: tuple[Clock, Wire, PushProtocol, Door],
 ) -> None:
-    """In pieces and slowly, too: each piece that is read does not begin the time anew."""
+    """Also if it reads slowly: a piece that is read does not restart the time."""
     clock, wire, protocol, _ = idle
     protocol.has_asked = True
     protocol.cycle = Unfinished()
@@ -557,7 +557,7 @@ def test_who_has_read_an_answer_has_as_long_for_the_next_one(
 def test_what_is_left_of_an_answer_is_given_up_with_its_connection(
     idle: tuple[Clock, Wire, PushProtocol, Door],
 ) -> None:
-    """Less than would hold up the writing: the sender has it all, its reader has not."""
+    """It is below the limit that pauses writing: all is sent, and the client has not read."""
     clock, wire, protocol, door = idle
     protocol.data_received(request(b"{}"))
     door.reply(Answer(200, [], b"OK"))
@@ -627,11 +627,11 @@ def test_who_expects_a_word_and_has_sent_the_body_gets_the_answer_alone(
     assert wire.written.startswith(b"HTTP/1.1 200 OK")
 
 
-# What is in the way of a push that comes whole in one read.
+# Conditions under which a complete push in one read does not take the fast path.
 
 
 def ways(protocol: PushProtocol, door: Door) -> list[str]:
-    """Return a list that grows by the way of each request from now on."""
+    """Return a list that records the path of each request from now on."""
     taken: list[str] = []
     take: Any = door.take
 

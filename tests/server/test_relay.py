@@ -1,4 +1,4 @@
-"""What one process hands on to another, over a real socket, with another end that is told what."""
+"""What one process relays to another, over a real socket, with a scripted other end."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -27,11 +27,11 @@ HEAD = b"HTTP/1.1 200 OK\r\ndate: then\r\nconnection: close\r\n"
 
 class Asker:
     """
-    Who asks through a relay.
+    A client of a relay.
 
     Attributes:
-        sent: what it is answered, message by message.
-        reads: set while it reads what it is sent.
+        sent: the messages of its answer.
+        reads: set while it reads the answer.
     """
 
     def __init__(self, *pieces: bytes) -> None:
@@ -58,7 +58,7 @@ class Asker:
 
 
 async def relayed(path: Path, serve: Serve, asker: Asker, **changes: Any) -> list[Any]:
-    """Return what *asker* is told of a request that is relayed to *serve*."""
+    """Return the answer to *asker*'s request, which is relayed to *serve*."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
@@ -123,7 +123,7 @@ async def test_who_does_not_read_holds_up_the_other_side(short_path: Path) -> No
 
     asking = asyncio.create_task(relayed(short_path, serve, asker))
     await asyncio.sleep(0.3)
-    # What sockets hold, and two pieces.
+    # What sockets buffer, and two pieces.
     assert written < 1_500_000
     asker.reads.set()
     await asking
@@ -204,7 +204,7 @@ async def test_no_more_than_so_many_at_a_time(short_path: Path) -> None:
 
 
 def test_what_came_from_outside_is_not_believed() -> None:
-    """A worker takes the header away, and without a worker's a caller is nobody."""
+    """A worker removes the header; without a worker's header a caller has no address."""
     scope = {**SCOPE, "headers": [(b"host", b"x")]}
     told = as_it_came(scope)
     assert (told["client"], told["server"], told["scheme"]) == (None, None, "http")

@@ -1,4 +1,4 @@
-"""How a server stops: who has connected is answered, also who is still in the queue of a socket."""
+"""How a server stops: it answers all connected clients, also those in a socket's queue."""
 
 import asyncio
 import socket
@@ -18,7 +18,7 @@ REQUEST = b"GET /x HTTP/1.1\r\nHost: x\r\n\r\n"
 
 
 class App:
-    """An application that answers everything with two letters."""
+    """An application that always answers with two letters."""
 
     push_endpoint = None
 
@@ -35,12 +35,12 @@ class App:
 
 
 def connected(port: int) -> socket.socket:
-    """Return a connection, for which nothing but the kernel is needed."""
+    """Return a connection; only the kernel has accepted it."""
     return socket.create_connection(("127.0.0.1", port), timeout=5)
 
 
 def answer_on(client: socket.socket) -> bytes:
-    """Return all that comes until the connection ends; nothing where it is reset."""
+    """Return all bytes until the connection ends; nothing if it is reset."""
     with client, suppress(ConnectionError):
         return b"".join(iter(lambda: client.recv(4096), b""))
     return b""
@@ -48,10 +48,10 @@ def answer_on(client: socket.socket) -> bytes:
 
 def stop_with(ask: Callable[[int], list[socket.socket]], late: bytes = b"") -> list[bytes]:
     """
-    Serve, let *ask* connect, stop before the loop has seen it, and return the answers.
+    Serve, let *ask* connect, stop before the loop has noticed it, and return the answers.
 
-    *late* is sent on each connection that the server knows when it has been told to stop, while
-    its loop is too busy to read.
+    *late* is sent on each connection that the server knows, after the stop and while the loop is
+    too busy to read.
     """
     app: Any = App()
     (listener,) = listen("127.0.0.1", 0, "JCMC_PORT", 0)
@@ -66,7 +66,7 @@ def stop_with(ask: Callable[[int], list[socket.socket]], late: bytes = b"") -> l
         await server.startup([listener])
         clients = ask(port)
         if not late:
-            # At once: until something is awaited the loop accepts nobody.
+            # At once: the loop accepts no connection before the next await.
             await server.shutdown([listener])
             return [answer_on(client) for client in clients]
         for _ in range(1000):
@@ -79,7 +79,7 @@ def stop_with(ask: Callable[[int], list[socket.socket]], late: bytes = b"") -> l
         await asyncio.sleep(0.02)
 
         def be_late() -> None:
-            """Take longer, while the loop reads, than those have that it reads next."""
+            """Delay the loop for longer than the connections that it reads next may take."""
             loop.remove_reader(woken)
             for client in clients:
                 client.sendall(late)
@@ -100,7 +100,7 @@ def test_who_waits_in_the_queue_of_a_socket_is_answered() -> None:
     def ask(port: int) -> list[socket.socket]:
         clients = [connected(port) for _ in range(20)]
         for client in clients:
-            # Of which the second is for another connection.
+            # The second one is for another connection.
             client.sendall(REQUEST * 2)
         return clients
 

@@ -1,4 +1,4 @@
-"""Processes that are forked: again when they die, later when they die young again and again."""
+"""Forked processes: started again when they die, and later if they die young repeatedly."""
 
 import signal
 import subprocess
@@ -33,7 +33,7 @@ sys.exit(Supervisor([["a", "b"], ["c"]], run, on_up, on_end, lambda: None, None)
 
 
 def begun(last: str = "pass", lives: float = 0.0) -> subprocess.Popen[str]:
-    """Return three processes and the one that has forked them; the first lives for *lives* s."""
+    """Return three processes and their parent; the first one lives for *lives* s."""
     script = SCRIPT.format(last=last, lives=lives)
     return subprocess.Popen(
         [sys.executable, "-c", script],
@@ -49,7 +49,7 @@ def test_who_dies_young_again_and_again_is_waited_for() -> None:
         process.send_signal(signal.SIGTERM)
         said, log = process.communicate(timeout=10)
     assert said == "up\nend\n"
-    # Three at once, then after 0.5 and 1 s, and 2 s are not over.
+    # Three at once, then more after 0.5 s and 1 s; the next wait of 2 s is not over.
     assert 4 <= log.count("a (pid") <= 6
     assert "ended (3): started again" in log
     assert log.count("b is up") == log.count("c is up") == 1
@@ -57,7 +57,7 @@ def test_who_dies_young_again_and_again_is_waited_for() -> None:
 
 
 def test_who_can_not_start_ends_all(tmp_path: Path) -> None:
-    """With its exit code, and without a word that they are up."""
+    """The parent ends with its exit code, and never says that it is ready."""
     log = tmp_path / "log"
     with log.open("w") as stderr, begun("return 4", 60) as process:
         said, _ = process.communicate(timeout=10)

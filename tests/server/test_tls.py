@@ -1,4 +1,4 @@
-"""TLS at our own ports, with a certificate authority made for the test, and what may be wrong."""
+"""TLS at our own ports, with a certificate authority of the test, and possible faults."""
 
 import http.client
 import json
@@ -28,7 +28,7 @@ EC = ("-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days",
 
 
 class Authority:
-    """A certificate authority in a folder, which issues certificates for 127.0.0.1."""
+    """A certificate authority in a folder, with certificates for 127.0.0.1."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
@@ -40,7 +40,7 @@ class Authority:
         )
 
     def issue(self, name: str) -> tuple[Path, Path]:
-        """Return the files of a new certificate, chain and key, for the common name *name*."""
+        """Return the files of a new certificate, chain and key, with the common name *name*."""
         chain, key = self.folder / f"{name}.pem", self.folder / f"{name}.key"
         asked, extra = self.folder / f"{name}.csr", self.folder / "extra"
         extra.write_text("subjectAltName=IP:127.0.0.1,IP:::1\nauthorityKeyIdentifier=keyid\n")
@@ -59,13 +59,13 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
 
 @pytest.fixture(scope="module")
 def trusting(authority: Authority) -> ssl.SSLContext:
-    """Return what a caller has that trusts our authority and nobody else."""
+    """Return the context of a client that trusts only our authority."""
     return ssl.create_default_context(cafile=authority.root)
 
 
 @pytest.fixture(scope="module")
 def secure(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> Iterator[Service]:
-    """Return a service in TLS, with two ports and a second for each head."""
+    """Return a service with TLS, two ports, and a second for each head."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     chain, key = authority.issue("first")
     with Service(
@@ -83,7 +83,7 @@ def secure(tmp_path_factory: pytest.TempPathFactory, authority: Authority) -> It
 def ask(
     url: str, context: ssl.SSLContext, method: str, path: str, body: str | None = None
 ) -> tuple[int, str]:
-    """Return status and body of an answer, in TLS."""
+    """Return status and body of an answer, over TLS."""
     connection = http.client.HTTPSConnection(urlsplit(url).netloc, timeout=8, context=context)
     try:
         connection.request(method, path, body)
@@ -101,7 +101,7 @@ def address(url: str) -> tuple[str, int]:
 
 
 def common_name(url: str, context: ssl.SSLContext) -> str:
-    """Return whose certificate is shown at *url*."""
+    """Return the common name of the certificate at *url*."""
     with (
         socket.create_connection(address(url), timeout=8) as plain,
         context.wrap_socket(plain, server_hostname="127.0.0.1") as wire,
@@ -124,7 +124,7 @@ def test_a_push_and_a_scrape_go_through_tls(secure: Service, trusting: ssl.SSLCo
 def test_a_connection_in_tls_serves_push_after_push_the_short_way(
     secure: Service, trusting: ssl.SSLContext
 ) -> None:
-    """By ASGI head and body of an answer are written, and received, as two records."""
+    """By ASGI, head and body of an answer would be two TLS records."""
     body = json.dumps(push_body("tls-rows")).encode()
     head = f"POST /metrics/push HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode()
     with (
@@ -222,7 +222,7 @@ def test_the_key_may_be_in_the_certificates_file(
         assert common_name(service.url, trusting) == "both"
 
 
-# What is wrong with it
+# Faults
 
 
 def test_a_certificate_that_cannot_be_used_is_said_in_a_line(

@@ -1,8 +1,8 @@
 """
-What is read as one whole push is that push, and what framing.py would make of the same bytes.
+A push that is read in one piece is that push, and framing.py reads the same from the same bytes.
 
-The differential test holds the two against each other: all that the short way takes, the parser
-with every callback sees as exactly one request, with the same lines, body and end.
+The differential test compares the two. Everything that the fast path takes is, for the parser with
+all callbacks, exactly one request, with the same lines, body and end.
 """
 
 from random import Random
@@ -20,7 +20,7 @@ PLAIN = BEGIN + b"Host: x\r\nContent-Length: 7\r\n\r\n" + b'{"a":1}'
 
 
 class Noted(Framing):
-    """A connection that notes what framing.py makes of its bytes."""
+    """A connection that notes the events of framing.py."""
 
     class _Open:
         def is_closing(self) -> bool:
@@ -53,7 +53,7 @@ class Noted(Framing):
 
 
 def framed(data: bytes) -> Noted:
-    """Return what framing.py makes of *data*, read at once."""
+    """Return the events of framing.py for *data*, in one read."""
     noted = Noted()
     noted.read(data)
     return noted
@@ -66,7 +66,7 @@ READ = {
 
 
 def assert_same(found: tuple[RawHead, bytes], data: bytes) -> None:
-    """Assert that framing.py makes of *data* the one push that was *found*, and nothing else."""
+    """Assert that framing.py finds in *data* exactly the push that was *found*."""
     head, body = found
     noted = framed(data)
     (told,) = noted.heads
@@ -84,7 +84,7 @@ def assert_same(found: tuple[RawHead, bytes], data: bytes) -> None:
     assert not noted.has_rest
 
 
-# Streams that are nearly one push.
+# Streams that are almost one push.
 
 _BLANKS = st.sampled_from([b"", b" ", b" ", b" ", b"  ", b"\t", b" \t "])
 _NAMES = st.sampled_from(
@@ -125,7 +125,7 @@ _BEFORE = st.sampled_from(
 
 @st.composite
 def streams(draw: st.DrawFn) -> bytes:
-    """Return bytes that a client may send at once, one push about as often as not."""
+    """Return bytes that a client may send at once; about half of them are one push."""
     body = draw(_BODIES)
     lines = draw(st.lists(_LINES, max_size=4))
     size = len(body) + draw(st.sampled_from([0] * 40 + [-2, -1, 1, 2, 300]))
@@ -153,7 +153,7 @@ def streams(draw: st.DrawFn) -> bytes:
 @given(st.lists(streams(), min_size=1, max_size=4))
 @settings(max_examples=300, deadline=None)
 def test_what_is_taken_whole_is_what_framing_makes_of_it(reads: list[bytes]) -> None:
-    """One reader for all: what came before, of whatever connection, changes nothing."""
+    """One reader for all streams: earlier bytes, from any connection, change nothing."""
     pushes = WholePushes(100)
     for data in filter(None, reads):
         found = pushes.read(data)
@@ -165,8 +165,7 @@ def test_what_is_taken_whole_is_what_framing_makes_of_it(reads: list[bytes]) -> 
     assert found[1] == b'{"a":1}'
 
 
-# What requests are made of, as a sender would put it together that wants the end of one to be
-# taken for that of another.
+# Parts of requests, as an attacker would combine them to confuse the ends of two requests.
 _PARTS = [
     *[b"\r\n"] * 14,
     *[b"{", b"}"] * 6,
@@ -180,12 +179,12 @@ _PARTS = [
 
 
 def put_together(chance: Random) -> bytes:
-    """Return a push's first line, parts in any order, and a brace; more often than not a length."""
+    """Return a push's first line, parts in any order, and a brace; mostly with a length."""
     data = BEGIN + b"".join(chance.choices(_PARTS, k=chance.randrange(1, 9)))
     data = data if data.endswith(b"}") else data + b"}"
     head, end, rest = data.partition(b"\r\n\r\n")
     if end and chance.random() < 0.8:
-        # One that is right, or one that is as much as there is from the first brace on.
+        # A correct length, or the number of bytes from the first brace on.
         size = chance.choice(
             (len(rest), chance.randrange(len(rest) + 2), len(rest[rest.find(b"{") :]))
         )
@@ -203,7 +202,7 @@ def test_no_part_of_another_request_is_taken_for_the_body() -> None:
     assert taken > 40
 
 
-# RFC 9110, 5.6.2 and 5.5; without a brace, which stands for the body's.
+# RFC 9110, 5.6.2 and 5.5; without a brace, which marks the body.
 _TOKENS = b"!#$%&'*+.^_`|~0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz-"
 _TEXT = bytes(each for each in range(256) if each == 9 or (each > 31 and each not in b"\x7f{"))
 
@@ -221,7 +220,7 @@ def made_of(alphabet: bytes, least: int = 0, most: int = 9) -> st.SearchStrategy
 def test_whatever_is_an_ordinary_head_is_taken(
     lines: list[tuple[bytes, bytes, bytes]], inside: bytes
 ) -> None:
-    """Else the test above would hold nothing against anything."""
+    """Otherwise the test above would compare nothing."""
     body = b"{%b}" % inside
     head = b"".join(b"%b:%b%b\r\n" % line for line in lines)
     data = BEGIN + head + b"Content-Length: %d\r\n\r\n" % len(body) + body
@@ -231,7 +230,7 @@ def test_whatever_is_an_ordinary_head_is_taken(
 
 
 def with_lines(*lines: bytes, body: bytes = b"{}", end: bytes = b"") -> bytes:
-    """Return a push with *lines* in its head, and *end* behind it."""
+    """Return a push with *lines* in its head and *end* after it."""
     lines = (b"Content-Length: %d" % len(body), *lines)
     return BEGIN + b"".join(line + b"\r\n" for line in lines) + b"\r\n" + body + end
 
@@ -298,7 +297,7 @@ def with_lines(*lines: bytes, body: bytes = b"{}", end: bytes = b"") -> bytes:
 def test_what_is_out_of_the_ordinary_is_left(data: bytes) -> None:
     pushes = WholePushes(100)
     assert pushes.read(data) is None
-    # And leaves nothing behind.
+    # And it leaves no state behind.
     found = pushes.read(PLAIN)
     assert found
     assert (found[0].raw, found[1]) == (PLAIN[:-7], b'{"a":1}')
@@ -333,7 +332,7 @@ def test_a_parser_is_not_made_for_each_push() -> None:
     parser = pushes._parser
     for _ in range(10):
         assert pushes.read(PLAIN)
-        # What can't be a whole push by its first and last bytes costs no parser either.
+        # If first and last bytes show that it is no complete push, no parser runs either.
         assert pushes.read(PLAIN[:-1]) is None
         assert pushes.read(PLAIN[:-7]) is None
     assert pushes._parser is parser

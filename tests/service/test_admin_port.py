@@ -1,4 +1,4 @@
-"""With JCMC_ADMIN_PORT each port answers its own paths, and neither those of the other."""
+"""With JCMC_ADMIN_PORT each port answers only its own paths."""
 
 import json
 import os
@@ -15,7 +15,7 @@ from harness import Answer, Service, push_body, request
 from paths import PUBLIC, ask, every_path
 
 ROOT = Path(__file__).parents[2]
-# However a path may be written, it is one of those, or none.
+# However a client spells a path, it is one of these paths or none.
 ODD = [
     *(
         "//metrics",
@@ -32,7 +32,7 @@ ODD = [
 
 @pytest.fixture(scope="module")
 def split(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service with a port for what is not for browsers."""
+    """Return a service with a separate port for everything that is not for browsers."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, JCMC_ADMIN_PORT="0") as running:
         assert running.admin_url
@@ -113,7 +113,7 @@ def test_one_port_has_everything_without_the_setting(shared_service: Service) ->
 def test_the_images_health_check_asks_the_port_that_knows(
     short_path: Path, environ: dict[str, str]
 ) -> None:
-    """Run as it stands in the Dockerfile, beside a service that is up and one that is not."""
+    """The test runs the Dockerfile's command, beside a running service and beside none."""
     text = (ROOT / "Dockerfile").read_text().replace("\\\n", "")
     (asked,) = re.findall(r"^HEALTHCHECK .*? CMD (\[.*\])$", text, re.MULTILINE)
     command = json.loads(asked)

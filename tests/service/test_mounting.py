@@ -1,7 +1,7 @@
 """
-A guest in somebody's application: it starts by itself, leaves the host alone, and ends with it.
+The package mounted in another application: it starts, leaves the host alone, and ends with it.
 
-The first half asks the application itself, the second a real server in a process of its own.
+The first half asks the application directly, the second a real server in a process of its own.
 """
 
 import asyncio
@@ -40,7 +40,7 @@ PUSH = json.dumps(push_body()).encode()
 
 
 class Told(NamedTuple):
-    """What an application answered."""
+    """The answer of an application."""
 
     status: int
     headers: dict[str, str]
@@ -90,7 +90,7 @@ def metrics(redis_server: EmbeddedStore) -> Any:
 
 
 def hosts(mounted: Any) -> dict[str, Any]:
-    """Return what somebody may have mounted us in, at /jitsi-metrics."""
+    """Return hosts of several kinds, which mount the package at /jitsi-metrics."""
     fastapi = FastAPI()
     fastapi.mount("/jitsi-metrics", mounted)
     return {
@@ -99,7 +99,7 @@ def hosts(mounted: Any) -> dict[str, Any]:
     }
 
 
-# Where it is mounted
+# The mount path
 
 
 @pytest.mark.parametrize("host", ["FastAPI", "Starlette"])
@@ -177,7 +177,7 @@ def test_no_path_disappears_for_a_port_that_only_the_command_line_opens(
 
 
 class Running:
-    """Stands for the service: counts its starts and ends, and does as it is told."""
+    """Stands for the service: counts its starts and ends, and behaves as told."""
 
     def __init__(self) -> None:
         self.starts = self.ends = 0
@@ -207,7 +207,7 @@ Story = Callable[[Life, Running], Coroutine[Any, Any, None]]
 
 
 def live(story: Story) -> Running:
-    """Run *story* in an event loop of its own; return what stood for the service."""
+    """Run *story* in an event loop of its own; return the stand-in for the service."""
     running = Running()
     asyncio.run(story(Life(running), running))
     return running
@@ -238,7 +238,7 @@ def test_who_asked_first_may_hang_up() -> None:
 
 
 def test_nobody_waits_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
-    """And the start goes on meanwhile: who asks later finds it done."""
+    """The start goes on meanwhile, so a later request finds it done."""
     monkeypatch.setattr(life, "WAIT_SECONDS", 0.01)
 
     async def story(of: Life, running: Running) -> None:
@@ -283,7 +283,7 @@ def test_a_start_that_failed_is_tried_again_later_and_told_once(
 
 
 def test_what_runs_beside_the_requests_is_no_part_of_the_first_one() -> None:
-    """Its context has the host's trace, and perhaps its user."""
+    """The context of the first request has the host's trace, and perhaps its user."""
 
     async def story(of: Life, _running: Running) -> None:
         TRACE.set("the host's")
@@ -301,7 +301,7 @@ def test_it_ends_with_the_event_loop_and_begins_again_in_another() -> None:
 
 
 def test_requests_in_an_event_loop_each_are_answered(metrics: Any) -> None:
-    """As a host's tests ask, by a client that is no context manager."""
+    """A host's tests send requests like this, with a client that is no context manager."""
     app = hosts(metrics)["FastAPI"]
 
     async def crowd() -> list[int]:
@@ -322,7 +322,7 @@ def test_a_loop_that_was_just_closed_takes_it_along() -> None:
     loop.close()
     assert asyncio.run(of.start()) == 0.0
     assert running.starts == 2
-    gc.collect()  # asyncio says of the task that was in that loop that it never ended
+    gc.collect()  # asyncio complains that that loop's task never ended
 
 
 def test_another_loop_of_the_same_time_is_told_so(caplog: pytest.LogCaptureFixture) -> None:
@@ -343,7 +343,7 @@ def test_another_loop_of_the_same_time_is_told_so(caplog: pytest.LogCaptureFixtu
 def test_a_push_that_comes_while_it_cannot_start_is_told_when_to_come_again(
     short_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """As a page of another origin can read it; and the host answers as ever."""
+    """A page of another origin can read the answer, and the host answers as before."""
     folder = short_path / "r"
     folder.write_text("")
 
@@ -387,7 +387,7 @@ def test_a_websocket_is_closed_and_starts_nothing(metrics: Any) -> None:
 
 
 def test_a_host_that_hands_its_lifespan_on_starts_and_ends_it(metrics: Any) -> None:
-    """As a server does that runs it without a host."""
+    """As a server does that runs the application without a host."""
 
     async def check() -> list[str]:
         said = ["lifespan.startup", "lifespan.shutdown"]
@@ -411,7 +411,7 @@ def test_a_host_that_hands_its_lifespan_on_starts_and_ends_it(metrics: Any) -> N
 
 
 def of_host(host: str, metrics: Any) -> Any:
-    """Return an application whose lifespan has that of *metrics*."""
+    """Return a host whose lifespan contains that of *metrics*."""
     if host == "FastAPI":
         app: Any = FastAPI(lifespan=otel_jcmc.lifespan(metrics))
         app.mount("/jitsi-metrics", metrics)
@@ -434,7 +434,7 @@ def of_host(host: str, metrics: Any) -> Any:
 def test_with_the_hosts_lifespan_it_is_up_before_the_first_request(
     short_path: Path, host: str
 ) -> None:
-    """And down after the last one, with its store."""
+    """It ends after the last request, together with its store."""
     folder = short_path / "r"
     metrics = otel_jcmc.create_app(otel_jcmc.Settings(embedded_dir=folder))
     app = of_host(host, metrics)
@@ -456,7 +456,7 @@ def test_with_the_hosts_lifespan_it_is_up_before_the_first_request(
 def test_what_was_not_written_yet_is_written_when_it_ends(
     redis_server: EmbeddedStore, host: str
 ) -> None:
-    """By the host's lifespan, or with the event loop: the interval that history was filling."""
+    """With the host's lifespan, or with the event loop: history writes its present interval."""
     settings = otel_jcmc.Settings(redis_url=redis_server.url)
 
     async def push() -> None:
@@ -509,30 +509,30 @@ def test_one_lifespan_is_for_any_number_of_guests() -> None:
     asyncio.run(check())
 
 
-# A real host
+# A running host
 
 
 @pytest.fixture(scope="module")
 def host(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Host]:
-    """Return a running host that composes no lifespan and has two of us."""
+    """Return a running host without a composed lifespan that mounts the package twice."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Host(folder, OTHER_STORE=str(folder / "o"), JCMC_ADMIN_PORT="3001") as running:
         yield running
 
 
 def opened(url: str, headers: dict[str, str]) -> Any:
-    """Ask for *url*; the answer's body is what came over the wire."""
+    """Request *url*; the body of the answer is the raw one."""
     return urlopen(Request(url, headers=headers), timeout=10)
 
 
 def live_in(answer: Answer) -> set[str]:
-    """Return who is in a scrape."""
+    """Return the participants of a scrape."""
     assert answer.status == 200, answer
     return set(re.findall(r'(?:participant_id|jitsi_participant_id)="([^"]+)"', answer.body))
 
 
 def test_nothing_that_belongs_to_the_whole_process_is_changed(host: Host) -> None:
-    """Neither when we are imported and made nor when we are up."""
+    """Neither the import, nor the creation, nor the operation changes it."""
     assert host.get("/orders").status == 200
     first = host.get("/globals").json()
     assert first["made"] == first["before"]
@@ -554,14 +554,14 @@ def test_the_hosts_metrics_are_the_hosts_and_ours_are_ours(host: Host) -> None:
 
 
 def test_nothing_of_ours_is_written_to_the_hosts_providers(host: Host) -> None:
-    """FastAPI writes spans and metrics of its routes, when it finds global providers."""
+    """FastAPI writes spans and metrics of its routes if there are global providers."""
     host.push(push_body("cid"))
     host.get("/jitsi-metrics/metrics")
     assert host.get("/telemetry").json() == {"spans": ["fastapi"], "meters": ["fastapi"]}
 
 
 def test_it_writes_nothing_to_the_providers_of_a_host_that_is_not_fastapi(short_path: Path) -> None:
-    """The FastAPI inside of it would, where there are global ones."""
+    """The FastAPI inside the package would, if there are global providers."""
     script = """
 import asyncio, sys
 from opentelemetry import metrics, trace
@@ -621,7 +621,7 @@ def test_the_hosts_middleware_works_around_it(host: Host) -> None:
 
 
 def test_behind_an_offer_of_an_upgrade_the_connection_ends(host: Host) -> None:
-    """uvicorn, and not we, takes what comes as its body for a request."""
+    """uvicorn, not the package, takes the body as another request."""
     hidden = b"GET /jitsi-metrics/metrics HTTP/1.1\r\nHost: x\r\n\r\n"
     head = (
         b"POST /jitsi-metrics/metrics/push HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\n"
@@ -660,7 +660,7 @@ def test_two_in_one_host_share_nothing(host: Host) -> None:
 
 
 def pushes(host: Host, mount: str) -> float:
-    """Return how many pushes who is mounted at *mount* has taken."""
+    """Return how many pushes the application at *mount* has accepted."""
     found = re.search(
         r'^otel_jcmc_pushes_total\{outcome="accepted",reason=""\} (\S+)$',
         host.get(f"{mount}/metrics").body,
@@ -670,7 +670,7 @@ def pushes(host: Host, mount: str) -> float:
 
 
 def test_pages_of_the_other_collector_find_all_of_it_below_the_mount(host: Host) -> None:
-    """The cookie is for the folder that they push to, and one road leads on from both doors."""
+    """The cookie is for the folder of the push URL; both wire formats have the same road."""
     url = f"{host.url}/jitsi-metrics/jmmc/push"
     who = {"uid": "3fa85f64-5717-4562-b3fc-2c963f66afa6", "conf": "standup"}
     opened = request(url, who | {"m": {"br": "?", "os": "?", "pid": "gil"}})
@@ -691,7 +691,7 @@ def test_pages_of_the_other_collector_find_all_of_it_below_the_mount(host: Host)
 def test_a_server_that_reads_forwarded_headers_itself_opens_no_door(
     host: Host, told: str, status: int
 ) -> None:
-    """uvicorn puts the caller's address in the place of the proxy's."""
+    """uvicorn replaces the proxy's address by the caller's."""
     headers = {"x-forwarded-for": told}
     for path in ("/metrics", "/sessions", "/openapi.json"):
         assert host.get(f"/jitsi-metrics{path}", headers=headers).status == status
@@ -709,7 +709,7 @@ def test_its_document_says_where_it_is_mounted(host: Host) -> None:
 def test_nothing_is_left_running_when_the_host_ends(
     short_path: Path, how: signal.Signals, lifespan: str
 ) -> None:
-    """Neither our store nor the exporter's process, however it ends."""
+    """Neither the store nor the exporter's process, however the host ends."""
     with Host(
         short_path,
         LIFESPAN=lifespan,
@@ -724,7 +724,7 @@ def test_nothing_is_left_running_when_the_host_ends(
 
 
 def started(host: Host) -> list[psutil.Process]:
-    """Return the store's and the exporter's process, once both are there."""
+    """Return the store's and the exporter's process, as soon as both run."""
     children = psutil.Process(host.pid).children(recursive=True)
     names = {"valkey-server", "export"}
     found = [child for child in children if names & {child.name(), *child.cmdline()[-1:]}]
@@ -732,7 +732,7 @@ def started(host: Host) -> list[psutil.Process]:
 
 
 def is_running(process: psutil.Process) -> bool:
-    """Say whether *process* is there, and not only waiting for its parent to notice its end."""
+    """Say whether *process* runs, and does not only wait for its parent."""
     try:
         return process.status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -740,7 +740,7 @@ def is_running(process: psutil.Process) -> bool:
 
 
 def test_several_workers_with_an_embedded_store_are_told_what_to_set(short_path: Path) -> None:
-    """Each in one line, and the host answers as ever."""
+    """One line for each; the host answers as before."""
     with Host(short_path, "--workers", "2", LIFESPAN="1") as host:
         for _ in range(8):
             assert host.push(push_body()).status == 503

@@ -1,4 +1,4 @@
-"""What tests of sessions share: a server that `Past` writes to."""
+"""Fixtures of the tests of sessions: a server that `Past` writes to."""
 
 from collections.abc import Iterator
 
@@ -11,7 +11,7 @@ from otel_jcmc.store.embedded import EmbeddedStore
 
 @pytest.fixture
 def past(kind: EmbeddedStore) -> Iterator[Past]:
-    """Return an empty server, to be written to."""
+    """Return an empty server, to write to."""
     with redis.Redis.from_url(kind.url) as client:
         client.flushall()
         yield Past(client)

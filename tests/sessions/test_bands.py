@@ -1,4 +1,4 @@
-"""From when to when a session was how, as a picture of it shows."""
+"""The states of a session over time, as a picture shows them."""
 
 from otel_jcmc.catalogue.metrics import LAST_METRIC_ID
 from otel_jcmc.sessions.bands import bands
@@ -10,7 +10,7 @@ GOOD, BAD, UPLINK = 0, 2, 7
 
 
 def sample(*told: tuple[int, int | None, int]) -> Sample:
-    """Return one of pushes: seconds since noon, state and cause."""
+    """Return a sample with these pushes: seconds since noon, state and cause."""
     pushes = [Push(NOON + at * 1000, state, cause) for at, state, cause in told]
     return Sample(pushes[-1].at_ms, [None] * LAST_METRIC_ID, pushes=pushes)
 
@@ -35,7 +35,7 @@ def test_where_nobody_pushed_there_is_a_gap() -> None:
         (0, 10, GOOD, 0),
         (41, 51, GOOD, 0),
     ]
-    # Half a minute is as long as a push lives.
+    # A push lives for half a minute.
     assert shown(sample((0, GOOD, 0), (30, GOOD, 0))) == [(0, 30, GOOD, 0)]
 
 

@@ -1,4 +1,4 @@
-"""How far reached what was bad: a session's times joined with what stood out then."""
+"""How far bad times reached: the times of a session, joined with what stood out then."""
 
 import pytest
 
@@ -15,7 +15,7 @@ BRIDGE = Entry("bridge", "jvb-3", "eu", START + 25_000, START + 45_000, 0.7, (6,
 
 
 def sample(until: int, *states: tuple[int | None, int], bridge: str = "jvb-3") -> Sample:
-    """Return that of ten seconds which end *until* seconds after the start, a push each 5 s."""
+    """Return the sample of ten seconds, until *until* seconds after the start; a push each 5 s."""
     at = START + 1000 * until
     pushes = [
         Push(at - 5000 * (len(states) - 1 - n), state, cause)
@@ -74,7 +74,7 @@ def test_where_nobody_pushed_there_is_a_gap() -> None:
 
 @pytest.mark.parametrize("most", [10, 50])
 def test_of_many_spells_some_stay_with_the_worst_of_their_time(most: int) -> None:
-    """A second of a thousand that was bad is seen still."""
+    """One bad second of a thousand is still visible."""
     states = ["good"] * 1000
     states[700] = "bad"
     spells = [

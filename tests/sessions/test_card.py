@@ -1,4 +1,4 @@
-"""The card of a session: what is written is read, and search.lua finds each part in its place."""
+"""The card of a session: written and read again, and search.lua finds each part."""
 
 import struct
 
@@ -22,7 +22,7 @@ ATTRIBUTES = {CONFERENCE.id: "Design\nReview", PARTICIPANT.id: "8c87df52"}
 
 
 def totals() -> Totals:
-    """Return those of a minute, half of which was bad by an outage."""
+    """Return the totals of a minute, half of it bad by an outage."""
     found = new_totals()
     add(found, [(500, 600, 300), None, None], [10, None, None], [(300, 2, 1), (300, 0, 0)], [], 1)
     return found
@@ -61,7 +61,7 @@ def test_the_head_is_where_search_looks() -> None:
     card = write_card(AT_MS, totals(), text_of({}).encode())
     tenths, bad, size = struct.unpack(">IHH", card[:8])
     assert tenths == (AT_MS - 1_704_067_200_000) // 100
-    # Thirty seconds of two minutes: a quarter of the worst.
+    # Thirty of 120 seconds: a quarter of the worst value.
     assert bad == round(0xFFFF / 4)
     assert card[8 + size :] == b"\ns=bad\nu=outage\n"
 

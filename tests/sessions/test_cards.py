@@ -1,4 +1,4 @@
-"""The cards of sessions in Redis: written with each entry, marked at the end, gone with it all."""
+"""Cards in Redis: written with each entry, marked at the end, deleted with the session."""
 
 import asyncio
 from typing import Any
@@ -24,12 +24,12 @@ def card_of(client: redis.Redis, sid: str) -> Card | None:
 
 
 def taken(client: redis.Redis) -> int:
-    """Return what of Redis is counted as taken by logs, attributes and cards."""
+    """Return the bytes in Redis that count for logs, attributes and cards."""
     return sum(int(client.get(f"jcmc:{{{number:02d}}}:bytes") or 0) for number in range(4))
 
 
 async def fail_to_join(here: Process) -> None:
-    """Let somebody try for three seconds, and not get in."""
+    """Report a join that failed after three seconds."""
     report = push("eve", session="session-9", f69="EU-West")
     report.session = Session("session-9", end="failed", cause="ice_failed", join_ms=3000)
     write = to_write(report, here.ttl_ms)
@@ -62,7 +62,7 @@ async def test_a_card_has_all_pushes_of_all_intervals(
 async def test_a_card_says_how_its_session_ended(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Whether it was there before the end, or came with the last entry after it."""
+    """Whether the card existed before the end, or came with the last entry after it."""
     async with process(each_server) as here:
         for participant, seconds in (("ada", 31), ("bob", 0)):
             await here.push(push(participant, session="session-1", f1=97))

@@ -1,4 +1,4 @@
-"""Summaries counted by what they have in common, and by time."""
+"""Summaries counted by common properties, and by time."""
 
 from datetime import date
 
@@ -17,7 +17,7 @@ def by_key(counts: Counts) -> dict[tuple[str, str], int]:
 
 
 def test_the_share_of_bad_is_of_the_time_that_is_known() -> None:
-    """An hour of which a quarter was bad, an hour that was good, and one of which nobody knows."""
+    """One hour with a bad quarter, one good hour, and one without a known state."""
     counts = Counts(None, Per.ALL)
     times = [(9000, 2, 7), (18_000, 0, 0), (9000, 1, 6), (100, 9, 0)]
     counts.add(SUNDAY, [
@@ -46,7 +46,7 @@ def test_vitals_are_of_the_time_in_which_they_were_known() -> None:
     assert (quality.average, quality.worst, quality.bad_share) == (75.0, 12, 0.25)
     assert (loss.average, loss.worst, loss.bad_share) == (1.0, 2500, 0.1)
     assert (trip.average, trip.worst, trip.bad_share) == (90.0, 400, 0.0)
-    # Three quarters of the time 4.4, one 2.4.
+    # Three quarters of the time 4.4, one quarter 2.4.
     assert group.mos_sum / group.mos_known == 390
 
 
@@ -79,7 +79,7 @@ def test_groups_come_by_time_and_those_with_most_first() -> None:
 
 
 def test_names_are_few_however_many_were_pushed() -> None:
-    """Fifty with most sessions, and the others as one; all sessions are counted."""
+    """The fifty names with most sessions, and the others as one; all sessions count."""
     counts = Counts(By.REGION, Per.DAY)
     usual = [Summary(1, 10, "left", region=f"r{n % 60}") for n in range(600)]
     counts.add(SUNDAY, [*usual, *(Summary(1, 10, "left", region=f"r{n}") for n in range(50))])

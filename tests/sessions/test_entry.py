@@ -1,4 +1,4 @@
-"""What an entry of a session's log keeps, and what it says of one that is damaged."""
+"""What an entry of a session's log keeps, and what is read from a damaged one."""
 
 import math
 from typing import Any
@@ -19,14 +19,14 @@ TENTH = 100
 
 
 def value_of(row: Any) -> st.SearchStrategy[Any]:
-    """Return values that the row takes, None too."""
+    """Return values that the row accepts, also None."""
     number = st.integers(row.minimum, row.maximum) | st.floats(row.minimum, row.maximum)
     one = st.lists(number, min_size=1, max_size=8) if row.is_list else number
     return st.none() | one
 
 
 def numbers() -> st.SearchStrategy[list[Any]]:
-    """Return the numbers of a push, of the original's page or of any other."""
+    """Return the numbers of a push, of the original's client or of any other."""
     rows = {row.id: row for row in METRICS}
     told = [value_of(rows[id_]) if id_ in rows else st.none() for id_ in range(1, 65)]
     few = st.tuples(*told[:13], *[st.none()] * (LAST_METRIC_ID - 13))
@@ -34,12 +34,12 @@ def numbers() -> st.SearchStrategy[list[Any]]:
 
 
 def is_kept(kept: Any, value: Any, decimals: int) -> bool:
-    """Say whether *kept* is *value* to so many decimals."""
+    """Say whether *kept* equals *value* to so many decimals."""
     if isinstance(value, list):
         return all(is_kept(a, b, decimals) for a, b in zip(kept, value, strict=True))
     if value is None:
         return kept is None
-    # Half of the last decimal, and what a float is off by.
+    # Half of the last decimal, and the error of a float.
     return math.isclose(kept, value, rel_tol=1e-12, abs_tol=0.5001 * 10**-decimals)
 
 
@@ -91,18 +91,18 @@ def test_tally_events_and_attributes_are_read_back() -> None:
 
 
 def test_the_verdict_is_read_back() -> None:
-    """Of the last push, and of the interval."""
+    """The verdict of the last push, and of the interval."""
     numbers: list[Any] = [97.5, *[None] * (LAST_METRIC_ID - 1)]
     numbers[43:47] = [4.351, 2, 7, 10_000]
     stretches = [Stretch(300, 0), Stretch(20, 2, 7, "eu", "jvb-1", "wifi"), Stretch(5)]
     found = read(write(Sample(NOON, numbers, stretches=stretches, counts=[3, None, 0])))
-    # The time that the push covers is in the stretches.
+    # The time that a push covers is in the stretches.
     assert found.numbers[43:47] == [4.35, 2, 7, None]
     assert (found.stretches, found.counts) == (stretches, [3, None, 0])
 
 
 def test_an_entry_that_says_good_is_some_bytes_longer_than_one_that_says_nothing() -> None:
-    """Of the original's page too, whose numbers end at the thirteenth."""
+    """Also for the original's client, whose numbers end at the thirteenth."""
     said = [97.5, 2900, 5100, 24, 31, 1210, 2404, 1234, 2435, 0, 1, 1, [41]]
     bare = [*said, *[None] * (LAST_METRIC_ID - 13)]
     good = [*said, *[None] * 30, 4.35, 0, None, 10_000]
@@ -116,7 +116,7 @@ def test_an_entry_that_says_good_is_some_bytes_longer_than_one_that_says_nothing
 
 
 class OlderEntry(msgspec.Struct, array_like=True):
-    """An entry as a version reads it that knows nothing of the verdict."""
+    """An entry as a version without the verdict reads it."""
 
     at: int
     numbers: list[Any]
@@ -128,7 +128,7 @@ class OlderEntry(msgspec.Struct, array_like=True):
 
 
 def test_an_older_version_reads_what_it_knows() -> None:
-    """Both write into one log while a service is being replaced."""
+    """Both versions write into one log while a service is replaced."""
     numbers: list[Any] = [97.5, *[None] * (LAST_METRIC_ID - 1)]
     numbers[43:46] = [4.35, 2, 7]
     tally: list[Tally | None] = [Tally(97.5, 30_000, 0)]

@@ -1,4 +1,4 @@
-"""What is left of an erased client: nothing, also of what processes had not written yet."""
+"""What is left of an erased client: nothing, not even what processes had yet to write."""
 
 import json
 import time
@@ -32,7 +32,7 @@ OTHER = "aaaaaaaa-5717-4562-b3fc-2c963f66afa6"
 async def erasing(
     kind: EmbeddedStore, interval_ms: int = 30_000, keeping: Keeping = HISTORY
 ) -> AsyncIterator[Erasure]:
-    """Return what erases in *kind*, where entries are of *interval_ms*."""
+    """Return what erases in *kind*, with entries of *interval_ms*."""
     history = History(kind.url, DEFAULT_KEYS, interval_ms)
     try:
         yield Erasure(history, keeping, interval_ms)
@@ -46,7 +46,7 @@ async def erase(kind: EmbeddedStore, client_id: str = CLIENT_ID, *conferences: s
 
 
 def everything(client: redis.Redis) -> str:
-    """Return all that Redis has: keys with all they hold, but for what keeps the erased away."""
+    """Return the whole content of Redis, except the marks that keep erased sessions away."""
     reads: dict[bytes, Any] = {
         b"string": client.get,
         b"hash": client.hgetall,
@@ -146,7 +146,7 @@ async def test_what_a_process_had_gathered_does_not_come_back(
 async def test_an_interval_that_began_before_is_not_written_at_all(
     kind: EmbeddedStore, past: Past
 ) -> None:
-    """It has the worst of what was erased."""
+    """Its worst value may be from an erased push."""
     running = Process(kind.url)
     await running.push(push("ada", "session-of-ada", f1=12))
     await erase(kind)
@@ -188,7 +188,7 @@ async def test_who_still_pushes_begins_anew_with_nothing_of_before(
 async def test_what_waits_to_be_sent_as_a_span_is_erased_too(
     kind: EmbeddedStore, past: Past
 ) -> None:
-    """And the conference goes on with the others, and ends."""
+    """The conference goes on with the others, and ends."""
     running = Process(kind.url, SPANS)
     for name in ("ada", "bob", "eve"):
         for end in ("", "left") if name != "eve" else ("",):
@@ -217,7 +217,7 @@ async def test_what_waits_to_be_sent_as_a_span_is_erased_too(
 
 
 async def end_as_spans(kind: EmbeddedStore, client: redis.Redis, keeping: Keeping) -> None:
-    """Let all sessions that are over become spans at once."""
+    """Make spans at once of all sessions that are over."""
     for key in client.keys("*:open"):
         found: Any = client.zrange(key, 0, -1)
         client.zadd(key, dict.fromkeys(found, 0), xx=True)
@@ -227,7 +227,7 @@ async def end_as_spans(kind: EmbeddedStore, client: redis.Redis, keeping: Keepin
 
 
 def waiting(client: redis.Redis) -> list[bytes]:
-    """Return the spans that wait."""
+    """Return the waiting spans."""
     lists: list[Any] = [client.lrange(key, 0, -1) for key in client.keys("*:outbox")]
     return [span for spans in lists for span in spans]
 
@@ -264,13 +264,13 @@ async def test_a_span_that_waits_is_erased_though_history_has_let_its_session_go
 async def test_who_is_to_become_a_span_and_has_lost_his_log_is_erased(
     kind: EmbeddedStore, past: Past
 ) -> None:
-    """Whose it is, is known until the span is made; nobody pushes any more."""
+    """Its owner is known until the span is made, although no push comes any more."""
     running = Process(kind.url, SPANS)
     for end in ("", "left"):
         await running.push(push("ada", "session-of-ada", f1=97, end=end))
     await running.recorder.stop()
     await running.store.close()
-    # As stays.lua does that makes room.
+    # As stays.lua does to make room.
     abouts: Any = past.client.keys("*:about:*")
     for about in abouts:
         past.client.rename(about, about.replace(b"about", b"who"))
@@ -285,7 +285,7 @@ async def test_who_is_to_become_a_span_and_has_lost_his_log_is_erased(
 async def test_who_left_before_his_first_sample_was_written_is_known_and_erased(
     kind: EmbeddedStore, past: Past
 ) -> None:
-    """Whether the process that heard of him writes it a moment later, or was killed."""
+    """Whether the process that knows of it writes it a moment later, or was killed."""
     running = Process(kind.url)
     for end in ("", "left"):
         await running.push(push("ada", "session-of-ada", f1=97, end=end))
@@ -302,7 +302,7 @@ async def test_who_left_before_his_first_sample_was_written_is_known_and_erased(
 async def test_a_join_that_failed_is_known_and_erased_when_it_is_a_span(
     kind: EmbeddedStore, past: Past
 ) -> None:
-    """It has no log, so nothing else tells who it was."""
+    """It has no log, so only the span tells whose it was."""
     running = Process(kind.url, SPANS)
     report = push("ada", "session-of-ada", end="failed")
     report.session.join_ms = 900
@@ -363,7 +363,7 @@ def delete(service: Service, query: str, **headers: str) -> Answer:
 
 
 def test_pushes_are_erased_over_http(service_on: Service, redis_server: EmbeddedStore) -> None:
-    """What real pushes left in Redis, in three conferences; one still goes on."""
+    """What pushes over HTTP left in Redis, in three conferences; one of them goes on."""
     who = {"client_id": OTHER, "participant_id": "bob", "roomname": "room-0"}
     assert service_on.push(push_body(default_labels=who)).body == "OK"
     for n in range(3):
@@ -454,7 +454,7 @@ def test_it_wants_a_client(shared_service: Service) -> None:
 
 
 def test_no_page_can_erase(shared_service: Service, room: str) -> None:
-    """Not even one that is taken for ours because its name leads here."""
+    """Not even a page that passes for ours because its name leads here."""
     client_id = "bbbbbbbb" + CLIENT_ID[8:]
     who = {"client_id": client_id, "participant_id": "ada", "roomname": room}
     assert shared_service.push(push_body(default_labels=who)).body == "OK"

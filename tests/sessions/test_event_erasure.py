@@ -1,4 +1,4 @@
-"""What waits to be sent as an event of an erased client goes, and what is known of its outages."""
+"""Waiting events of an erased client are deleted, and so is the state of its outages."""
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -42,7 +42,7 @@ async def noticing(server: EmbeddedStore) -> AsyncIterator[Noticing]:
 async def notice(
     of: Noticing, participant: str, client: str = CLIENT_ID, conference: str = "standup"
 ) -> None:
-    """Let a participant go out, come back, go out again and give a rating."""
+    """Report two outages of a participant, one of them over, and a rating."""
     for fields in ({"f31": 9000, "f46": 1}, {"f1": 97}, {"f31": 8000, "f46": 1}, {"f34": 3}):
         told: dict[str, Any] = fields
         report = push(participant, f"session-of-{participant}", conference=conference, **told)
@@ -63,7 +63,7 @@ async def erase(server: EmbeddedStore, *conferences: str) -> int:
 
 
 def waiting(client: redis.Redis) -> list[str]:
-    """Return whose events wait."""
+    """Return the owners of the waiting events."""
     lists: list[Any] = [client.lrange(key, 0, -1) for key in DEFAULT_KEYS.each("events")]
     events = [read_waiting(item) for items in lists for item in items]
     return [
@@ -73,7 +73,7 @@ def waiting(client: redis.Redis) -> list[str]:
 
 
 def names_of(client: redis.Redis) -> str:
-    """Return everything that is known of outages and of who had how many events."""
+    """Return all stored state of outages, and of the number of events by owner."""
     found = []
     for key in client.scan_iter("*"):
         if b"outages" in key or key.endswith(b":minute"):
@@ -85,7 +85,7 @@ def names_of(client: redis.Redis) -> str:
 async def test_what_waits_of_a_client_is_erased_and_nothing_of_others(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Though nothing else is known of it, not even that it was there."""
+    """Although nothing else is known of it, not even that it was there."""
     async with noticing(each_server) as some:
         await notice(some, "ada")
         await notice(some, "eve", conference="retro")
@@ -125,7 +125,7 @@ async def test_what_a_process_has_not_handed_over_is_refused(
 async def test_a_sender_that_stands_out_is_erased_too(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """It is named `conference/participant`, and no member tells whose it is."""
+    """Its name is `conference/participant`, and no member tells the owner."""
     record = Record(each_server.url, "jcmc", 86_400_000)
     lease = Lease(each_server.url, record.lease_key, "one")
     assert await lease.hold()
@@ -143,7 +143,7 @@ async def test_a_sender_that_stands_out_is_erased_too(
     assert await Onsets(record, link, DEFAULT_KEYS, 1000, "one").tell() == 3
     await erase(each_server)
     assert waiting(each_client) == ["standup/bob", "jvb-1"]
-    # Nor does it come from who had read of it before, and tells it now.
+    # Nor does a replica that had read it before tell it again.
     each_client.delete("jcmc:{00}:events", "jcmc:{00}:events:told", "jcmc:{verdict}:told")
     assert await lease.hold()
     await record.read_look()
@@ -159,7 +159,7 @@ async def test_a_sender_that_stands_out_is_erased_too(
 def test_it_is_erased_over_http_while_the_receiver_is_away(
     redis_server: EmbeddedStore, short_path: Path
 ) -> None:
-    """And does not come to who comes back."""
+    """A client that comes back does not get them again."""
     sink = OtlpSink()
     settings = {
         "REDIS_URL": redis_server.url,
@@ -177,6 +177,6 @@ def test_it_is_erased_over_http_while_the_receiver_is_away(
         with sink:
             eventually(sink.events, 40)
             eventually(lambda: service.own("otel_jcmc_events_waiting") == 0)
-        # At least once: on a busy machine the same may be sent again.
+        # At least once: on a busy machine the same event may be sent again.
         assert {each.attributes["jitsi.participant.id"] for each in sink.events()} == {"bob"}
         assert len({each.uid for each in sink.events()}) == 1

@@ -1,4 +1,4 @@
-"""What is gathered of a session: what it takes of memory, of which there are thousands."""
+"""What a process gathers of a session: its use of memory, for thousands of sessions."""
 
 import tracemalloc
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from otel_jcmc.sessions.items import versions
 from otel_jcmc.store.participant import to_write
 
 SESSIONS = 200
-# Of a session of which nothing waits, with 100 bytes of attributes.
+# For a session without waiting entries, with 100 bytes of attributes.
 MOST_BYTES = 1200
 BOUNDS = (50.0, 5.0, 400.0)
 
@@ -38,7 +38,7 @@ def gathered(number: int, names: Iterator[bytes]) -> Gathered:
 
 
 def test_a_session_of_which_nothing_waits_takes_about_a_kilobyte() -> None:
-    """What all its pushes come to, and who it is, are bytes: as objects they took twice as much."""
+    """Totals and attributes are bytes; as objects they took twice as much."""
     names = versions()
     gathered(0, names)
     tracemalloc.start()

@@ -1,4 +1,4 @@
-"""Sessions read back from Redis, on real servers: Valkey, and Redis 7.0 where it can be had."""
+"""Sessions read from Redis, on real servers: Valkey, and Redis 7.0 where available."""
 
 import time
 from pathlib import Path
@@ -41,7 +41,7 @@ async def test_a_client_is_found_in_every_conference(kind: EmbeddedStore, past: 
 
 
 async def test_a_session_counts_that_overlaps(kind: EmbeddedStore, past: Past) -> None:
-    """Not those that ended before or began after."""
+    """Not the sessions that ended before or began after."""
     hour = 60 * MINUTE
     spans = {"before": (0, 1), "into": (0, 3), "within": (3, 4), "over": (0, 9), "out": (4, 9)}
     spans |= {"after": (6, 7)}
@@ -57,7 +57,7 @@ async def test_a_session_counts_that_overlaps(kind: EmbeddedStore, past: Past) -
 async def test_pages_have_each_session_once_while_others_are_written(
     kind: EmbeddedStore, past: Past
 ) -> None:
-    """2,000 sessions, some of which push meanwhile, and new ones begin at each page."""
+    """2,000 sessions, some of which push meanwhile; new ones begin at each page."""
     began = [NOON + (n * 7919 % 2000) * 100 for n in range(2000)]
     sids = {past.session(at, f"room-{n % 50}", participant=str(n)) for n, at in enumerate(began)}
     found: list[str] = []
@@ -84,7 +84,7 @@ async def test_pages_have_each_session_once_while_others_are_written(
 async def test_an_index_is_read_whole_in_pieces_of_any_size(
     kind: EmbeddedStore, past: Past, monkeypatch: pytest.MonkeyPatch, chunk: int
 ) -> None:
-    """With many whose last push was in the same millisecond."""
+    """With many sessions whose last push came in the same millisecond."""
     monkeypatch.setattr(history, "INDEX_CHUNK", chunk)
     for n in range(40):
         past.session(NOON + n, participant=str(n), last_ms=NOON + MINUTE + n // 8)
@@ -122,7 +122,7 @@ async def test_a_page_is_full_when_most_of_the_newest_are_gone(
 async def test_who_began_long_ago_and_is_still_there_comes_by_when_it_began(
     kind: EmbeddedStore, past: Past
 ) -> None:
-    """However late its last push is, and however many there are that end before."""
+    """However late its last push is, and however many sessions end before."""
     old = [past.session(NOON + n, f"old-{n}", last_ms=NOON + 10**7) for n in range(3)]
     new = [past.session(NOON + 1000 + n, f"new-{n}") for n in range(30)]
     found = []

@@ -1,4 +1,4 @@
-"""A conference as it was, out of the logs of all who were there."""
+"""A past conference, made from the logs of all its participants."""
 
 import asyncio
 from typing import Any
@@ -26,7 +26,7 @@ class Nothing:
 
 
 def of_last_pushes(sample: Sample) -> Sample:
-    """Return *sample* as an earlier version has it, which told of the last push alone."""
+    """Return *sample* as an earlier version has it, with the last push only."""
     return msgspec.structs.replace(sample, pushes=[])
 
 
@@ -52,7 +52,7 @@ def test_spells_are_the_same_of_outlines_as_of_all_that_samples_tell(story: list
 async def test_one_conference_is_read_at_a_time(
     each_server: EmbeddedStore, each_client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each log takes the loop for milliseconds: pushes wait for one, however many look."""
+    """Each log occupies the loop for milliseconds: pushes wait for one, however many read."""
     past = Past(each_client)
     for number in range(8):
         over(past, 5, participant=f"p{number}", log=tuple(map(minute, range(1, 6))))

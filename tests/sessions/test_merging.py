@@ -1,4 +1,4 @@
-"""Two processes that take one session's pushes: what each has written is told as one."""
+"""Two processes take the pushes of one session: their writings are read as one."""
 
 import random
 import time
@@ -30,7 +30,7 @@ TEN: dict[str, Any] = {"f47": 10_000}
 
 
 def told(client: redis.Redis) -> tuple[list[Sample], Card]:
-    """Return the log and the card of the one session there is."""
+    """Return the log and the card of the only session."""
     (sid,) = sids(client)
     card: Any = client.hget(f"jcmc:{partition(sid)}:cards", sid)
     return read_log(client, sid), read_card(card)
@@ -43,7 +43,7 @@ def happened(samples: list[Sample]) -> list[str]:
 
 
 async def go_on(seconds: float, *running: Process) -> None:
-    """Let time pass in all of them, a second at a time."""
+    """Let time pass in all processes, a second at a time."""
     for _ in range(round(seconds)):
         for each in running:
             await each.wait(1)
@@ -57,7 +57,7 @@ async def two(server: Any) -> AsyncIterator[tuple[Process, Process]]:
 
 
 def call(number: int) -> Report:
-    """Return the push with that number of a call that is bad for a while, again and again."""
+    """Return the push with that number of a call that is bad now and then."""
     state = BAD_UP if number // 5 % 2 else GOOD
     return push(session="s", f1=number % 50, f12=number % 4, f22=1, f69="eu", **state, **TEN)
 
@@ -65,7 +65,7 @@ def call(number: int) -> Report:
 @pytest.mark.anyio
 @pytest.mark.parametrize("late", [0, 3, 11, 17, 29])
 async def test_they_take_no_more_room_than_one(redis_server: EmbeddedStore, late: int) -> None:
-    """However late the one begins its intervals in the other's."""
+    """However far the intervals of the two are apart."""
     with redis.Redis.from_url(redis_server.url) as client:
         async with two(redis_server) as (here, there):
             there.ttl_ms = here.ttl_ms = 60_000
@@ -75,12 +75,12 @@ async def test_they_take_no_more_room_than_one(redis_server: EmbeddedStore, late
                 await (here, there)[number % 2].push(call(number))
                 await go_on(10, here, there)
         samples, card = told(client)
-    # One alone has 40 and one at the end.
+    # One process alone has 40, and one at the end.
     assert len(samples) <= 48
     pushed = [each for sample in samples for each in sample.pushes]
     assert len(pushed) == 120
     assert card.totals.counts == [120, None, None]
-    # Each push stands for the ten seconds that it says.
+    # Each push stands for the ten seconds that it claims.
     assert sorted(card.totals.times) == [(6000, 0, 0), (6000, 2, 7)]
     assert average(card.totals, 0) == 22.0
     assert (worst(card.totals, 0), worst(card.totals, 1)) == (0, 3)
@@ -111,7 +111,7 @@ async def test_where_pages_do_not_say_what_they_cover_time_is_not_counted_twice(
             await go_on(10, here, there)
     _, card = told(each_client)
     (time,) = card.totals.times
-    # 590 s, and the first of each stands for as long as until its second.
+    # 590 s, and the first push of each stands for the time until its second one.
     assert 5900 <= time[0] <= 6300
     assert average(card.totals, 0) == pytest.approx(50, abs=4)
 
@@ -135,14 +135,14 @@ async def test_an_outage_that_both_see_is_one(
 async def test_who_has_taken_over_goes_on_with_the_card(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """What one process knew the other has never heard: it is killed, and the page moves on."""
+    """The second process never heard what the first one knew, which is killed."""
     killed = Process(each_server.url)
     for _ in range(4):
         await killed.push(push(session="s", f1=40, f69="eu", f98="jvb-1", **BAD_UP, **TEN))
         await go_on(10, killed)
     async with process(each_server) as here:
         for _ in range(4):
-            # Statistics have stopped.
+            # The statistics have stopped.
             await here.push(push(session="s", f69="eu", **TEN))
             await go_on(10, here)
         await here.push(push(session="s", f1=80, f69="eu", **GOOD, **TEN))
@@ -151,7 +151,7 @@ async def test_who_has_taken_over_goes_on_with_the_card(
     await killed.logs.close()
     samples, card = told(each_client)
     assert (card.lines["r"], card.lines["b"]) == ("eu", "jvb-1")
-    # What was not written yet went with it: one push of four.
+    # What was not written yet is lost: one push of four.
     assert sorted(card.totals.times, key=str) == [(100, 0, 0), (300, 2, 7), (400, None, 0)]
     about = each_client.get(next(each_client.scan_iter("*:about:*")))
     assert b"jvb-1" in about  # type: ignore[operator]
@@ -176,7 +176,7 @@ async def test_each_push_of_a_page_that_sends_what_has_changed_stays_one(
 async def test_who_is_alone_again_writes_each_entry_at_once(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """It goes on from what both have written, and not from what it wrote itself."""
+    """It continues from the writings of both, not from its own."""
 
     def calls() -> int:
         told: Any = each_client.info("commandstats")
@@ -195,7 +195,7 @@ async def test_who_is_alone_again_writes_each_entry_at_once(
             before = calls()
             await here.wait(30)
             took.append(calls() - before)
-    # The other's last entry is heard of by the first.
+    # The first process learns of the other's last entry.
     assert took == [2, 1, 1, 1, 1]
 
 
@@ -218,7 +218,7 @@ async def test_what_was_overtaken_too_often_is_written_as_an_entry_of_its_own(
 async def test_and_so_it_is_when_it_is_overtaken_once_more(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Nothing of the log is lost; what others have counted stays in the card."""
+    """Nothing of the log is lost, and the counts of others stay in the card."""
     async with process(each_server) as here:
         here.ttl_ms = 60_000
         await here.push(call(0))
@@ -247,7 +247,7 @@ async def test_that_something_was_not_taken_is_told_again_when_the_answer_was_lo
         for number in (1, 2):
             report = call(number)
             there.recorder.take(to_write(report, 60_000), report)
-            # Redis knows that another has written, and says so to nobody.
+            # Redis knows that another process has written, but its answer is lost.
             wire.delay = 2.0
             await there.wait(31)
             assert there.recorder.waiting == 1
@@ -269,7 +269,7 @@ async def test_that_something_was_not_taken_is_told_again_when_the_answer_was_lo
 def test_two_services_behind_a_balancer_tell_of_each_change(
     redis_server: EmbeddedStore, short_path: Path
 ) -> None:
-    """Each push goes to the other one: fourteen changes of the state are fourteen events."""
+    """Pushes alternate between the services: fourteen changes of state are fourteen events."""
     settings = {"REDIS_URL": redis_server.url, "JCMC_HISTORY_INTERVAL": "3"}
     settings["JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND"] = "0"
     with (
@@ -281,7 +281,7 @@ def test_two_services_behind_a_balancer_tell_of_each_change(
             body = push_body(session={"id": "session-1", "interval_ms": 1000})
             body["metrics"]["packetloss_upload"]["value"] = 20 if number // 2 % 2 else 0
             assert service.push(body).status == 200
-            # As pages push: what is within a tenth of a second has no order.
+            # Like clients: pushes within a tenth of a second have no order.
             time.sleep(0.4)
     with redis.Redis.from_url(redis_server.url) as client:
         samples, card = told(client)
@@ -295,7 +295,7 @@ def test_two_services_behind_a_balancer_tell_of_each_change(
 @pytest.mark.anyio
 @pytest.mark.parametrize("seed", range(4))
 async def test_nothing_is_lost_or_counted_twice_whatever_happens(tmp_path: Path, seed: int) -> None:
-    """Pushes at random, batches that come twice, answers that are lost, Redis away for a while."""
+    """Random pushes, repeated batches, lost answers, and Redis away for a while."""
     chance = random.Random(seed)
     pushed = 0
     with RedisServer(tmp_path) as server, Wire(server.port) as wire, server.client() as client:
@@ -304,7 +304,7 @@ async def test_nothing_is_lost_or_counted_twice_whatever_happens(tmp_path: Path,
         await here.push(first)
         pushed += 1
         for number in range(1, 150):
-            # Replies get lost: nothing of what was sent is known.
+            # Replies get lost: the sender knows nothing of what it sent.
             wire.cut_after = chance.choice([None, None, None, 1])
             if wire.cut_after:
                 wire.hang_up()

@@ -1,4 +1,4 @@
-"""Each push of an interval as an entry has it, and what happened by all of them."""
+"""Each push of an interval, as an entry has it, and the events in them."""
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -24,7 +24,7 @@ def after(seconds: float, state: int | None, cause: int = 0, *, is_silent: bool 
 
 
 def happened(*pushes: Push) -> list[tuple[float, str]]:
-    """Return what happened, by seconds since noon."""
+    """Return the events, by seconds since noon."""
     story = Story()
     events = [event for push in pushes for event in story.hear(push)]
     return [((event.at_ms - NOON) / 1000, event.what) for event in events]
@@ -32,7 +32,7 @@ def happened(*pushes: Push) -> list[tuple[float, str]]:
 
 def test_a_push_is_two_bytes_and_one_after_a_long_pause_four() -> None:
     pushes = [after(0, GOOD), after(10, BAD, UPLINK), after(40, None, is_silent=True)]
-    # 100 tenths, 300 of them; bad (2 << 6) by 7; unknown and silent.
+    # 100 tenths, then 300; bad (2 << 6) by cause 7; unknown and silent.
     assert pack(pushes).hex() == "0000" + "6487" + "ff012ce0"
     assert unpack(pack(pushes), NOON + 40_000) == pushes
 

@@ -1,4 +1,4 @@
-"""How much of Redis history may take, on Valkey and Redis 7.0."""
+"""How much of Redis history may use, on Valkey and Redis 7.0."""
 
 import asyncio
 import random
@@ -28,7 +28,7 @@ MINUTE = 60_000
 
 
 def original(number: int, chance: random.Random) -> Report:
-    """Return a push of the original's page with values as a call has them."""
+    """Return a push of the original's client, with values as in a call."""
     width = chance.uniform(0.4, 1)
     audio, video = chance.randint(20, 60), round(2500 * width)
     lost = [chance.choice((0, 0, 0, 0, 1, 2, 7)) for _ in range(2)]
@@ -54,7 +54,7 @@ def original(number: int, chance: random.Random) -> Report:
 
 
 async def stay(here: Process, sessions: int, samples: int, first: int = 0) -> None:
-    """Let so many people stay for so many intervals of three pushes."""
+    """Let so many participants stay for so many intervals of three pushes."""
     chance = random.Random(first)
     people = range(first, first + sessions)
     for number in people:
@@ -80,7 +80,7 @@ def usage_of(client: redis.Redis, *, logs_only: bool = False) -> int:
     return sum(client.memory_usage(key, samples=0) or 0 for key in keys)
 
 
-# What it takes.
+# Use of memory.
 
 
 @pytest.mark.anyio
@@ -97,7 +97,7 @@ async def test_a_sample_of_an_hour_takes_no_more_than_110_bytes_of_redis(
 
 
 async def make_space(here: Process) -> None:
-    """Make space, again where Redis had no time to answer: so does the service, each second."""
+    """Make space, again if Redis had no time to answer; the service does so each second."""
     for _ in range(9):
         with suppress(StoreUnavailable):
             return await here.quota.make_space()
@@ -130,7 +130,7 @@ async def test_the_count_is_right_when_samples_and_sessions_have_gone(
         await stay(here, 50, 60)
         await stay(here, 50, 20, first=500)
         for key in [*each_client.scan_iter("jcmc:*:session:*")][:10]:
-            # As one that has expired before it was taken away.
+            # As a session that expired before it was removed.
             each_client.delete(key)
         await make_space(here)
         assert here.quota.bytes == pytest.approx(usage_of(each_client), rel=0.25)
@@ -140,7 +140,7 @@ async def test_the_count_is_right_when_samples_and_sessions_have_gone(
         assert abs(left - usage_of(each_client, logs_only=True)) < 2000
 
 
-# Bounds.
+# Limits.
 
 
 @pytest.mark.anyio
@@ -206,7 +206,7 @@ async def test_sessions_go_when_they_have_been_kept_for_long_enough(
 async def test_newcomers_who_push_once_do_not_fill_redis(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Nothing is recorded of them yet: what their first push has begun counts too."""
+    """Nothing is recorded of them yet, but what their first push began counts, too."""
     async with process(each_server, SPANS, bounds=Bounds(0, 200_000)) as here:
         for number in range(1000):
             await here.push(push(f"p{number}", f"session-{number}", f1=97))
@@ -235,7 +235,7 @@ async def test_two_at_once_take_no_more_away_than_one(
             await each.recorder.stop()
             await each.store.close()
         left = len(sids(each_client))
-    # What one has heard of the others' partitions may be a step old.
+    # What a process knows of the others' partitions may be one step old.
     assert 100 - quota.GO_AT_ONCE <= left <= 100
     assert sum(evicted) == 1000 - left
 
@@ -245,7 +245,7 @@ async def test_two_at_once_take_no_more_away_than_one(
 async def test_who_is_evicted_while_he_pushes_goes_once_and_is_counted_once(
     each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any
 ) -> None:
-    """All have their samples still to come: who was evicted is not begun again for them."""
+    """All have their samples still to come; an evicted session is not begun again."""
     async with process(each_server, keeping, bounds=Bounds(100, 2**40)) as here:
         reports = [push(f"p{n}", conference=f"room-{n}", f1=97) for n in range(400)]
         for report in reports:
@@ -281,7 +281,7 @@ async def test_who_was_evicted_is_recorded_again_when_there_is_room(
 async def test_old_sessions_make_room_and_nobody_there_is_kept_out(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """History is full most of the time: then the sessions of hours ago go."""
+    """History is usually full: then the sessions of hours ago are removed."""
     async with process(each_server, bounds=Bounds(50, 2**40), ago=7200) as here:
         await stay(here, 50, 1)
         # They were there two hours ago.
@@ -296,7 +296,7 @@ async def test_old_sessions_make_room_and_nobody_there_is_kept_out(
 async def test_who_has_just_begun_stays_while_older_ones_are_there(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Whenever within a minute of history's clock it is."""
+    """At any time within a minute of history's clock."""
     async with process(each_server, bounds=Bounds(60, 2**40), ago=31) as here:
         for number in range(50):
             report = push(f"old{number}", conference=f"room-{number}", f1=97)
@@ -331,7 +331,7 @@ async def test_partitions_give_alike(
 async def test_a_rush_takes_no_more_than_a_tenth_beyond_the_bound(
     each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any, each: int
 ) -> None:
-    """By what Redis uses, with everything that a session and a conference of its own bring."""
+    """Measured by Redis's use, with all keys that a session and its own conference bring."""
     most = 6_000_000
     async with process(each_server, keeping, bounds=Bounds(0, most)) as here:
         each_client.flushall()
@@ -347,7 +347,7 @@ async def test_a_rush_takes_no_more_than_a_tenth_beyond_the_bound(
         each_client.delete(*(key for key in keys if key.split(b":")[2] in gone))
         # Freed in the background.
         eventually(lambda: used(each_client) - before <= 1.1 * most)
-        # What is left is for the samples of those who might have stayed.
+        # The rest is for the samples of those that might have stayed.
         assert (here.quota.bytes or 0) >= 0.85 * most
 
 
@@ -356,7 +356,7 @@ async def test_a_rush_takes_no_more_than_a_tenth_beyond_the_bound(
 async def test_nobody_is_evicted_before_the_first_sample_in_a_rush(
     each_server: EmbeddedStore, each_client: redis.Redis, keeping: Any
 ) -> None:
-    """More come between two looks than could be taken away: what is beyond is not begun."""
+    """More come between two checks than can be removed; sessions beyond that are not begun."""
     most = 3_000_000
     async with process(each_server, keeping, bounds=Bounds(0, most)) as here:
         await make_space(here)
@@ -377,7 +377,7 @@ async def test_nobody_is_evicted_before_the_first_sample_in_a_rush(
 async def test_who_has_no_sample_yet_goes_after_those_who_have(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Where an interval is longer than a part of the day, by which history's index has sessions."""
+    """If an interval is longer than the part of the day in history's index."""
     keeping = HISTORY._replace(settle_ms=180_000)
     async with process(each_server, keeping, ago=-90, bounds=Bounds(3, 2**40)) as here:
         # Her first sample is still to come.
@@ -429,7 +429,7 @@ async def test_a_join_that_failed_needs_a_place_too(
 async def test_there_are_places_though_history_is_full_of_what_was_long_ago(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """A hundredth of it; more while places run out, and not for who may be there still."""
+    """A hundredth; more while places run out, but not those that may still be there."""
     async with process(each_server, bounds=Bounds(1000, 2**40), ago=7200) as here:
         await stay(here, 1000, 1)
         await make_space(here)
@@ -450,7 +450,7 @@ async def test_there_are_places_though_history_is_full_of_what_was_long_ago(
 async def test_age_decides_over_all_partitions(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """One partition has all that is old, another one most of what there is."""
+    """One partition has all old sessions, another one most of the rest."""
     async with process(each_server) as here:
         for number in range(400):
             await here.push(push(f"p{number}", conference=f"room-{number}", f1=97))
@@ -473,7 +473,7 @@ async def test_age_decides_over_all_partitions(
 
 
 async def rush(here: Process, sessions: int, each: int, first: int = 0) -> None:
-    """Let so many come at once, *each* of them to a conference, and push once."""
+    """Let so many come at once, *each* of them to one conference, and push once."""
     reports = [original(first + number, random.Random(number)) for number in range(sessions)]
     for number, report in enumerate(reports, first):
         report.conference = report.attributes[64] = f"hall-{number // each:06d}"
@@ -482,7 +482,7 @@ async def rush(here: Process, sessions: int, each: int, first: int = 0) -> None:
 
 
 async def until_stored(here: Process, report: Report) -> None:
-    """Push, again where a busy machine has had no answer in time, as a browser does."""
+    """Push, again if a busy machine gave no answer in time, as a browser does."""
     for _ in range(20):
         with suppress(StoreUnavailable):
             await here.push(report)
@@ -494,7 +494,7 @@ async def until_stored(here: Process, report: Report) -> None:
 async def test_a_conference_goes_with_the_last_that_is_known_of_it(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Or rooms alone, of which there is no span below, would fill what history may take."""
+    """Otherwise conferences without spans would fill history's memory."""
     async with process(each_server, SPANS, bounds=Bounds(50, 2**40)) as here:
         await rush(here, 400, each=1)
         await make_space(here)
@@ -516,7 +516,7 @@ async def test_with_redis_away_nothing_is_known() -> None:
 
 
 def fill(client: redis.Redis) -> None:
-    """Take all memory that there is with what is not ours."""
+    """Fill all memory with other data."""
     for size in (100_000, 1000, 1):
         with suppress(redis.exceptions.OutOfMemoryError):
             while True:
@@ -525,7 +525,7 @@ def fill(client: redis.Redis) -> None:
 
 @pytest.fixture(params=["valkey", "redis"])
 def small_server(request: pytest.FixtureRequest, tmp_path: Path) -> Any:
-    """Return a server of each kind with little memory, that refuses what is more."""
+    """Return a server of each kind with little memory, which refuses more."""
     from otel_jcmc.store.embedded import find_server
 
     binary = find_server() if request.param == "valkey" else None
@@ -546,12 +546,12 @@ async def test_history_makes_room_for_pushes_when_redis_is_out_of_memory(
         for _ in range(100):
             if here.quota.evicted["out_of_memory"]:
                 break
-            # Redis itself gives some back now and then.
+            # Redis itself now and then frees some memory.
             fill(client)
             await make_space(here)
         assert here.quota.is_full is False
         assert 0 < len(sids(client)) < had
-        # With memory there again it does not take it back at once.
+        # When there is memory again, it is not used at once.
         client.delete("others")
         eventually(lambda: used(client) < 6_000_000)
         await stay(here, 100, 5, first=5000)
@@ -575,7 +575,7 @@ async def test_a_push_that_is_refused_for_memory_leaves_nothing_half_written(
             push("ada", "session-3", f1=97),
             push("ada", "session-1", f1=97),
         ):
-            # Again: what connections had taken for their buffers Redis frees after a while.
+            # Again, because Redis frees the buffers of connections after a while.
             fill(client)
             with pytest.raises(StoreUnavailable):
                 await here.push(report)
@@ -618,7 +618,7 @@ async def yesterday(url: str) -> None:
 def test_a_service_gets_its_pushes_stored_again(
     small_server: RedisServer, short_path: Path
 ) -> None:
-    """Nobody does anything: the oldest sessions have gone within a second or two."""
+    """Without an operator: the oldest sessions are removed within a second or two."""
     with (
         Service(short_path / "a", REDIS_URL=small_server.url, JCMC_HISTORY_INTERVAL="5") as service,
         small_server.client() as client,
@@ -636,12 +636,12 @@ def test_a_service_gets_its_pushes_stored_again(
             return request(f"{service.url}/metrics").body
 
         def is_making_room() -> bool:
-            # Redis itself gives some back now and then.
+            # Redis itself now and then frees some memory.
             fill(client)
             return 'evicted_total{reason="out_of_memory"} 0' not in metrics()
 
         eventually(is_making_room)
         eventually(lambda: push_it("late") == 200)
         told = metrics()
-        # The gauges are left alone.
+        # The gauges are not touched.
         assert told.count("connectionquality{") == 20 + 150 + 1

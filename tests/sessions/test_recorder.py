@@ -1,4 +1,4 @@
-"""What is recorded of sessions: an entry for each interval, in Redis, on Valkey and Redis 7.0."""
+"""The recording of sessions: an entry for each interval, on Valkey and Redis 7.0."""
 
 import asyncio
 import itertools
@@ -26,7 +26,7 @@ from otel_jcmc.store.keys import DEFAULT_KEYS
 from otel_jcmc.store.participant import to_write
 
 REGION = 69
-# What verdict/judge.py has put among the numbers: state, and the cause `uplink`.
+# What verdict/judge.py put among the numbers: state, and the cause `uplink`.
 GOOD: dict[str, Any] = {"f1": 97, "f45": 0}
 FAIR: dict[str, Any] = {"f1": 97, "f45": 1}
 BAD_UP: dict[str, Any] = {"f1": 97, "f45": 2, "f46": 7}
@@ -37,13 +37,13 @@ def base_of(client: redis.Redis, name: str) -> list[bytes]:
 
 
 def begin_together(here: Process, many: int) -> None:
-    """Take note of a push of so many, all at the same time."""
+    """Record a push for so many participants, all at the same time."""
     for number in range(many):
         report = push(f"p{number}", f1=50)
         here.recorder.take(to_write(report, 90_000), report)
 
 
-# What an entry has.
+# The contents of an entry.
 
 
 @pytest.mark.anyio
@@ -183,7 +183,8 @@ async def test_the_index_is_never_behind_a_session_and_seldom_moves_it(
             ahead = (places[-1] or 0) - read_log(each_client, sid)[-1].at_ms
             assert 0 <= ahead <= 60_000
         moves = each_client.info("commandstats")["cmdstat_zadd"]["calls"]
-    # Twenty minutes; each push is one of the index of who is live, and the first begins a session.
+    # Twenty minutes; each push updates the index of live participants, and the first begins a
+    # session.
     assert 18 <= len({*places}) <= 22
     assert moves <= before + 40 + 1 + 22
 
@@ -202,7 +203,7 @@ async def test_what_was_sent_does_not_count_as_waiting_any_more(
         assert here.recorder.samples["dropped"] == 0
 
 
-# When it is written.
+# When an entry is written.
 
 
 @pytest.mark.anyio
@@ -264,7 +265,7 @@ async def test_who_has_expired_is_forgotten_when_his_entry_is_made(
         assert len(here.recorder._gathered) == 0
         (sid,) = sids(each_client)
         entries = read_log(each_client, sid)
-    # Who comes back is recorded as ever; whose it is, is said again.
+    # A session that comes back is recorded as before; its attributes are written again.
     assert [(entry.numbers[0], bool(entry.attributes)) for entry in entries] == [
         (50, True),
         (60, True),
@@ -313,7 +314,7 @@ async def test_of_those_who_begin_together_few_are_looked_at_together(
     assert min(made[1:]) > many / 30 / 2
 
 
-# What only spans want to know.
+# Values that only spans need.
 
 
 @pytest.mark.anyio
@@ -328,7 +329,7 @@ async def test_a_mean_weighs_each_push_by_the_time_since_the_one_before(
         await here.push(push(f1=80))
         await here.wait(20)
         (only,) = read_log(each_client, *sids(each_client))
-    # The first as long as until the second; and none for longer than is usual.
+    # The first stands for the time until the second; none for longer than usual.
     assert only.tally == [Tally(60, 15_000, 5_000), Tally(3, 10_000, 5_000), None]
 
 
@@ -399,7 +400,7 @@ async def test_a_low_quality_is_no_verdict(
 async def test_of_each_state_there_is_for_how_long_why_and_of_a_bad_one_where(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Of the place at each push, not of the one at the end of the interval."""
+    """By the place at each push, not by the place at the end of the interval."""
     eu: dict[str, Any] = {"f69": "eu", "f98": "jvb-1", "f13": [[41, {83: "wifi"}]]}
     ap: dict[str, Any] = {"f69": "ap", "f98": "jvb-9", "f13": [[300, {83: "vpn", 84: "relay"}]]}
     async with process(each_server, SPANS) as here:
@@ -429,7 +430,7 @@ async def test_a_push_stands_for_what_it_covers_and_an_outage_for_all_of_it(
             await here.push(push(**told | {"f47": 5000}))
         await here.wait(30)
         (only,) = read_log(each_client, *sids(each_client))
-    # Five, two and five of what is good; 18 of 20 s in an outage of 18.
+    # Five, two and five of good; 18 of 20 s in an outage of 18.
     assert only.stretches == [Stretch(120, 0), Stretch(180, 2, 1)]
 
 
@@ -452,7 +453,7 @@ async def test_what_is_counted_is_summed_as_it_was_told(
 async def test_of_a_page_that_sends_what_has_changed_the_verdict_is_of_all_that_is_known(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """What it has told before is not counted again."""
+    """Values from earlier pushes are not counted again."""
     async with process(each_server, SPANS) as here:
         merged: dict[str, Any] = {"f22": 4} | GOOD
         sent: list[dict[str, Any]] = [{"f22": 4}, {"f12": 7}, {}]
@@ -465,12 +466,12 @@ async def test_of_a_page_that_sends_what_has_changed_the_verdict_is_of_all_that_
         found = read_log(each_client, *sids(each_client))
     assert [each.counts for each in found] == [[4, None, None], [], []]
     assert [each.stretches for each in found] == [
-        # It has lasted no time yet; when it has, that is counted.
+        # It has lasted no time yet; when it has, that counts.
         [Stretch(1, 0)],
         [Stretch(29, 0), Stretch(30, 2, 7)],
         [Stretch(30, 2, 7)],
     ]
-    # Who reads history sees what was sent, and what was said of it.
+    # A reader of history sees what was sent, and the verdict on it.
     assert [(each.numbers[11], each.numbers[21], each.numbers[44]) for each in found] == [
         (None, 4, 0),
         (7, None, 2),
@@ -517,7 +518,8 @@ async def test_an_interval_is_the_same_however_many_pushes_wait(
             here.clock.now += 2 if at else 4
         await here.wait(20)
         (only,) = read_log(each_client, *sids(each_client))
-    # The first as long as until the second, which is four seconds as the second is; then two.
+    # The first stands for the time until the second, four seconds by the second's interval; then
+    # two.
     assert only.tally[0] == Tally(71.4, 16_000, 4_000)
     assert only.tally[1] == Tally(5.67, 6_000, 4_000)
     assert (only.worst[:2], only.best[:2]) == ([20, 9.5], [97, 0])
@@ -531,7 +533,7 @@ async def test_an_interval_is_the_same_however_many_pushes_wait(
 async def test_history_alone_is_weighed_as_spans_are(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """A mean is of all pushes of its interval, and counts are their sums."""
+    """A mean is of all pushes of the interval, and counts are their sums."""
     async with process(each_server, HISTORY) as here:
         for quality, loss, freezes in ((40, 13.3, 3), (40, 13.3, 2), (100, 0, 1)):
             await here.push(push(**BAD_UP | {"f1": quality, "f12": loss, "f22": freezes}))
@@ -548,9 +550,9 @@ async def test_history_alone_is_weighed_as_spans_are(
 @pytest.mark.parametrize(
     ("gaps", "bad", "share"),
     [
-        # The first of five is bad, and of those that are a second apart.
+        # The first of five is bad, and so are those that are a second apart.
         ([0, 1, 1, 1, 1], 0, 1 / 5),
-        # The last one is, after seven seconds without.
+        # The last one is bad, after seven seconds without a push.
         ([0, *[1] * 10, 7], 11, 1 / 12),
     ],
 )
@@ -588,7 +590,7 @@ async def test_a_single_push_is_what_there_is(
 async def test_of_a_page_that_sends_what_has_changed_the_worst_is_of_all_that_is_known(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """A loss of 20 % that it told once, and that stays."""
+    """It told a loss of 20 % once, and that stays."""
     async with process(each_server) as here:
         for number, changed in enumerate(({"f12": 20}, {"f1": 97}, {"f1": 96})):
             merged = {"f12": 20} | ({} if not number else changed)
@@ -606,7 +608,7 @@ async def test_of_a_page_that_sends_what_has_changed_the_worst_is_of_all_that_is
 async def test_who_is_back_with_what_has_changed_begins_a_log_with_all_that_is_known(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """But not where its log goes on."""
+    """But not if its log goes on."""
     async with process(each_server) as here:
         for quality in (90, 80):
             report = push(session="s", sent=push(f1=quality).numbers, f1=quality, f2=2900)
@@ -629,7 +631,7 @@ async def test_who_is_back_with_what_has_changed_begins_a_log_with_all_that_is_k
 async def test_what_a_push_leaves_out_stays_known(
     each_server: EmbeddedStore, each_client: redis.Redis, heartbeats: int
 ) -> None:
-    """Statistics have stopped, in the first interval or in a later one; empty is not known too."""
+    """Statistics have stopped, in the first interval or a later one; empty is not known, either."""
     whole: dict[str, Any] = {"f69": "eu-west", "f98": "jvb-1", "f13": [[41, {83: "wifi"}]]}
     async with process(each_server) as here:
         for _ in range(2 * heartbeats):
@@ -663,7 +665,7 @@ async def test_a_session_that_expires_ended_with_its_last_push_also_where_pushes
         assert each_client.hget(key, "ttl") == b"30000"
         (only,) = read_log(each_client, sid)
         (live,) = base_of(each_client, "live")
-        # It would have lived for half a minute from its last push on.
+        # It would have lived for half a minute after its last push.
         each_client.zadd(live, {sid[:32]: (only.at_ms + 30_000) * 1000})
         history = History(each_server.url, DEFAULT_KEYS, 30_000)
         (found,), _ = await history.sessions(Asked())
@@ -672,7 +674,7 @@ async def test_a_session_that_expires_ended_with_its_last_push_also_where_pushes
     assert 0 <= found.last_ms - only.at_ms <= 100
 
 
-# The session it belongs to.
+# The session of each entry.
 
 
 @pytest.mark.anyio
@@ -696,7 +698,7 @@ async def test_two_processes_write_one_entry(
 async def test_what_comes_late_is_of_the_leg_that_it_was_gathered_in(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """Sessions that the server names: the same participant leaves and comes again at once."""
+    """The server names the sessions: the same participant leaves and comes again at once."""
     async with process(each_server) as here, process(each_server) as there:
         await there.push(push(f1=11))
         await asyncio.sleep(0.3)
@@ -746,7 +748,7 @@ async def test_a_session_that_went_while_it_was_live_begins_again(
         assert int(each_client.hget(hash_key, "started") or 0) <= only.at_ms + 100
 
 
-# Bounds of one session.
+# Limits of one session.
 
 
 @pytest.mark.anyio
@@ -789,7 +791,7 @@ async def test_every_key_of_history_expires(
         assert each_client.pttl(key) != -1, key
 
 
-# Trouble.
+# Faults.
 
 
 @pytest.mark.anyio
@@ -876,7 +878,7 @@ async def test_a_batch_whose_answer_was_lost_is_not_written_twice(tmp_path: Path
         there.recorder.take(to_write(report, 30_000), report)
         await there.wait(31)
         there.recorder.take(to_write(report, 30_000), report)
-        # Redis has it, and says so to nobody.
+        # Redis has it, but its answer is lost.
         wire.delay = 2.0
         await there.wait(31)
         assert there.recorder.samples["written"] == 1
@@ -914,7 +916,7 @@ async def test_what_redis_does_not_take_is_tried_again_and_dropped_in_the_end(
         here = Process(server.url)
         await here.push(push(f1=97))
         with server.client() as client:
-            # As a replica that waits for its master.
+            # Like a replica that waits for its master.
             client.replicaof("127.0.0.1", 1)
             here.clock.now += 31
             await here.recorder.write_due()
@@ -951,10 +953,10 @@ def test_a_killed_service_loses_no_more_than_the_interval(
         assert request(f"{service.url}/metrics/push", body).status == 200
     with redis.Redis.from_url(redis_server.url) as client:
         assert sids(client) == [sid]
-        # That of the other was not killed: it ended.
+        # The other's process was not killed: it ended.
         found = read_log(client, sid)
         assert found[-1].numbers[0] == 53
-        # Both have written of the same interval, or of two.
+        # Both have written about the same interval, or about two.
         assert min(each.worst[0] or 0 for each in found) == 50
         assert sum(len(each.pushes) for each in found) == 3
 
@@ -969,7 +971,7 @@ def test_without_history_and_spans_nothing_is_kept(
         assert request(f"{service.url}/metrics/push", push_body()).status == 200
         metrics = request(f"{service.url}/metrics").body
         names = {key.decode().split(":")[2] for key in client.scan_iter()}
-    # Who looks for what stands out is nothing of a session, and how many partitions there are.
+    # The look for what stands out, and the number of partitions, are not part of a session.
     assert names - {"lease", "now", "partitions"} == {"participant", "live", "conferences"}
     assert "otel_jcmc_history" not in metrics
 

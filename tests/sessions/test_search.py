@@ -1,7 +1,7 @@
 """
-Sessions found by their cards, on real servers: each is found by what it is, and none is missed.
+Sessions found by their cards, on real servers: each search finds exactly the right ones.
 
-What is found is held against the same question asked of a list in Python, card or no card.
+The results are compared with the same search in a list in Python, with and without cards.
 """
 
 import random
@@ -37,12 +37,12 @@ MINUTE = 60_000
 
 
 def lasting(bad_seconds: int, cause: int = 7, good_seconds: int = 600) -> Totals:
-    """Return the totals of a session that was bad by *cause* for so long, and good."""
+    """Return the totals of a session that was bad by *cause* for so long, and good otherwise."""
     times = [(10 * good_seconds, 0, 0), (10 * bad_seconds, 2, cause)]
     return Totals([VitalTotal()] * 3, [each for each in times if each[0]], [None] * 3)
 
 
-# What is found
+# Searches
 
 
 async def test_a_part_of_a_name_is_enough_in_any_case(kind: EmbeddedStore, past: Past) -> None:
@@ -57,7 +57,7 @@ async def test_a_part_of_a_name_is_enough_in_any_case(kind: EmbeddedStore, past:
 
 
 async def test_a_text_of_another_line_is_not_found(kind: EmbeddedStore, past: Past) -> None:
-    """Not by a line before, nor by one after, nor by one that reaches into the next."""
+    """Neither in the line before, nor in the one after, nor across two lines."""
     past.session(
         NOON, "eu", participant="x", attributes={69: "us", BRIDGE.id: "eu"}, totals=lasting(0)
     )
@@ -79,7 +79,7 @@ async def test_what_means_something_in_a_pattern_is_text(
 
 
 async def test_the_worst_come_first(kind: EmbeddedStore, past: Past) -> None:
-    """By how much of a call was bad, not by seconds; of the same the newest; unknown is last."""
+    """By the share of bad time, not by seconds; then the newest first; unknown is last."""
     sids = [
         past.session(NOON + n, f"room-{n}", totals=None if bad is None else lasting(bad))
         for n, bad in enumerate((0, 300, 20, None, 300, 5))
@@ -132,7 +132,7 @@ async def test_what_goes_on_is_told_by_who_is_live(kind: EmbeddedStore, past: Pa
 async def test_a_time_counts_to_the_ms_and_what_goes_on_is_there(
     kind: EmbeddedStore, past: Past
 ) -> None:
-    """A card knows tenths, and of a leave nothing: who is near is looked up."""
+    """A card has tenths and no leave: sessions near the limit are looked up."""
     room = [part_of("room", CONFERENCE_LINE)]
     last, ended = NOON + 30_050, NOON + 41_007
     sid = past.session(NOON, "room", last_ms=last, ended_ms=ended, reason="left", totals=lasting(0))
@@ -147,7 +147,7 @@ async def test_a_time_counts_to_the_ms_and_what_goes_on_is_there(
 
 
 async def test_a_client_is_meant_as_it_is_written(kind: EmbeddedStore, past: Past) -> None:
-    """A card has it in lower case, and cut: what it says is looked up."""
+    """A card has it in lower case and cut: the whole id is looked up."""
     long = "c" * 150
     for n, client in enumerate(("Abc", "abc", long, long + "x")):
         past.session(NOON + n, f"room-{n}", client_id=client, totals=lasting(0))
@@ -173,11 +173,11 @@ async def test_a_card_without_a_session_is_passed_over(kind: EmbeddedStore, past
     assert await listed(kind, conditions=[part_of("room", CONFERENCE_LINE)]) == [there]
 
 
-# Against a list
+# Compared with a list
 
 
 def made(past: Past, chance: random.Random) -> dict[str, dict[str, Any]]:
-    """Write 300 sessions of an earlier and of this version, and return what each is."""
+    """Write 300 sessions of an earlier and of this version, and return the truth of each."""
     found = {}
     for n in range(300):
         told: dict[str, Any] = {
@@ -226,7 +226,7 @@ PARTS = (CONFERENCE_LINE, BROWSER_LINE)
 
 
 def is_wanted(told: dict[str, Any], texts: dict[str, str], asked: Asked) -> bool:
-    """Say whether the session that is *told* has *texts*, and is one that is *asked* for."""
+    """Say whether the session *told* has *texts*, and matches what is *asked*."""
     lines = {mark: (told.get(mark) or "").lower() for mark in texts}
     return (
         all(
@@ -243,7 +243,7 @@ def is_wanted(told: dict[str, Any], texts: dict[str, str], asked: Asked) -> bool
 async def test_what_is_found_is_what_a_list_has(
     kind: EmbeddedStore, past: Past, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Sixty questions at random, each asked page by page."""
+    """Sixty random searches, each page by page."""
     monkeypatch.setattr(search, "CARDS_AT_ONCE", 20)
     monkeypatch.setattr(search, "_INDEX_AT_ONCE", 30)
     chance = random.Random(4)
@@ -285,7 +285,7 @@ async def test_unknown_is_a_state_that_can_be_asked_for(kind: EmbeddedStore, pas
     assert await listed(kind, conditions=[none_of(STATE_LINE)]) == sids
 
 
-# By itself
+# Alone
 
 
 def test_a_place_becomes_a_cursor_and_back() -> None:

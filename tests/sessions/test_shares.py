@@ -1,4 +1,4 @@
-"""sessions/shares.py: who fills history loses his own, and nobody else's."""
+"""sessions/shares.py: an address that fills history loses only its own sessions."""
 
 import logging
 import time
@@ -24,7 +24,7 @@ def shares_of(clock: Clock, fullness: float = 0.6, bounds: Bounds = BOUNDS) -> S
 
 
 def fill(shares: Shares, address: str, sessions: int, size: int = 100) -> int:
-    """Begin so many sessions, as long as there is room; return how many there was room for."""
+    """Begin so many sessions while there is room; return the number of those that had room."""
     for number in range(sessions):
         if not shares.has_room(address):
             return number
@@ -48,7 +48,7 @@ def test_an_address_has_a_quarter_of_the_bytes() -> None:
     assert shares.has_room("one")
     shares.add("one", MIB + 1, is_begun=False)
     assert not shares.has_room("one")
-    # A session takes keys of its own, whatever it holds.
+    # A session uses keys of its own, whatever it holds.
     assert 400 < fill(shares, "two", 1000, size=0) < 600
 
 
@@ -117,8 +117,8 @@ def test_one_address_does_not_turn_the_history_of_others_over(short_path: Path) 
         for number in range(20):
             stay(f"honest{number}", "honest", f"198.51.100.{number}")
         eventually(lambda: sessions_in(service, "honest") == honest)
-        # A fifth of the room in a second, until it is held: a process knows once a second how full
-        # history is.
+        # A fifth of the room in a second, before it is stopped: a process learns once a second how
+        # full history is.
         is_held = False
         for number in range(1200):
             stay(f"greedy{number}", f"c{number}", "192.0.2.1")

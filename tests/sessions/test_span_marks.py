@@ -1,4 +1,4 @@
-"""The mark of a span that waits: whose it is, and that it is taken off again."""
+"""The mark of a waiting span: whose it is, and its removal."""
 
 from opentelemetry.proto.trace.v1.trace_pb2 import Span
 
@@ -25,7 +25,7 @@ def test_a_mark_says_whose_it_is_and_is_taken_off() -> None:
 
 
 def test_a_span_with_its_mark_is_a_span() -> None:
-    """A version that does not know of marks sends it, and receivers read it."""
+    """A version that does not know marks sends it, and receivers can read it."""
     read = Span.FromString(marked(PACKED, CLIENT, MEMBER))
     read.DiscardUnknownFields()
     assert read == SPAN

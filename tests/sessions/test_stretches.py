@@ -1,4 +1,4 @@
-"""For how long a session was how: rows of an interval, few and short whoever pushes."""
+"""For how long a session had which state: rows of an interval, always few and short."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ BAD = {"f45": 2, "f46": 1}
 
 
 def rows(*pushes: dict[str, Any], each_ms: float = 10_000) -> list[list[Any]]:
-    """Return what an entry has of *pushes* that each stand for so long."""
+    """Return the rows of an entry with *pushes* that each stand for so long."""
     times: Times = {}
     for told in pushes:
         spend(times, key_of(push(**told)), each_ms)
@@ -30,7 +30,7 @@ def rows(*pushes: dict[str, Any], each_ms: float = 10_000) -> list[list[Any]]:
         (BAD | {"f69": "eu"}, [100, 2, 1, "eu"]),
         (BAD | {"f98": "jvb-1"}, [100, 2, 1, "", "jvb-1"]),
         (BAD | {"f13": [[41, {83: "vpn"}], [50, {83: "wifi"}]]}, [100, 2, 1, "", "", "vpn"]),
-        # Of what is not bad nobody asks where it was.
+        # The place matters only of what is bad.
         ({"f45": 1, "f46": 6, "f69": "eu"}, [100, 1, 6]),
         ({"f45": 0, "f69": "eu"}, [100, 0]),
     ],

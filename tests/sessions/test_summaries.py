@@ -1,4 +1,4 @@
-"""Summaries in Redis: made once, bounded, gone in time, erased; on Valkey and Redis 7.0."""
+"""Summaries in Redis: made once, bounded, expired, erased; on Valkey and Redis 7.0."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterable
@@ -37,7 +37,7 @@ STATE, QUALITY = "f111", "f1"
 
 @dataclass
 class Taker:
-    """One process's share of summaries."""
+    """The part of a process that makes summaries."""
 
     link: Link
     summaries: Summaries
@@ -66,20 +66,20 @@ async def taker(
 
 
 def rows_of(client: redis.Redis) -> list[bytes]:
-    """Return all rows there are."""
+    """Return all rows."""
     keys: Any = [*client.keys("*:past:*"), *client.keys("*:named:*")]
     found: Any = [row for key in keys for row in client.lrange(key, 0, -1)]
     return list(found)
 
 
 def counted(client: redis.Redis) -> int:
-    """Return the bytes that are counted."""
+    """Return the counted bytes."""
     keys: Any = client.keys("*:past")
     found: Any = [int(size) for key in keys for size in client.hvals(key)]
     return sum(found)
 
 
-# Who makes them.
+# Which process makes them.
 
 
 @pytest.mark.parametrize("history", [1, 0])
@@ -114,7 +114,7 @@ async def test_who_goes_on_has_none_yet(
         for key in each_client.keys("*:open"):
             each_client.zadd(key, dict.fromkeys(sids(each_client), 0))
         assert (await of.sweep.run(), await of.all()) == ((0, False), [])
-        # It has expired, long enough ago.
+        # It expired long enough ago.
         for key in each_client.keys("*:participant:*"):
             each_client.delete(key)
         for key in each_client.keys("*:live"):
@@ -152,7 +152,7 @@ async def test_each_has_one_however_many_sweep_at_once(
 async def test_who_began_when_nobody_asked_for_spans_has_a_summary_and_no_span(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """The settings have changed, both ways: of the other one there is a span no more."""
+    """The settings changed, in both directions; the other session has no span any more."""
     async with process(each_server, SUMMARIES) as before, process(each_server, BOTH) as later:
         await before.push(push("ada", f1=97))
         await later.push(push("bob", f1=97))
@@ -170,7 +170,7 @@ async def test_who_began_when_nobody_asked_for_spans_has_a_summary_and_no_span(
 async def test_who_lost_his_samples_early_still_has_one(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """History was full: the log of who is over goes first, and the session after it is known."""
+    """History was full: the log of a finished session is removed first, its card later."""
     async with process(each_server, SUMMARIES) as here, taker(each_server) as of:
         for number in range(10):
             await here.push(push(f"p{number}", conference=f"room-{number}", f1=97, f69="eu"))
@@ -185,15 +185,15 @@ async def test_who_lost_his_samples_early_still_has_one(
         assert 0 < len(each_client.keys("*:samples:*")) < 10
         await of.sweep.run()
         found = await of.all()
-    # The card has told of those too whose log is gone.
+    # The card also covers the samples whose log is gone.
     assert [each.region for each in found] == ["eu"] * 10
     assert [each.vitals[0].average for each in found] == [970] * 10
 
 
 async def test_a_row_takes_no_more_than_400_bytes_of_redis(each_client: redis.Redis) -> None:
-    """The longest there can be; and a usual one takes half of that."""
+    """That is the longest possible row; a usual one has half of that."""
     for letter, most in (("x" * 64, 400), ("eu", 200)):
-        # What is flushed in the background still counts for a while.
+        # What is freed in the background still counts for a while.
         each_client.execute_command("FLUSHALL", "SYNC")  # type: ignore[no-untyped-call]
         summary = Summary(
             95_932_800, 36_000, "left", "", "otel_jcmc", "", letter, letter, letter, letter,
@@ -225,13 +225,13 @@ def write_rows(
 
 
 def days_of(client: redis.Redis) -> dict[str, int]:
-    """Return how many rows each list has."""
+    """Return the number of rows in each list."""
     keys: Any = [*client.keys("*:past:*"), *client.keys("*:named:*")]
     found: Any = {key.decode().removeprefix("jcmc:"): client.llen(key) for key in keys}
     return dict(found)
 
 
-# How long, and how much.
+# How long and how much is kept.
 
 
 async def test_the_oldest_day_goes_first_whatever_its_partition(
@@ -263,7 +263,7 @@ async def test_of_one_day_alone_the_oldest_rows_go(
 async def test_days_that_are_kept_no_longer_go(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """By themselves, and where the setting has become less; so does what is known of them."""
+    """Over time, and if the setting becomes lower; their counts are removed, too."""
     row = packed(Summary(1, 600, "left"))
     for day in ("2027-01-01", "2027-01-02", "2027-01-03"):
         write_rows(each_client, day, [row] * 1500)
@@ -288,7 +288,7 @@ async def test_a_list_expires_by_itself(
 
 
 async def test_they_are_read_by_days(each_server: EmbeddedStore, each_client: redis.Redis) -> None:
-    """Some at a time: more than one exchange brings, and as many as two bring."""
+    """In parts: more than one exchange can carry, and exactly as many as two can carry."""
     sizes = {"2027-01-01": 1150, "2027-01-02": 2000, "2027-01-03": 900}
     for number, (day, size) in enumerate(sizes.items()):
         rows = [packed(Summary(each, 600, "left")) for each in range(size)]
@@ -322,7 +322,7 @@ OTHER = "aaaaaaaa-5717-4562-b3fc-2c963f66afa6"
 async def test_erasure_finds_the_summaries_that_have_names(
     each_server: EmbeddedStore, each_client: redis.Redis
 ) -> None:
-    """History has let go of them all; who is asked for in upper case is the same client."""
+    """History has deleted all of them; an id in upper case means the same client."""
     async with process(each_server, SUMMARIES) as here, taker(each_server, names=True) as of:
         for number in range(20):
             report = push(f"p{number}", conference=f"room-{number % 4}", f1=97)
@@ -376,7 +376,7 @@ async def test_who_is_erased_while_it_is_made_has_none(
 
 
 async def test_a_session_of_another_version_is_summed_up(kind: EmbeddedStore) -> None:
-    """It has no card, and what is not known of it is not known."""
+    """It has no card, and unknown values stay unknown."""
     with redis.Redis.from_url(kind.url) as client:
         client.flushall()
         sid = Past(client).session(NOON, ended_ms=NOON + 60_000, reason="left")
@@ -389,7 +389,7 @@ async def test_a_session_of_another_version_is_summed_up(kind: EmbeddedStore) ->
 
 
 def test_what_is_read_is_what_was_packed() -> None:
-    """As an entry of a list; a struct that msgspec knows to be the same."""
+    """As an entry of a list, and as a struct that msgspec reads as the same."""
     summary = Summary(1, 600, "left", region="eu")
     assert read_summary(packed(summary)) == summary
     assert len(msgspec.msgpack.decode(packed(summary))) == 23

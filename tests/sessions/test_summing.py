@@ -1,4 +1,4 @@
-"""What a session comes to when it is over: the row that is kept of it for longer."""
+"""The summary of a finished session: the row that is kept for longer."""
 
 from typing import Any
 
@@ -72,7 +72,7 @@ def sample(at_s: int, *stretches: Stretch, **told: Any) -> Sample:
 
 
 def summed(*samples: Sample, leg: Leg = LEG, names: bool = False, **known: Any) -> Summary:
-    """Return the summary of a session with these samples, through Redis's form of both."""
+    """Return the summary of a session with these samples, both written and read as in Redis."""
     known = {"about": ABOUT, "entries": None, "card": None, **known}
     of = Sum(**known)
     for each in in_order([write(each) for each in samples]):
@@ -81,7 +81,7 @@ def summed(*samples: Sample, leg: Leg = LEG, names: bool = False, **known: Any) 
 
 
 def test_a_session_as_a_row() -> None:
-    """A minute bad on another bridge, three good."""
+    """One bad minute on another bridge, three good ones."""
     first = sample(
         60,
         Stretch(600, BAD, DOWNLINK, "us-east", "jvb-9", "cellular"),
@@ -127,7 +127,7 @@ def test_a_session_as_a_row() -> None:
 
 
 def test_what_nobody_knows_is_not_known() -> None:
-    """Nothing but that it was there: no zeros of vitals, no state, no outages."""
+    """Only its presence is known: no zeros of vitals, no state, no outages."""
     found = summed(about={}, leg=LEG._replace(word="", cause=""))
     assert (found.state, found.cause, found.mos, found.outages) == (None, "", None, None)
     assert (found.region, found.counts, found.rating, found.bad_at) == ("", [], None, None)
@@ -135,7 +135,7 @@ def test_what_nobody_knows_is_not_known() -> None:
 
 
 def test_a_card_knows_what_the_samples_that_went_told() -> None:
-    """Two hours, of which the last half minute has a sample left."""
+    """Two hours, of which only the sample of the last half minute is left."""
     totals = new_totals()
     times = [(72_000, BAD, UPLINK), (300, GOOD, 0)]
     add(totals, [(500, 72_300, 72_000), None, None], [100, None, None], times, [9, 90, 1], 2)
@@ -165,7 +165,7 @@ def test_a_row_has_nobodys_name_or_id() -> None:
 
 @pytest.mark.parametrize("row", ATTRIBUTES, ids=lambda row: str(row.id))
 def test_of_what_is_stored_a_row_has_this_and_nothing_else(row: Attribute) -> None:
-    """By default, and with names; each attribute has a text of its own, as a page may send it."""
+    """By default, and with names; each attribute has its own text, as a client may send it."""
     mark = f"mark{row.id}"
     told = {LIST_ID: [{row.id: mark}]} if row.scope is Scope.PATH else {row.id: mark}
     found = {}
@@ -189,7 +189,7 @@ def test_a_row_has_names_where_they_are_wanted() -> None:
 
 
 def test_it_is_kept_by_the_day_on_which_it_ended_and_so_many_days_more() -> None:
-    """To the end of the 30th day after it: until 2027-02-15T00:00:00Z."""
+    """Until the end of the 30th day after it: 2027-02-15T00:00:00Z."""
     late = LEG._replace(ended=START + 57_600_000 - 1)
     kept = row_of(late, Sum({}, None, None), 30, names=False)
     assert (kept.name, kept.until_ms) == ("past:2027-01-15", 1_802_649_600_000)

@@ -1,4 +1,4 @@
-"""An erased client where others are told of it: what stood out, and what they got worst."""
+"""An erased client in the data of others: what stood out, and their worst streams."""
 
 from collections.abc import AsyncIterator
 from typing import Any
@@ -44,7 +44,7 @@ async def erase(kind: EmbeddedStore, *conferences: str, client_id: str = CLIENT_
 
 
 def spoils(name: str, client: str = "", scope: Scope = Scope.SENDER) -> Entry:
-    """Return what stands out as of a look at NOON."""
+    """Return an entry of the journal, of a look at NOON."""
     (entry,), _ = continue_with((), NOON, [Standing(scope, name, "", 0.5, COVERAGE, client)])
     return entry
 
@@ -56,7 +56,7 @@ async def write(record: Record, past: Past, look: Look, *over: Entry) -> bool:
 
 
 async def names(record: Record) -> list[str]:
-    """Return what stands out and what did, by name."""
+    """Return what stands out and what stood out, by name."""
     return sorted(each.name for each in await record.read(0, NOON + 1))
 
 
@@ -131,7 +131,7 @@ async def test_what_others_got_worst_does_not_name_it_any_more(
     assert samples[0].attributes == {64: "standup", 65: OTHER, 66: "bob", 69: "eu-west"}
     about: Any = past.client.get(f"{base}about:{sid}")
     assert WORST_SOURCE not in msgspec.msgpack.decode(about)
-    # Somebody of the same name in another conference is somebody else.
+    # A participant with the same name in another conference is another person.
     about = past.client.get(f"{past.base(other)}about:{other}")
     assert msgspec.msgpack.decode(about)[WORST_SOURCE] == "ada"
     # Four times five bytes less: a key, and a text of three.

@@ -1,4 +1,4 @@
-"""What the intervals of a session come to, and how the call was by that."""
+"""The totals of a session's intervals, and the state of the call by them."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ OUTAGE, UPLINK = 1, 7
 
 
 def of(*times: tuple[int, int | None, int]) -> Totals:
-    """Return the totals of a session that was so for such *times*."""
+    """Return the totals of a session with these *times* of states."""
     totals = new_totals()
     add(totals, [None] * 3, [None] * 3, times, [None] * 3, 0)
     return totals
@@ -55,17 +55,17 @@ def test_a_single_push_is_what_there_is() -> None:
         ([], None, ""),
         ([(600, None, 0)], None, ""),
         ([(600, GOOD, 0)], State.GOOD, ""),
-        # A tenth is not over a tenth.
+        # A tenth is not more than a tenth.
         ([(540, GOOD, 0), (60, BAD, OUTAGE)], State.GOOD, ""),
         ([(539, GOOD, 0), (61, BAD, OUTAGE)], State.BAD, "outage"),
-        # What is not known counts neither way.
+        # Unknown time counts for neither.
         ([(9000, None, 0), (50, GOOD, 0), (60, BAD, OUTAGE)], State.BAD, "outage"),
         ([(500, GOOD, 0), (50, BAD, OUTAGE), (60, FAIR, UPLINK)], State.FAIR, "uplink"),
-        # The cause of what is bad, though it was fair for longer.
+        # The cause of the bad time, although it was fair for longer.
         ([(100, BAD, OUTAGE), (500, FAIR, UPLINK)], State.BAD, "outage"),
         ([(100, BAD, 0)], State.BAD, "unknown"),
         ([(100, BAD, 250)], State.BAD, "unknown"),
-        # Of a later version.
+        # A state of a later version.
         ([(100, 9, 0)], None, ""),
     ],
 )
@@ -91,7 +91,7 @@ def test_the_worst_come_first_and_a_moment_is_not_the_worst() -> None:
     order = [hour_of_bad, half_an_hour, fair, ten_seconds, good]
     told = [badness(each) for each in order]
     assert told == sorted(told, reverse=True)
-    # Ten seconds of a minute and ten: 1/7 of the worst.
+    # Ten seconds of seventy: 1/7 of the worst value.
     assert told[3] == round(WORST / 7)
     assert told[4] == 0
     assert badness(of()) == 0

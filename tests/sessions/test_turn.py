@@ -1,4 +1,4 @@
-"""What one does at a time."""
+"""Work that is done one at a time."""
 
 import asyncio
 
@@ -8,7 +8,7 @@ from otel_jcmc.sessions.turn import Busy, Turn
 
 
 async def crowd(turn: Turn, size: int) -> list[int]:
-    """Have the turn with so many at once, and return how many had it each time."""
+    """Let so many take a turn at once, and return how many had it at each moment."""
     having = 0
 
     async def have() -> int:

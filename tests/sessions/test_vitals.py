@@ -1,4 +1,4 @@
-"""The three numbers that say how well somebody is."""
+"""The three numbers that say how good a call is."""
 
 from typing import Any
 
@@ -13,15 +13,15 @@ from otel_jcmc.sessions.vitals import vitals
     [
         ({}, None, None, None),
         ({1: 97.5, 12: 0, 13: [41, 80]}, 97.5, 0, 80),
-        # The worse direction says how it was, and not both together, as in alerts and verdict.
+        # The worse direction counts, not both together, as in alerts and verdict.
         ({10: 0.3, 11: 8, 12: 4.15}, None, 8, None),
         ({10: 0.3, 12: 4.15}, None, 0.3, None),
         ({11: 0, 12: 4.15}, None, 0, None),
-        # Without transports the pair.
+        # Without transports, the round trip of the pair.
         ({10: 1, 11: 5, 16: 30}, None, 5, 30),
         ({10: 7, 16: 0}, None, 7, 0),
         ({11: 0}, None, 0, None),
-        # A transport may be known, and not its round trip.
+        # A transport may be known without its round trip.
         ({13: [None]}, None, None, None),
         ({13: [None], 16: 30}, None, None, 30),
         ({13: [None, 41, None], 16: 30}, None, None, 41),

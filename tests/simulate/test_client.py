@@ -1,4 +1,4 @@
-"""The HTTP client of simulate and the benchmarks, against a server that misbehaves when told."""
+"""The HTTP client of simulate and the benchmarks, and a server that misbehaves on demand."""
 
 import asyncio
 import re
@@ -16,10 +16,10 @@ OK = b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\nOK"
 
 class Server:
     """
-    Answers every request with `answer`; notes how many connections there were.
+    Answers every request with `answer`, and counts the connections.
 
     Attributes:
-        requests_each: requests on one connection before it is closed without an answer.
+        requests_each: requests on one connection before it closes without an answer.
     """
 
     def __init__(self) -> None:

@@ -1,4 +1,4 @@
-"""`otel-jcmc simulate` against the real service: what it says is what the service saw."""
+"""`otel-jcmc simulate` with a running service: its report is what the service received."""
 
 import asyncio
 import os
@@ -20,7 +20,7 @@ COMMAND = (sys.executable, "-m", "otel_jcmc", "simulate", "--seed", "7")
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """One service for all: after each run nobody is left in it."""
+    """Return one service for all tests; after each run, all participants have left."""
     with Service(tmp_path_factory.mktemp("s")) as running:
         yield running
 
@@ -39,7 +39,7 @@ def simulate(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def numbers(summary: str) -> list[int]:
-    """The participants that joined, the pushes that were sent, those that were answered 200."""
+    """Return the numbers of joined participants, of sent pushes and of answers 200."""
     found = [
         re.search(pattern, summary, re.MULTILINE)
         for pattern in (r"^participants  (\d+)", r"^pushes sent   (\d+)", r"200: (\d+)")
@@ -48,7 +48,7 @@ def numbers(summary: str) -> list[int]:
 
 
 def accepted(service: Service) -> int:
-    """Return how many pushes were answered 200, those that another had overtaken included."""
+    """Return how many pushes were answered 200, also the overtaken ones."""
     return round(sum(service.series('otel_jcmc_pushes_total{outcome="accepted"').values()))
 
 
@@ -179,7 +179,7 @@ async def test_retry_after_is_respected_and_a_leave_is_said_again() -> None:
             writer.write(answer)
 
     def swallow(_loop: asyncio.AbstractEventLoop, _context: dict[str, Any]) -> None:
-        """asyncio reports the end of a connection that we read from."""
+        """asyncio reports the end of a connection from which we read."""
 
     asyncio.get_running_loop().set_exception_handler(swallow)
     server = await asyncio.start_server(serve, "127.0.0.1", 0)

@@ -1,4 +1,4 @@
-"""The pages of `otel-jcmc simulate`: what they push is valid, and fits what happens to them."""
+"""The clients of `otel-jcmc simulate`: their pushes are valid and fit their story."""
 
 import json
 import random
@@ -23,7 +23,7 @@ SENT_VIDEO = (
 
 
 def people() -> Iterator[tuple[Page, list[dict[str, Any]]]]:
-    """Yield 100 pages in conferences of four or five, and what each pushes."""
+    """Yield 100 clients in conferences of four or five, with their pushes."""
     chance = random.Random(7)
     for _ in range(100):
         page = Page(chance, Conference("standup", present=3), interval_seconds=10)
@@ -31,7 +31,7 @@ def people() -> Iterator[tuple[Page, list[dict[str, Any]]]]:
 
 
 def known(metrics: dict[str, Any], *names: str) -> list[float]:
-    """Return the values of *names* that are no null."""
+    """Return the values of *names* that are not null."""
     return [metrics[name]["value"] for name in names if metrics[name]["value"] is not None]
 
 
@@ -63,7 +63,7 @@ def test_who_has_the_camera_off_sends_no_row_of_it_and_no_codec() -> None:
 
 
 def test_firefox_has_no_estimate_and_no_reason_for_worse_video() -> None:
-    """docs/browsers.md has it as `-`."""
+    """docs/browsers.md has `-` there."""
     lacking = ("bandwidth_upload", "bandwidth_available_upload", *SENT_VIDEO[4:])
     seen = Counter[bool]()
     for page, pushed in people():

@@ -1,4 +1,4 @@
-"""simulate/recorded.py: the intervals that a crowd says again."""
+"""simulate/recorded.py: the intervals that a crowd replays."""
 
 import pytest
 
@@ -48,7 +48,7 @@ def test_calm_is_without_the_stutter_of_the_machine_that_recorded() -> None:
 
 
 def test_right_after_a_join_nothing_is_taken() -> None:
-    """Nobody has a loss then: it is a growth."""
+    """A loss is a growth, so the first push has none."""
     losses = [
         interval.values["packetloss_download"]
         for spell in read()

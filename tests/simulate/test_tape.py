@@ -1,4 +1,4 @@
-"""simulate/tape.py: what one person's page pushes in a story."""
+"""simulate/tape.py: the pushes of one participant's client in a story."""
 
 import json
 import random
@@ -25,7 +25,7 @@ ORIGINALS_FIELDS = {
 
 @cache
 def recorded() -> Recorded:
-    """Return all recorded intervals; reading them takes longer than a test does."""
+    """Return all recorded intervals, once: to read them takes longer than a test."""
     return Recorded()
 
 

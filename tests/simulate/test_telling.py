@@ -1,4 +1,4 @@
-"""`otel-jcmc simulate --story`: the service sees the crowd, and the file says the truth."""
+"""`otel-jcmc simulate --story`: the service sees the crowd, and the file has the truth."""
 
 import json
 import subprocess
@@ -23,7 +23,7 @@ def test_a_story_reaches_the_service_and_the_truth_is_written(
 ) -> None:
     truth = tmp_path / "truth.jsonl"
     before = time.time()
-    # From one address there could be no more than two.
+    # From one address, only two could push.
     with Service(short_path, JCMC_LIMIT_ADDRESS_PARTICIPANTS="2") as service:
         ran = simulate(
             *("bridge", "--conferences", "2", "--room-size", "3", "--for", "4", "--seed", "2"),

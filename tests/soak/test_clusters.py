@@ -1,4 +1,4 @@
-"""A cluster that loses a master and promotes its replica, Redis's and Valkey's, under a ledger."""
+"""A cluster, of Redis or Valkey, loses a master and promotes its replica, under a ledger."""
 
 import threading
 import time
@@ -14,10 +14,10 @@ ROOMS = [f"room-{number}" for number in range(12)]
 
 
 class Ledger:
-    """Who has been told that which push is stored; pushes on until it is stopped."""
+    """Pushes until it is stopped, and remembers for each conference the last acknowledged push."""
 
     def __init__(self, service: Service) -> None:
-        """Push for somebody in each room, with a number that grows."""
+        """Prepare one participant in each conference, whose number grows with each push."""
         self.service = service
         self.stored: dict[str, int] = {}
         self.statuses: list[int] = []
@@ -37,7 +37,7 @@ class Ledger:
                     self.stored[room] = number
 
     def shown(self) -> dict[str, float]:
-        """Return the number of each room, by a scrape; fails where somebody is there twice."""
+        """Scrape, and return the number of each conference; fails if one is there twice."""
         found = self.service.series("jitsi_jcmc_bitrate_upload{")
         by_room = {name.partition('roomname="')[2].split('"')[0]: n for name, n in found.items()}
         assert len(by_room) == len(found)
@@ -78,7 +78,7 @@ def test_a_promotion_and_a_move_lose_nobody(kind: str, short_path: Path) -> None
                 ledger.thread.join()
             assert {*ledger.statuses} == {200, 503}
             assert {*ledger.statuses[-300:]} == {200}
-            # Nobody behind, nobody missing, nobody twice.
+            # No participant is old, missing or there twice.
             assert ledger.shown() == ledger.stored
             refused = ledger.statuses.count(503)
             print(

@@ -1,8 +1,8 @@
 """
 One against all, for some minutes: a greedy address, a school, trailers and pipelines without end.
 
-`SOAK_SECONDS=600` is how long the greedy address goes on; 60 by default. What is asserted is that
-the others are stored and shown; how fast they are is for the reader.
+`SOAK_SECONDS=600` sets for how long the greedy address goes on; the default is 60. The tests assert
+that all others are stored and shown. They print how fast that was.
 """
 
 import asyncio
@@ -23,14 +23,14 @@ __all__ = ["say"]
 SECONDS = float(os.environ.get("SOAK_SECONDS", "60"))
 HONEST = 500
 PUPILS = 2_000
-# What Prometheus is advised to take (collector-config/prometheus.yaml).
+# The limit in collector-config/prometheus.yaml.
 SAMPLE_LIMIT = 600_000
 PROXIED = {"JCMC_TRUSTED_PROXIES": "127.0.0.1"}
 GREEDY = "198.51.100.66"
 
 
 def push_of(name: str, address: str, conference: str, interval_ms: int = 0) -> bytes:
-    """Return a push as the proxy forwards it, with eight transports where it asks for long life."""
+    """Return a push as a proxy forwards it; *interval_ms* makes the participant live longer."""
     body = push_body(name, conference=conference)
     if interval_ms:
         body["session"] = {"interval_ms": interval_ms, "id": f"s-{time.monotonic_ns():x}"}
@@ -40,7 +40,7 @@ def push_of(name: str, address: str, conference: str, interval_ms: int = 0) -> b
 
 
 async def greedy(url: str, until: float) -> dict[int, int]:
-    """Push for ever new participants of one address; return how often each status came."""
+    """Push for new participants without end, from one address; return the number by status."""
     told: dict[int, int] = {}
 
     async def one(seat: int) -> None:
@@ -62,7 +62,7 @@ async def greedy(url: str, until: float) -> dict[int, int]:
 
 
 async def honest(url: str, until: float) -> tuple[list[float], set[int]]:
-    """Push as 500 pages of 500 addresses do, every 10 s; return the seconds and the statuses."""
+    """Push every 10 s for 500 participants of 500 addresses; return seconds and statuses."""
     seconds: list[float] = []
     statuses: set[int] = set()
 
@@ -144,7 +144,7 @@ def test_a_school_behind_one_address_works(short_path: Path, say: Say) -> None:
     ],
 )
 def test_megabytes_of(what: str, piece: bytes, short_path: Path, say: Say) -> None:
-    """300 connections send what is never asked for; pushes go on, and memory comes back."""
+    """300 connections send useless bytes; pushes go on, and memory is freed again."""
     with Service(short_path, **PROXIED) as service:
         process = psutil.Process(service.pid)
         assert service.push(push_body("warm")).status == 200

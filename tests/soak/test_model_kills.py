@@ -1,4 +1,4 @@
-"""The crowd with its ledger (tests/model) for minutes, while services are killed at random."""
+"""The crowd with its ledger (tests/model), for minutes, while services are killed at random."""
 
 from pathlib import Path
 

@@ -1,8 +1,8 @@
 """
-Rolling restarts and upgrades under load, with a line of figures each: `make soak`.
+Rolling restarts and upgrades under load, with a line of figures for each: `make soak`.
 
-By nginx as it is shipped; every push is answered 200, and afterwards each replica shows the newest
-push of everybody, once.
+nginx is configured as shipped. Every push is answered 200, and afterwards each replica shows the
+newest push of each participant, once.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ def store_of(kind: str, folder: Path) -> Iterator[str]:
 
 
 def push_during(crowd: Crowd, restarts: Callable[[], None], replicas: list[Service]) -> int:
-    """Push beside *restarts*, hold what is shown against what was answered; how many pushes."""
+    """Push while *restarts* runs, compare scrape and answers; return the number of pushes."""
     asyncio.run(crowd.during(restarts))
     logs = [replica.log.read_text() for replica in replicas]
     assert set(crowd.answers) == {(200, b"OK")}, (crowd.answers, *logs)
@@ -72,7 +72,7 @@ def test_restarts_in_turn(
 
 @pytest.fixture(scope="module")
 def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a folder that has the package as it was."""
+    """Return a folder with the earlier package."""
     command = ["git", "archive", EARLIER, "otel_jcmc", "client"]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, check=False)
     if done.returncode:
@@ -87,14 +87,14 @@ def earlier(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_an_upgrade_and_the_way_back(
     short_path: Path, capsys: pytest.CaptureFixture[str], earlier: Path, workers: str
 ) -> None:
-    """With both versions at once, either of which may have taken the newest push."""
+    """Both versions run at once, and either may have the newest push."""
     now = str(ROOT)
 
     def run_as(replica: Service, folder: str) -> None:
         """Restart *replica* as the version in *folder*."""
         assert replica.stop() == 0
         replica.environ["PYTHONPATH"] = folder
-        # A setting that it does not know would end the earlier one.
+        # The earlier version would refuse to start with a setting that it does not know.
         replica.environ.pop("JCMC_WORKERS", None)
         if folder == now:
             replica.environ["JCMC_WORKERS"] = workers
@@ -105,7 +105,7 @@ def test_an_upgrade_and_the_way_back(
         for replica in replicas:
             replica.environ["PYTHONPATH"] = str(earlier)
         with first, second, behind_nginx(short_path, *replicas) as url:
-            # Nothing of now is in it.
+            # The folder has nothing of the present version.
             assert first.own("otel_jcmc_partitions_unread") is None
             pushes = 0
             for replica, folder in (

@@ -1,8 +1,8 @@
 """
 The large faults, a few minutes each, with a line of figures for each: `make soak`.
 
-Everything is in temporary folders; nothing of it is in the test suite, which tries the same with
-smaller numbers. What is asserted is what must never be; how much and how fast is for the reader.
+The test suite tries the same with smaller numbers. Everything is in temporary folders. The tests
+assert what must always be true; they print how much and how fast it was.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ Say = Callable[[str], None]
 
 @pytest.fixture
 def say(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> Iterator[Say]:
-    """Return what prints a line on the terminal, after the name of the test."""
+    """Return a function that prints a line on the terminal, after the name of the test."""
     began = time.monotonic()
     lines: list[str] = []
     yield lines.append
@@ -46,7 +46,7 @@ def say(capsys: pytest.CaptureFixture[str], request: pytest.FixtureRequest) -> I
 
 @pytest.fixture(scope="module", autouse=True)
 def _descriptors() -> None:
-    """Thousands of connections are thousands of descriptors, on both sides."""
+    """Allow thousands of descriptors, because each connection needs one on both sides."""
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (min(20_000, most), most))
 
@@ -58,12 +58,12 @@ def megabytes(service: Service) -> int:
 
 class Load:
     """
-    Browsers that push people of their own, at *rate* pushes a second in all.
+    Browsers that push participants of their own, at *rate* pushes a second in total.
 
     Attributes:
-        statuses: how often each came; 0: the connection ended without an answer.
-        seconds: how long each answer took.
-        acknowledged: who was last answered 200.
+        statuses: number of each status; 0: the connection ended without an answer.
+        seconds: duration of each answer.
+        acknowledged: participants whose last push was answered 200.
         longest_gap: seconds between two answers 200.
     """
 
@@ -108,7 +108,7 @@ class Load:
             await asyncio.sleep(max(0.0, began + self._every - time.monotonic()))
 
     async def _push_once(self, number: int, name: str) -> Told | None:
-        """Push, on the connection that is there or a new one."""
+        """Push on the open connection, or on a new one."""
         told = None
         with suppress(OSError):
             browser = self._browser[number] or await Browser.opened(self._service.url)
@@ -134,7 +134,7 @@ class Load:
 
 
 class Ensemble:
-    """Two servers, of which one is the master, and three Sentinels."""
+    """Two servers, one of them the master, and three Sentinels."""
 
     def __init__(self, folder: Path) -> None:
         self.servers = [RedisServer(folder / f"r{number}") for number in range(2)]
@@ -169,7 +169,7 @@ class Ensemble:
         return next(each for each in self.servers if each.port == int(port))
 
     def is_whole(self) -> bool:
-        """Say whether there is a replica that is connected, and every Sentinel knows of it."""
+        """Say whether a replica is connected and every Sentinel knows it."""
         for sentinel in self.sentinels:
             with sentinel.client() as client:
                 replicas = client.sentinel_slaves("mymaster")
@@ -179,7 +179,7 @@ class Ensemble:
             return bool(client.info("replication")["connected_slaves"])
 
     def fail_over(self) -> None:
-        """Kill the master, wait for the next one, and bring it back as a replica."""
+        """Kill the master, wait for the next one, and start the old one as a replica."""
         gone = self.master()
         gone.kill()
         eventually(lambda: self.master() is not gone, 30)
@@ -188,7 +188,7 @@ class Ensemble:
 
 
 def test_fail_overs_under_load(short_path: Path, say: Say) -> None:
-    """Three times the master is killed, and comes back as a replica."""
+    """Three times the master is killed and comes back as a replica."""
 
     async def fail_over(load: Load) -> None:
         async with load.running():
@@ -235,7 +235,7 @@ def test_a_redis_that_is_slow_again_and_again(short_path: Path, say: Say) -> Non
 
 
 def test_stops_under_load(short_path: Path, say: Say) -> None:
-    """Told to stop, killed, told to stop: with one Redis nobody who was acknowledged is lost."""
+    """Stopped, killed, stopped: with one Redis, no acknowledged participant is lost."""
 
     async def stop(load: Load, service: Service) -> None:
         async with load.running():
@@ -301,7 +301,7 @@ def test_thousands_of_slow_senders_and_readers(short_path: Path, say: Say) -> No
 
 
 def test_fifty_thousand_strangers(short_path: Path, say: Say) -> None:
-    """Each with ids of its own, while others push as ever; then they are gone again."""
+    """Each has ids of its own, while others go on pushing; afterwards all strangers expire."""
 
     async def push_all(service: Service, load: Load) -> Counter[int]:
         names = iter([uuid.uuid4().hex for _ in range(STRANGERS)])
@@ -326,7 +326,7 @@ def test_fifty_thousand_strangers(short_path: Path, say: Say) -> None:
         statuses = asyncio.run(push_all(service, load))
         assert statuses == {200: STRANGERS}
         taken = megabytes(service)
-        # Of the others one each may have been on its way at the end.
+        # Each of the others may have had one push on its way at the end.
         others = len(shown(service)) - STRANGERS
         assert 0 <= others - len(load.acknowledged) <= CONNECTIONS
         asked = megabytes(service)
@@ -371,7 +371,7 @@ def test_scrapes_that_are_cut_by_the_hundred(short_path: Path, say: Say) -> None
 
 @pytest.mark.anyio
 async def test_history_holds_its_bound_in_a_rush(tmp_path: Path, say: Say) -> None:
-    """Of newcomers as fast as they can be stored; what comes between two looks may be beyond it."""
+    """Newcomers arrive at full speed; between two checks history may exceed its bound."""
     most, newcomers, at_a_time = 100_000_000, 120_000, 250
     with RedisServer(tmp_path) as server, server.client() as client:
         here, other = (Process(server.url, SPANS, bounds=Bounds(0, each)) for each in (most, 2**40))
@@ -400,7 +400,7 @@ async def test_history_holds_its_bound_in_a_rush(tmp_path: Path, say: Say) -> No
         left = [client.zcard(f"jcmc:{{{number:02d}}}:sessions") for number in range(4)]
         say(f"{rate:.0f} a second, at most {highest / most:.0%} of the bound, then {left}")
         assert (other.quota.bytes or 0) <= most
-        # Of two seconds, each with a conference of its own.
+        # Sessions of two seconds, each in a conference of its own.
         assert highest <= most + 2 * rate * 3000
         assert max(left) - min(left) <= 500
         assert here.quota.evicted["number"] == newcomers - sum(left)

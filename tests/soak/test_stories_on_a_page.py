@@ -1,8 +1,8 @@
 """
-Each story's culprit is on the first screen of the page in time, and the page says why.
+The culprit of each story is on the first screen of `/live` in time, and the page says why.
 
-A story is told to a real service by its crowd; the metrics say when a push or a look has shown who
-is bad, a real browser when somebody could have seen it.
+The simulated crowd of a story pushes to a running service. The metrics say when a push or a look
+has shown who is bad; a real browser says when a viewer could see it.
 """
 
 import json
@@ -18,11 +18,11 @@ import pytest
 from client.pages import running_chromium
 from harness import Service, eventually
 
-# Who is bad is shown so long after the push that says so. A look is made every ten seconds, so
-# what it finds has two.
+# A bad call is visible this long after its push at most. A look every ten seconds finds what stands
+# out, and two seconds later the page shows it.
 PROMISED_SECONDS = 12.0
 AFTER_A_LOOK_SECONDS = 2.0
-# It happens from a quarter to three quarters of it.
+# The trouble lasts from a quarter to three quarters of this time.
 STORY_SECONDS = 100
 STORIES = {
     "outage": (),
@@ -31,7 +31,7 @@ STORIES = {
     "path": (),
     "pair": (),
     "participant": (),
-    # Who sends badly is on the original's page, which does not know; then on one that does.
+    # The bad sender uses the original's client, which reports nothing of it; in the next two, ours.
     "received": (),
     "uplink": ("--originals", "0"),
     "sender": ("--originals", "0", "--room-size", "8"),
@@ -41,23 +41,24 @@ STORIES = {
     "fleet": (),
     "mixed": (),
 }
-# There it is known whose fault it is, and so the page says it by name.
+# In these stories the culprit is known, so the page names it.
 NAMED = ("uplink", "sender")
-# What the page has to say of one of the culprits, by the cause that is true.
+# Texts that the page must show for one of the culprits, by the true cause.
 WHY = {
     "outage": "connection lost",
-    "downlink": "network from the bridge to them",
-    "device": "their computer",
-    "path": "a long way, without loss",
+    "downlink": "network from bridge to participant",
+    "device": "participant's computer",
+    "path": "long network delay, no loss",
     "uplink": "what ",
     "received": "what ",
-    "pair": "network between the two",
+    "pair": "network between the two participants",
 }
 _STATES = re.compile(
     r'jitsi_jcmc_conference_participants_state\{roomname="([^"]*)",state="(bad|fair)"\} (\d+)'
 )
 _OUT = re.compile(r'jitsi_jcmc_standing_out\{scope="(\w+)"(?:,name="([^"]*)")?')
-# What is on the first screen, whole: what stands out, and conferences with how many are how.
+# The rows that are completely on the first screen: what stands out, and conferences with their
+# counts by state.
 SEEN = """() => {
   const isSeen = (each) => {
     const box = each.getBoundingClientRect();
@@ -70,7 +71,7 @@ SEEN = """() => {
 
 
 class Culprit(NamedTuple):
-    """What a story is about: the row's *key*, from when on, and whether it is bad or but fair."""
+    """What a story is about: the *key* of its row, its begin, and whether it is bad or fair."""
 
     key: str
     begins: float
@@ -121,7 +122,7 @@ def test_the_culprit_is_on_the_first_screen(
     late = {
         key: seen.get(key, float("inf")) - at
         for key, at in known.items()
-        # What has just begun has its time still, and what was over before is no culprit.
+        # A culprit that has just begun still has time, and one that was over before is none.
         if at < until - PROMISED_SECONDS and last[key] - at > PROMISED_SECONDS
     }
     record_property("late_seconds", {key: round(each, 1) for key, each in late.items()})
@@ -136,19 +137,19 @@ def test_the_culprit_is_on_the_first_screen(
 
 
 def _lines(truth: Path) -> list[dict[str, Any]]:
-    """Return what is true; nothing before it is written."""
+    """Return the true lines; none before they are written."""
     text = truth.read_text() if truth.exists() else ""
     return [json.loads(each) for each in text.splitlines()] if text.endswith("\n") else []
 
 
 def _culprits(lines: list[dict[str, Any]]) -> list[Culprit]:
-    """Return what the story is about: what stands out, else conferences, and who spoils them."""
+    """Return what stands out; otherwise the bad conferences, and the senders that cause them."""
     wide = [
         Culprit(f"s:{each['stands_out']}:{each['name']}", each["from"], "")
         for each in lines
         if "stands_out" in each
     ]
-    # A bridge is told by a hash, and there is one; a fleet has no name.
+    # The page shows a bridge by a hash, and there is only one; a fleet has no name.
     wide = [
         each._replace(key=_scope(each.key)) if _scope(each.key) in ("s:fleet", "s:bridge") else each
         for each in wide
@@ -175,12 +176,12 @@ def _culprits(lines: list[dict[str, Any]]) -> list[Culprit]:
 
 
 def _now(culprits: Iterable[Culprit], now: float, shown: set[str]) -> list[Culprit]:
-    """Return those of *culprits* who are *shown*, and are it *now*."""
+    """Return the *culprits* that are *shown* and have begun by *now*."""
     return [each for each in culprits if each.begins <= now and each.key + each.state in shown]
 
 
 def _told(text: str) -> Iterable[str]:
-    """Yield what metrics say: keys, of conferences with a state."""
+    """Yield the keys in the text of the metrics, of conferences with a state."""
     for name, state, count in _STATES.findall(text):
         if int(count):
             yield from _as_it_is(f"c:{name}", f"{count} {state}")
@@ -189,7 +190,7 @@ def _told(text: str) -> Iterable[str]:
 
 
 def _as_it_is(key: str, states: str) -> Iterable[str]:
-    """Yield a row's *key* in all the ways in which a culprit may be called by its *states*."""
+    """Yield the row's *key* in all forms that a culprit with these *states* may have."""
     if key.startswith("s:"):
         yield from (key, _scope(key))
     elif key.startswith("c:"):
@@ -205,5 +206,5 @@ def _is_of(culprit: Culprit, key: str) -> bool:
 
 
 def _scope(key: str) -> str:
-    """Return the key of a row without the name of what it is of."""
+    """Return the key of a row without its name."""
     return key[: key.index(":", 2)] if key.startswith("s:") else key

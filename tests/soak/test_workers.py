@@ -1,4 +1,4 @@
-"""A worker killed each second under load, with a line of figures: `make soak`."""
+"""A worker is killed each second under load, with a line of figures: `make soak`."""
 
 import asyncio
 import random
@@ -20,7 +20,7 @@ WORKERS = 3
 def test_a_worker_is_killed_each_second(
     short_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Nobody is refused, each is back, and every acknowledged push is in the scrape."""
+    """No push is refused, each worker comes back, and the scrape has every acknowledged push."""
 
     async def kill_each_second(pages: Pages) -> list[float]:
         loading = asyncio.create_task(pages.run(SECONDS + 1, PAGES))
@@ -53,7 +53,7 @@ PEOPLE, LINKS, INTERVAL_SECONDS, PUSHED_SECONDS = 100, 24, 2, 60
 
 
 async def push_over_any_connection(url: str) -> int:
-    """Let people push, each time by another of a few connections, as a proxy pools them."""
+    """Push for participants over a few connections in turn, as a proxy with a pool does."""
     links = [(await Browser.opened(url), asyncio.Lock()) for _ in range(LINKS)]
     chance = random.Random(5)
     until = time.monotonic() + PUSHED_SECONDS
@@ -82,14 +82,14 @@ async def push_over_any_connection(url: str) -> int:
 
 
 def has_everybody(service: Service) -> bool:
-    """Say whether *service* knows of as many sessions as there are people."""
+    """Say whether *service* has as many sessions as there are participants."""
     return service.own("otel_jcmc_history_sessions") == PEOPLE
 
 
 def test_history_takes_as_much_room_as_by_one_process(
     short_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Whichever worker hears of a session, they write one sample of an interval together."""
+    """Whichever workers hear of a session, together they write one sample for each interval."""
     told = {"JCMC_HISTORY_INTERVAL": "10"}
 
     async def push_to_both(urls: list[str]) -> list[int]:

@@ -1,4 +1,4 @@
-"""The number of partitions, on which all services of one Redis agree before they write."""
+"""The number of partitions: all services on one Redis agree on it before they write."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -45,7 +45,7 @@ async def opened(
 
 
 async def unfit(link: AgreedLink) -> str:
-    """Return why *link* is refused."""
+    """Return the reason why *link* is refused."""
     with pytest.raises(StoreUnavailable) as refused:
         await link.run([SET])
     assert isinstance(refused.value.__cause__, Unfit)
@@ -58,7 +58,7 @@ async def until(probe: Callable[[], bool]) -> None:
 
 
 async def push_all(url: str, partitions: int, conferences: int = 12) -> None:
-    """Push one of each of so many conferences, as a service with so many *partitions* does."""
+    """Push once in each of so many conferences, as a service with *partitions* does."""
     store = Store(url, Keys("jcmc", partitions))
     for number in range(conferences):
         member = member_digest(f"room-{number}", "client", "ada")
@@ -104,7 +104,7 @@ async def test_what_is_no_number_is_told_apart(
 async def test_who_is_there_tells_the_number_that_nobody_remembers(
     each_server: EmbeddedStore, each_client: redis.Redis, ours: int, theirs: int
 ) -> None:
-    """As after a release that knew only of four."""
+    """As after a release that only knew four partitions."""
     await push_all(each_server.url, theirs)
     each_client.delete(REMEMBERED)
     before = each_client.dbsize()
@@ -123,7 +123,7 @@ async def test_who_is_there_tells_the_number_that_nobody_remembers(
 async def test_history_tells_it_too(
     each_server: EmbeddedStore, each_client: redis.Redis, *, of_4: bool
 ) -> None:
-    """Sessions say by their ids where they belong; of summaries only how many there must be."""
+    """The ids of sessions tell their partition; summaries only tell a least number."""
     if of_4:
         each_client.zadd("jcmc:{01}:sessions", {"5" + "0" * 47: 1})
     else:
@@ -163,7 +163,7 @@ async def test_a_redis_that_was_emptied_is_told_again_and_another_number_is_noti
         assert await ours.run([SET]) == [b"OK"]
         await until(lambda: each_client.get(REMEMBERED) == b"16")
 
-        # What goes out first is not late for the look, which comes behind it.
+        # The first pushes do not wait for the check, which comes after them.
         each_client.set(REMEMBERED, 4)
         assert await ours.run([SET]) == [b"OK"]
         await asyncio.sleep(0.05)
@@ -247,7 +247,7 @@ async def test_a_redis_that_comes_back_with_another_number_is_not_written_to(
 async def test_a_redis_that_is_slow_is_asked_all_the_same(
     server: RedisServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The first three exchanges take longer than a push may wait, and are not begun anew."""
+    """The first three exchanges take longer than a push may wait, and are not repeated."""
     monkeypatch.setattr(agreement, "AGAIN_SECONDS", 0.0)
     with Wire(server.port) as wire:
         wire.delay = 0.1

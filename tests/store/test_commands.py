@@ -1,10 +1,10 @@
-"""store/commands.py: what Redis says of a script that fails."""
+"""store/commands.py: Redis's answers to a script that fails."""
 
 from otel_jcmc.store.commands import without_script
 
 
 def test_an_error_is_told_without_the_line_of_the_script() -> None:
-    """A leave fails in another line than a push: in the log they are one trouble."""
+    """A leave fails in another line than a push, but in the log both are one fault."""
     error = (
         "OOM command not allowed when used memory > 'maxmemory'."
         " script: 4ffa1bd8f1, on @user_script:{}."

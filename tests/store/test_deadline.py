@@ -1,4 +1,4 @@
-"""A process that stood still does not take what has come meanwhile for what has not."""
+"""After a pause of the process, answers that arrived meanwhile do not count as missing."""
 
 import asyncio
 import gc
@@ -26,7 +26,7 @@ from otel_jcmc.web.bodies import Bodies
 
 LOOPS = pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop])
 NewLoop = Callable[[], asyncio.AbstractEventLoop]
-# Longer than Redis is waited for, and than a push waits in all.
+# Longer than the service waits for Redis, and than a push waits in total.
 STILL_SECONDS = 1.2
 
 
@@ -45,7 +45,7 @@ def pushes(start: int, count: int) -> list[Write]:
 def test_an_answer_that_came_while_the_loop_stood_still_counts(
     redis_server: EmbeddedStore, new_loop: NewLoop, *, whole_machine: bool
 ) -> None:
-    """And so does one that comes right after it, where Redis stood still as well."""
+    """An answer that comes right afterwards counts too, if Redis stood still as well."""
 
     async def ask() -> None:
         link = Link(redis_server.url)
@@ -91,7 +91,7 @@ def test_a_redis_that_is_stopped_is_away_for_who_stood_still_too(
 def test_pushes_that_waited_while_the_loop_stood_still_are_stored(
     redis_server: EmbeddedStore, new_loop: NewLoop
 ) -> None:
-    """Those that are with Redis, and those that wait for their turn."""
+    """Pushes that are sent to Redis, and pushes that wait for their turn."""
 
     async def push() -> None:
         store = Store(redis_server.url)
@@ -113,7 +113,7 @@ def test_pushes_that_waited_while_the_loop_stood_still_are_stored(
 def test_a_body_that_came_while_the_loop_stood_still_counts(
     short_path: Path, new_loop: NewLoop
 ) -> None:
-    """In somebody else's server, of which the sockets are."""
+    """Also in a server of another maker, which has the sockets."""
 
     async def read() -> None:
         told: asyncio.Queue[bytes] = asyncio.Queue()
@@ -140,7 +140,7 @@ def test_a_body_that_came_while_the_loop_stood_still_counts(
 
 
 class Clock:
-    """What the timers take for the time: the loop has its own, and calls them soon."""
+    """The clock of the timers; the loop has another one, and calls them soon."""
 
     def __init__(self, patch: pytest.MonkeyPatch) -> None:
         self.now = 1000.0
@@ -173,7 +173,7 @@ async def test_a_timer_that_is_cancelled_in_its_grace_calls_nobody(
     await looked.wait()
     assert timer.stood_still
     timer.cancel()
-    # Its grace is over before that of another.
+    # Its grace is over before that of another one.
     other = asyncio.Event()
     Timer(asyncio.get_running_loop(), 0.4, other.set)
     await other.wait()
@@ -196,7 +196,7 @@ async def test_a_deadline_that_is_over_already_is_over() -> None:
 
 @LOOPS
 def test_a_timer_that_is_cancelled_is_no_garbage(new_loop: NewLoop) -> None:
-    """Each batch of pushes has one: what holds each other waits for a collection, which stalls."""
+    """Each batch has a timer: a cycle would wait for a collection, which stops the process."""
 
     class Waiting:
         def __init__(self) -> None:

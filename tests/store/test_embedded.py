@@ -1,4 +1,4 @@
-"""The store that the service starts itself: private, for one process, and gone with it."""
+"""The store that the service starts itself: private, for one process, and ended with it."""
 
 import os
 import signal
@@ -27,14 +27,14 @@ def folder(short_path: Path) -> Path:
 
 @pytest.fixture
 def made(folder: Path) -> Iterator[EmbeddedStore]:
-    """Return a store that is not started yet, and is stopped after the test."""
+    """Return a store that is not started; it is stopped after the test."""
     store = EmbeddedStore(folder)
     yield store
     store.stop()
 
 
 def is_gone(pid: int) -> bool:
-    """Say whether the process is no more, or waits only for its parent to notice."""
+    """Say whether the process has ended, or only waits for its parent to notice."""
     try:
         return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
@@ -54,7 +54,7 @@ def pid_of(store: EmbeddedStore) -> int:
 
 
 def server_of(service: Service) -> int:
-    """Return the process id of the server that *service* has started."""
+    """Return the process id of the server that *service* started."""
     (child,) = psutil.Process(service.pid).children()
     assert child.name() == "valkey-server"
     return child.pid
@@ -152,7 +152,7 @@ def test_a_restarted_server_has_the_same_address_and_is_empty(
 def test_a_restart_that_fails_can_be_tried_again(
     made: EmbeddedStore, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A disk that is full for a minute must not take the store away for good."""
+    """A disk that is full for a minute must not remove the store for ever."""
     made.start()
     os.kill(pid_of(made), signal.SIGKILL)
     eventually(lambda: not made.is_running)
@@ -190,7 +190,7 @@ def test_a_server_that_hangs_at_its_start_is_given_up(
     assert not [p for p in psutil.Process().children() if p.name() == "sleep"]
 
 
-# Whose folder it is.
+# The owner of the folder.
 
 
 def test_a_folder_that_is_open_to_others_is_refused(made: EmbeddedStore, folder: Path) -> None:
@@ -213,7 +213,7 @@ def test_a_folder_of_another_user_is_refused(
 def test_a_link_in_place_of_the_folder_is_refused(
     made: EmbeddedStore, folder: Path, tmp_path: Path
 ) -> None:
-    """In a folder that all may write to, somebody may have put a link before us."""
+    """In a folder where all users may write, somebody may have made a link first."""
     target = tmp_path / "target"
     target.mkdir(mode=0o700)
     folder.symlink_to(target)
@@ -244,7 +244,7 @@ def test_a_path_that_is_too_long_is_told_before_anything_is_made(short_path: Pat
 
 
 def test_the_longest_path_works(short_path: Path) -> None:
-    """103 bytes with `/socket`, in bytes and not in characters."""
+    """103 bytes with `/socket`; bytes count, not characters."""
     name = "ü" + "x" * (103 - len(os.fsencode(short_path)) - len("/ü/socket") - 1)
     store = EmbeddedStore(short_path / name)
     store.start()
@@ -253,7 +253,7 @@ def test_the_longest_path_works(short_path: Path) -> None:
         EmbeddedStore(short_path / (name + "x")).start()
 
 
-# The binary.
+# The program.
 
 
 def test_without_the_wheel_a_server_on_path_is_taken(
@@ -280,7 +280,7 @@ def test_without_any_server_one_line_says_what_to_do(
     assert not folder.exists()
 
 
-# The service's own.
+# The service.
 
 
 def test_it_dies_with_the_service_and_the_next_start_clears_up(short_path: Path) -> None:
@@ -296,7 +296,7 @@ def test_it_dies_with_the_service_and_the_next_start_clears_up(short_path: Path)
         server = server_of(service)
         assert service.push(push_body()).body == "OK"
 
-        # In the same life: the server is killed, and the service starts it again, empty.
+        # In one run: the server is killed, and the service starts it again, empty.
         os.kill(server, signal.SIGKILL)
         eventually(lambda: service.push(push_body("again")).body == "OK")
         assert service.own("otel_jcmc_participants") == 1
@@ -310,7 +310,7 @@ def test_it_dies_with_the_service_and_the_next_start_clears_up(short_path: Path)
 
 
 def serve(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
-    """Run `otel-jcmc serve` until it ends by itself."""
+    """Run `otel-jcmc serve` until it ends."""
     ready = Service(folder, **environ)
     command = [sys.executable, "-m", "otel_jcmc", "serve"]
     return subprocess.run(
@@ -325,7 +325,7 @@ def serve(folder: Path, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def assert_one_line(ended: subprocess.CompletedProcess[str], *words: str) -> None:
-    """*ended* has failed, with one line on stderr that has all *words*, and nothing on stdout."""
+    """*ended* failed, with one line on stderr that has all *words*, and an empty stdout."""
     assert ended.returncode == 1
     assert ended.stdout == ""
     (line,) = ended.stderr.splitlines()
@@ -344,7 +344,7 @@ def test_a_second_process_on_the_folder_is_told_in_one_line(
 
 
 def test_a_worker_of_several_is_refused(short_path: Path) -> None:
-    """One embedded store for each of them would show a part of the participants each."""
+    """If each worker had a store, each would show only a part of the participants."""
     script = short_path / "workers.py"
     script.write_text(
         textwrap.dedent(

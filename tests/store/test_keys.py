@@ -1,11 +1,11 @@
-"""The keys in Redis: what they begin with, and the partition that each is in."""
+"""The keys in Redis: their prefix, and the partition of each."""
 
 import pytest
 
 from otel_jcmc.store.keys import Keys
 
 DIGITS = "0123456789abcdef"
-# The first digits of a digest -> its partition where there are 4, 16 or 64.
+# The first digits of a digest -> its partition if there are 4, 16 or 64.
 PLACES = [
     ("00", 0, 0, 0),
     ("01", 0, 0, 16),

@@ -1,4 +1,4 @@
-"""Of several replicas one holds the lease, and never two at a time; on a real server."""
+"""One of several replicas has the lease, never two at the same time; on a real server."""
 
 import asyncio
 import os
@@ -49,7 +49,7 @@ async def test_it_lasts_seven_seconds_from_each_renewal(
     assert isinstance(left, int)
     assert 6_000 < left <= 7_000
     assert lease.RENEW_SECONDS < 7 / 2
-    # Another one has it ten seconds after a death at the latest.
+    # Another replica gets it at most ten seconds after a death.
     assert 7 + lease.RENEW_SECONDS < 10
 
 
@@ -89,7 +89,7 @@ async def test_after_a_death_it_is_free_within_its_time(
 async def test_two_never_hold_it_at_the_same_time(
     redis_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """From the moment before it asks, whoever got it has it alone for the lease's time."""
+    """From before the request on, the replica that gets it has it alone for the lease's time."""
     monkeypatch.setattr(lease, "LEASE_MS", 120)
     chance = random.Random(7)
     held: list[tuple[float, float, int]] = []
@@ -101,7 +101,7 @@ async def test_two_never_hold_it_at_the_same_time(
             asked = time.monotonic()
             if await ours.hold():
                 held.append((asked, asked + 0.120, number))
-            # Often in time, sometimes long after it has run out.
+            # Often in time, sometimes long after the lease has ended.
             await asyncio.sleep(chance.choice((0.01, 0.03, 0.2)))
         await ours.release()
 

@@ -1,4 +1,4 @@
-"""Several replicas share out what they do: each share has one of them, and all have as many."""
+"""Several replicas divide their work: each share has one of them, and all have equally many."""
 
 import asyncio
 import time
@@ -16,7 +16,7 @@ pytestmark = pytest.mark.anyio
 
 
 class Replicas:
-    """Replicas that share out *count* shares; a context manager."""
+    """Replicas that divide *count* shares; a context manager."""
 
     def __init__(self, server: EmbeddedStore, count: int, *names: str) -> None:
         self._stack = AsyncExitStack()
@@ -32,7 +32,7 @@ class Replicas:
 
 
 async def rounds(replicas: Sequence[Leases], times: int = 2) -> list[tuple[int, ...]]:
-    """Let each of *replicas* ask in its turn, so often; return what each has then."""
+    """Let each of *replicas* ask in turn, so many times; return the shares of each."""
     for _ in range(times):
         for each in replicas:
             await each.hold()
@@ -56,7 +56,7 @@ async def test_all_shares_are_spread_evenly(
     each_server: EmbeddedStore, names: str, count: int, found: list[tuple[int, ...]]
 ) -> None:
     async with Replicas(each_server, count, *names) as replicas:
-        # In the first round those who come later are not known yet.
+        # In the first round, the later replicas are not known yet.
         assert await rounds(replicas, 3) == found
 
 
@@ -65,7 +65,7 @@ async def test_who_comes_is_given_a_part_and_who_goes_leaves_his(
 ) -> None:
     async with Replicas(each_server, 4, "a", "b", "c") as (one, two, three):
         assert await rounds([one]) == [(0, 1, 2, 3)]
-        # It is nobody's until he has given it up who had it.
+        # A share has no owner until the present one has given it up.
         assert await two.hold() == ()
         assert await one.hold() == (0, 2)
         assert await two.hold() == (1, 3)
@@ -84,7 +84,7 @@ async def test_who_has_died_is_followed_within_his_time(
         while await two.hold() != (0, 1, 2, 3):
             assert time.monotonic() - died < 5
             await asyncio.sleep(0.01)
-        # Neither before the other knew by himself that they are his no more.
+        # Nor before the other replica itself knew that it had lost them.
         assert time.monotonic() - died > 0.3
         assert one.held == ()
 
@@ -92,7 +92,7 @@ async def test_who_has_died_is_followed_within_his_time(
 async def test_no_share_is_two_replicas_in_the_millisecond_in_which_it_changes_hands(
     each_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Redis counts whole milliseconds: one that has begun is not over."""
+    """Redis counts whole milliseconds: the present one is not over yet."""
     monkeypatch.setattr(lease, "LEASE_MS", 3)
     async with Replicas(each_server, 1, "a", "b") as both:
         for _ in range(200):
@@ -116,7 +116,7 @@ async def test_nothing_is_ours_with_redis_away_or_where_it_refuses(
 async def test_replicas_with_another_number_of_shares_have_all_of_it_too(
     each_server: EmbeddedStore,
 ) -> None:
-    """While the number is being changed some is done twice, and nothing is left undone."""
+    """While the number changes, some work is done twice, but none is left out."""
     async with (
         Replicas(each_server, 4, "a") as (four,),
         Replicas(each_server, 2, "b") as (two,),

@@ -1,4 +1,4 @@
-"""One connection to Redis: replies in pieces, errors, and what is no Redis."""
+"""One connection to Redis: replies in pieces, errors, and servers that are not Redis."""
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -26,7 +26,7 @@ async def by_run(link: Link, commands: list[Command], timeout_seconds: float = 0
 
 
 async def by_send(link: Link, commands: list[Command], timeout_seconds: float = 0.5) -> list[Any]:
-    """Ask as pushes do on a connection that is open, and wait."""
+    """Send as pushes do on an open connection, and wait."""
     await link.run([("CLIENT", "ID")], 10)
     return await sent(link, commands, timeout_seconds)
 
@@ -37,10 +37,10 @@ WAYS = pytest.mark.parametrize("ask", [by_run, by_send])
 @asynccontextmanager
 async def answering(path: Path, answer: Callable[[int], list[bytes]]) -> AsyncIterator[Link]:
     """
-    Return a link to a server of ours, which greets as Redis does.
+    Return a link to a server of the test, which greets as Redis does.
 
-    To each later command, the first of its connection being number 0, it sends the pieces that
-    *answer* returns for its number, one after the other.
+    It answers each later command with the pieces that *answer* returns for the command's number,
+    one after the other; the first command of a connection has the number 0.
     """
     served: list[asyncio.StreamWriter] = []
     serving: list[Any] = []
@@ -124,7 +124,7 @@ async def test_who_is_no_redis_that_takes_commands_is_no_answer(
 async def test_a_reply_that_comes_late_is_not_taken_for_the_next_ones(
     short_path: Path, ask: Ask
 ) -> None:
-    # The first connection says nothing until it is too late.
+    # The first connection is silent until it is too late.
     scripts = iter([[], [b"+second\r\n"]])
 
     async def send(link: Link) -> list[Any]:
@@ -141,7 +141,7 @@ async def test_a_reply_that_comes_late_is_not_taken_for_the_next_ones(
 async def test_who_waits_is_told_when_the_connection_is_lost(
     redis_server: EmbeddedStore, ask: Ask
 ) -> None:
-    """And a command that only closes it is tried once more, not for ever."""
+    """A command that only closes the connection is tried once more, not for ever."""
     link = Link(redis_server.url)
     assert await ask(link, [("PING",)]) == [b"PONG"]
     for _ in range(3):
@@ -178,7 +178,7 @@ async def test_both_ways_at_once_get_their_own_replies(redis_server: EmbeddedSto
 
 @pytest.mark.anyio
 async def test_who_is_behind_one_that_is_late_asks_again(redis_server: EmbeddedStore) -> None:
-    """The connection is dropped, as a reply that comes late would be taken for his."""
+    """The connection is dropped, because a late reply would be taken for the next one's."""
     link = Link(redis_server.url)
     await by_run(link, [("PING",)])
     late = asyncio.ensure_future(sent(link, [("BLPOP", "nobody", "0.4"), ("ECHO", "a")], 0.1))
@@ -192,7 +192,7 @@ async def test_who_is_behind_one_that_is_late_asks_again(redis_server: EmbeddedS
 
 @pytest.mark.anyio
 async def test_who_waits_when_the_link_is_closed_is_told(redis_server: EmbeddedStore) -> None:
-    """Or answered on a new connection: not left."""
+    """Or it gets an answer on a new connection; it is not left waiting."""
     link = Link(redis_server.url)
     await by_run(link, [("PING",)])
     waits = asyncio.ensure_future(sent(link, [("BLPOP", "nobody", "0.2"), ("ECHO", "a")], 5))

@@ -1,4 +1,4 @@
-"""The participants in Redis, on real servers: Valkey, and Redis 7.0 where it can be had."""
+"""The participants in Redis, on real servers: Valkey, and Redis 7.0 where available."""
 
 import asyncio
 import random
@@ -42,7 +42,7 @@ CONFERENCE, CLIENT, PARTICIPANT = 64, 65, 66
 
 @pytest.fixture
 def server(kind: EmbeddedStore) -> EmbeddedStore:
-    """Return a server that holds nothing, no script either."""
+    """Return an empty server, without scripts."""
     with redis.Redis.from_url(kind.url) as other:
         other.flushall()
         other.script_flush()
@@ -58,7 +58,7 @@ def client(server: EmbeddedStore) -> Iterator[redis.Redis]:
 
 @asynccontextmanager
 async def opened(server: EmbeddedStore, **options: Any) -> AsyncIterator[Store]:
-    """Return a store on *server* as one process has it."""
+    """Return a store on *server*, as one process has it."""
     opened_store = Store(server.url, **options)
     try:
         yield opened_store
@@ -98,7 +98,7 @@ def index_of(write: Write, name: str = "live") -> str:
 
 
 async def live(of: Store) -> dict[str, Participant]:
-    """Return who is live, by participant id."""
+    """Return the live participants, by id."""
     found = people_in(await take(of))
     by_id = {each.stay.attributes[PARTICIPANT]: each for each in found}
     assert len(by_id) == len(found)
@@ -106,7 +106,7 @@ async def live(of: Store) -> dict[str, Participant]:
 
 
 def calls(client: redis.Redis) -> dict[str, int]:
-    """Return the commands that the server has run since `config resetstat`, and how often."""
+    """Return how often the server ran each command since `config resetstat`."""
     stats: Any = client.info("commandstats")
     counts = {name.removeprefix("cmdstat_"): entry["calls"] for name, entry in stats.items()}
     return {
@@ -114,7 +114,7 @@ def calls(client: redis.Redis) -> dict[str, int]:
     }
 
 
-# What is live.
+# Live participants.
 
 
 @pytest.mark.anyio
@@ -202,7 +202,7 @@ async def test_two_stores_on_one_redis_show_the_same(server: EmbeddedStore) -> N
 
 @pytest.mark.anyio
 async def test_a_new_store_on_the_same_redis_misses_nobody(server: EmbeddedStore) -> None:
-    """Nothing of a participant is kept in the process."""
+    """The process keeps nothing of a participant."""
     async with opened(server) as before:
         for number in range(40):
             await put(before, push(f"p{number}"))
@@ -292,7 +292,7 @@ async def test_a_late_leave_does_not_take_the_present_session_along(server: Embe
 
 @pytest.mark.anyio
 async def test_an_end_concerns_one_participant_only(server: EmbeddedStore) -> None:
-    """Two participants may name their sessions alike; nobody may end another's."""
+    """Two participants may use the same session name; neither may end the other's."""
     async with opened(server) as ours:
         await put(ours, push("ada", session="same-name"))
         await put(ours, push("bob", session="same-name"))
@@ -337,7 +337,7 @@ async def test_a_lower_seq_changes_nothing(server: EmbeddedStore, client: redis.
 
 @pytest.mark.anyio
 async def test_the_same_seq_again_and_no_seq_are_stored(server: EmbeddedStore) -> None:
-    """A push that was sent twice after a 503 is stored, however often Redis got it."""
+    """A push that is repeated after a 503 is stored, however often Redis got it."""
     async with opened(server) as ours:
         for seq, quality in ((7, 1), (7, 2), (-1, 3), (2**32 - 1, 4)):
             stored = await put(ours, push(session="session-1", seq=seq, f1=quality))
@@ -354,7 +354,7 @@ async def test_seq_counts_anew_in_a_new_session(server: EmbeddedStore) -> None:
         assert told_by((await live(ours))["ada"])[1] == 5
 
 
-# How long.
+# Times to live.
 
 
 @pytest.mark.anyio
@@ -410,7 +410,7 @@ async def test_an_idle_redis_becomes_empty(
             await put(ours, push(f"p{number}", session="session-1", expiration_ms=100))
             await put(ours, push(f"q{number}", session="session-1", end="left"))
     assert client.dbsize() > 1
-    # A day later the number of partitions is gone as well.
+    # A day later, the number of partitions has expired, too.
     eventually(lambda: client.keys("*") == [ours.keys.remembered.encode()], 5)
     assert 86_300 < client.ttl(ours.keys.remembered) <= 86_400
 
@@ -419,7 +419,7 @@ async def test_an_idle_redis_becomes_empty(
 async def test_the_index_is_pruned_by_score_and_well_behind(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    """Who is not found is not pruned: a push in between would be lost."""
+    """Not by the reads: a push in between would be lost."""
     async with opened(server) as ours:
         write = push("ada")
         await put(ours, write)
@@ -445,14 +445,14 @@ async def test_ends_are_forgotten_after_their_time_but_not_before(
         assert await put(ours, late) is Stored.STORED
 
 
-# What a read costs.
+# The cost of a read.
 
 
 @pytest.mark.anyio
 async def test_keys_of_others_cost_a_read_nothing(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    """A read asks for the four indexes and for who is in them, and looks at nothing else."""
+    """A read asks for the four indexes and their participants, and for nothing else."""
     async with opened(server) as ours:
         rooms = [push(f"p{number}", f"room-{number // 10}") for number in range(300)]
         await put_many(ours, rooms)
@@ -461,7 +461,7 @@ async def test_keys_of_others_cost_a_read_nothing(
             client.config_resetstat()
             assert len(await live(ours)) == 300
             told = calls(client)
-            # Now and then it asks for the number of partitions as well.
+            # Now and then it also asks for the number of partitions.
             assert told.pop("get", 1) == told.pop("pexpire", 1) == 1
             return told
 
@@ -508,7 +508,7 @@ async def test_who_has_not_pushed_since_is_not_read_again(
 
 @pytest.mark.anyio
 async def test_a_push_in_the_same_millisecond_is_not_missed(server: EmbeddedStore) -> None:
-    """Pushes and reads as fast as they go: each read has what was stored before it."""
+    """Pushes and reads at full speed: each read has everything stored before it."""
     async with opened(server) as ours:
         people: People = {}
         for number in range(300):
@@ -533,7 +533,7 @@ async def test_who_is_known_and_has_expired_is_gone(server: EmbeddedStore) -> No
 async def test_a_read_of_many_is_split_and_whole(
     server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No command holds Redis for long, whatever the size of a partition."""
+    """No command blocks Redis for long, whatever the size of a partition."""
     monkeypatch.setattr(reads, "PAGE", 20)
     monkeypatch.setattr(reads, "VALUES", 10)
     async with opened(server) as ours:
@@ -541,7 +541,7 @@ async def test_a_read_of_many_is_split_and_whole(
         client.config_resetstat()
         assert len(await live(ours)) == 500
         assert 50 <= calls(client)["mget"] <= 62
-        # A page begins with the last one of the page before.
+        # A page begins with the last participant of the page before.
         assert 500 / 20 <= calls(client)["zrangebyscore"] <= 500 / 19 + 4 * 5
 
 
@@ -549,7 +549,7 @@ async def test_a_read_of_many_is_split_and_whole(
 async def test_a_page_is_one_exchange_of_few_commands(
     server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Each exchange is a turn of a loop that is busy with pushes, and keeps Redis for a moment."""
+    """Each exchange is a turn of a loop that is busy with pushes, and blocks Redis for a moment."""
     monkeypatch.setattr(reads, "PAGE", 20)
     monkeypatch.setattr(reads, "VALUES", 5)
     link = open_link(server.url)
@@ -578,7 +578,7 @@ async def test_a_page_is_one_exchange_of_few_commands(
         assert len(asked) <= 1 + calls(client)["zrangebyscore"] + 4
         client.config_resetstat()
         assert await read_all(ours.keys, known) == known
-        # No values: the partitions are read side by side.
+        # No values: the partitions are read in parallel.
         assert len(asked) <= calls(client)["zrangebyscore"] / 2
     await link.close()
 
@@ -587,7 +587,7 @@ async def test_a_page_is_one_exchange_of_few_commands(
 async def test_more_than_a_page_have_the_same_expiry(
     server: EmbeddedStore, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whole pages of them, twice, and others before, between and after."""
+    """Two full pages with it, and others before, between and after."""
     monkeypatch.setattr(reads, "PAGE", 8)
     async with opened(server) as ours:
         await put_many(ours, [push(f"p{number}") for number in range(150)])
@@ -605,7 +605,7 @@ async def test_more_than_a_page_have_the_same_expiry(
 async def test_a_read_while_people_push_join_and_leave_shows_who_stays_once(
     server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Who pushes moves to the end of the index while it is being read."""
+    """A participant that pushes moves to the end of the index during the read."""
     monkeypatch.setattr(reads, "PAGE", 16)
     monkeypatch.setattr(reads, "VALUES", 7)
     staying = [f"stays{number}" for number in range(120)]
@@ -639,22 +639,22 @@ async def test_a_read_while_people_push_join_and_leave_shows_who_stays_once(
 async def test_a_script_call_has_at_most_so_many_pushes(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    """However many wait at once, Redis does something else after each few dozen of them."""
+    """However many wait at once, Redis can do other work after a few dozen of them."""
     async with opened(server) as ours:
         await put_many(ours, [push("warm")])
         client.config_resetstat()
-        # In one conference, so in one partition.
+        # All in one conference, therefore in one partition.
         told = await asyncio.gather(*(put(ours, push(f"p{number}")) for number in range(1000)))
         assert set(told) == {Stored.STORED}
         assert calls(client)["evalsha"] >= 1000 / writes_road.CALL_PUSHES
         assert len(await live(ours)) == 1001
 
 
-# Other versions and damage.
+# Other versions, and damaged values.
 
 
 def plant(client: redis.Redis, participant: str, value: bytes) -> None:
-    """Put *value* into Redis as another version's push of *participant*."""
+    """Write *value* into Redis, as another version would for a push of *participant*."""
     write = push(participant)
     client.set(key_of(write), value, px=30_000)
     client.zadd(index_of(write), {write.member: time.time() * 1e6 + 30e6})
@@ -668,7 +668,7 @@ def identity(participant: str) -> dict[int, Any]:
 async def test_another_versions_values_are_never_taken_for_another_metric(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    """An older catalogue lacks ids, a newer one has more: what is known by both is read alike."""
+    """An older catalogue lacks ids, a newer one has more; both read their common ids alike."""
     plant(client, "older", stored_value(identity("older") | {QUALITY: 12}))
     newer = identity("newer") | {QUALITY: 34, UPLOAD: 5, 62: 777, 126: "new", 1000: [1, {}]}
     plant(client, "newer", stored_value(newer))
@@ -789,7 +789,7 @@ async def test_a_key_prefix_isolates(server: EmbeddedStore, client: redis.Redis)
 async def test_all_keys_of_a_script_are_in_one_hash_slot(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    """The hash tag is the partition, so that a Redis Cluster takes the calls as they are."""
+    """The hash tag is the partition, so a Redis Cluster accepts the calls unchanged."""
     async with opened(server) as ours:
         writes = [push("ada", f"room-{number}", session="session-1") for number in range(60)]
         await asyncio.gather(*(put(ours, write) for write in writes))
@@ -959,7 +959,7 @@ async def test_a_push_that_may_be_nobodys_first_is_refused_to_newcomers_alone(
     assert told_by(found["ada"])[1] == 5
 
 
-# Whose a participant is.
+# The owner of a participant.
 
 
 def owned(by: bytes, *args: Any, **changes: Any) -> Write:
@@ -1001,14 +1001,14 @@ async def test_who_has_left_or_expired_is_of_nobody(server: EmbeddedStore) -> No
 async def test_ends_of_sessions_that_never_were_fill_no_memory(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    """Anyone may end a session of one's own making: what is remembered of them is bounded."""
+    """Anybody can end invented sessions, so the memory for ended ones is bounded."""
     async with opened(server, participant_limit=40) as ours:
         ends = [push("ada", session=f"session-{number}", end="left") for number in range(4_000)]
         await put_many(ours, ends)
     assert client.zcard(index_of(push("ada"), "ended")) <= 20
 
 
-# Group commit.
+# Batches.
 
 
 @pytest.mark.anyio
@@ -1054,7 +1054,7 @@ async def test_each_push_of_a_batch_gets_its_own_result(server: EmbeddedStore) -
 async def test_payloads_of_any_size_are_whole_in_one_batch(
     server: EmbeddedStore, client: redis.Redis
 ) -> None:
-    """Each of the three forms in which msgpack has bytes, with the forms of a long array."""
+    """All three forms of bytes in msgpack, and the forms of a long array."""
     sizes = [1, 255, 256, 65_535, 65_536, *[40] * 20]
     writes = [
         Write(f"{0:030x}{number:02x}", "", -1, 30_000, b"p" * size, b"owner")
@@ -1111,7 +1111,7 @@ async def test_closing_answers_who_still_waits(server: EmbeddedStore) -> None:
 def pair(
     tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[Service, Service, EmbeddedStore]]:
-    """Return two running services and the server that they share."""
+    """Return two running services and their server."""
     folder = tmp_path_factory.mktemp("p")
     shared = EmbeddedStore(folder / "r")
     shared.start()
@@ -1126,12 +1126,12 @@ def pair(
 
 
 def session(id_: str, seq: int = 0, **more: Any) -> dict[str, Any]:
-    """Return a push's `session`, with a TTL of a minute."""
+    """Return a push's `session`, with a time to live of a minute."""
     return {"id": id_, "seq": seq, "interval_ms": 20_000, **more}
 
 
 def qualities(service: Service, conference: str) -> dict[str, float]:
-    """Return who of *conference* a scrape shows, with the connection quality."""
+    """Scrape, and return the participants of *conference* with their connection quality."""
     return {
         name.partition('participant_id="')[2].partition('"')[0]: value
         for name, value in service.series("jitsi_jcmc_connectionquality").items()

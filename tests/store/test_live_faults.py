@@ -1,4 +1,4 @@
-"""What pushes and scrapes get while Redis is stopped, killed, full, read-only or hanging."""
+"""Pushes and scrapes while Redis is stopped, killed, full, read-only or hanging."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ from otel_jcmc.store.participant import Write
 from otel_jcmc.store.wire import Told
 from otel_jcmc.store.writes import Stored
 
-# The deadline of a push is 0.9 s; the rest is for a machine that runs other tests too.
+# The deadline of a push is 0.9 s; the rest is for a machine that runs other tests, too.
 IN_TIME = 1.6
 FULL = "Redis refuses writes: OOM, it is out of memory"
 READ_ONLY = "Redis refuses writes: READONLY, it is a replica"
@@ -35,7 +35,7 @@ pytestmark = pytest.mark.xdist_group("store-faults")
 
 
 class Pushed(NamedTuple):
-    """One push, when it began and ended, and its answer."""
+    """One push: when it began and ended, and its answer."""
 
     began: float
     ended: float
@@ -43,7 +43,7 @@ class Pushed(NamedTuple):
 
 
 class Pushers:
-    """Some browsers that push all the time; a context manager."""
+    """Browsers that push all the time; a context manager."""
 
     def __init__(self, service: Service, threads: int = 4) -> None:
         self.pushed: list[Pushed] = []
@@ -60,7 +60,7 @@ class Pushers:
             self.pushed.append(Pushed(began, time.monotonic(), answer))
 
     def wait_for(self, status: int, count: int = 12) -> None:
-        """Wait until *count* more pushes have this *status*."""
+        """Wait for *count* more pushes with this *status*."""
         start = len(self.pushed)
         eventually(
             lambda: sum(each.answer.status == status for each in self.pushed[start:]) >= count
@@ -81,7 +81,7 @@ class Pushers:
 
 
 def assert_refused_in_time(pushed: list[Pushed], reason: str = "store_unavailable") -> None:
-    """All of *pushed* were stored, or refused with *reason* and in time; some were refused."""
+    """Each of *pushed* was stored, or refused with *reason* in time; at least one was refused."""
     refused = [each for each in pushed if each.answer.status != 200]
     assert refused
     for each in refused:
@@ -96,7 +96,7 @@ def parts(redis_server: EmbeddedStore, short_path: Path) -> Iterator[tuple[Embed
     """
     Return a server and a service on it.
 
-    For one test each: it takes ten seconds until a service believes that refusals are over.
+    They are new for each test, because a service needs ten seconds until it trusts Redis again.
     """
     with Service(short_path / "a", REDIS_URL=redis_server.url) as service:
         yield redis_server, service
@@ -104,7 +104,7 @@ def parts(redis_server: EmbeddedStore, short_path: Path) -> Iterator[tuple[Embed
 
 @pytest.fixture
 def server(parts: tuple[EmbeddedStore, Service]) -> Iterator[EmbeddedStore]:
-    """Return the server, which the service must find well again after the test."""
+    """Return the server; after the test, the service must find it good again."""
     found, service = parts
     yield found
     if found.is_running:
@@ -127,7 +127,7 @@ def client(server: EmbeddedStore) -> Iterator[redis.Redis]:
 
 
 class Log:
-    """What the service has logged since it was made."""
+    """The service's log since this object was made."""
 
     def __init__(self, service: Service) -> None:
         self._service = service
@@ -143,7 +143,7 @@ def service(
     server: EmbeddedStore,  # noqa: ARG001  # it is well
     parts: tuple[EmbeddedStore, Service],
 ) -> Service:
-    """Return a service on `server`, which works."""
+    """Return a working service on `server`."""
     running = parts[1]
     assert running.push(push_body()).body == "OK"
     return running
@@ -151,7 +151,7 @@ def service(
 
 @pytest.fixture
 def log(service: Service) -> Log:
-    """Return what the service logs during the test."""
+    """Return the service's log during the test."""
     return Log(service)
 
 
@@ -171,7 +171,7 @@ def test_a_stopped_redis_costs_503_in_time_and_the_first_push_after_it_works(
         assert service.get("/-/ready").status == 503
         assert service.get("/-/healthy").status == 200
         assert time.monotonic() - began < IN_TIME
-        # A scrape may take longer than a push; it ends, and shows nobody.
+        # A scrape may take longer than a push; it ends, without participants.
         scraped = service.get("/metrics")
         assert time.monotonic() - began < 9
         os.kill(pid_of(server), signal.SIGCONT)
@@ -211,7 +211,7 @@ def test_a_killed_redis_costs_503_fast_and_a_scrape_shows_our_own_metrics(
 def test_the_first_push_to_an_emptied_redis_works(
     service: Service, server: EmbeddedStore, log: Log
 ) -> None:
-    """No script, no connection, nothing of before is needed."""
+    """It needs no earlier script or connection."""
     for number in range(3):
         os.kill(pid_of(server), signal.SIGKILL)
         eventually(lambda: not server.is_running)
@@ -221,7 +221,7 @@ def test_the_first_push_to_an_emptied_redis_works(
         assert service.push(push_body(f"p{number}")).body == "OK"
         assert service.own("otel_jcmc_participants") == 1
         assert service.own("otel_jcmc_store_up") == 1
-    # The two restarts without a push in between only the look every 5 s may have met.
+    # Only the check every 5 s could see the two restarts without a push in between.
     assert len(log.lines("WARNING")) <= 2
 
 
@@ -244,12 +244,12 @@ def test_a_full_redis_refuses_pushes_and_is_read_on(
     assert service.own(failed) == 20
     client.config_set("maxmemory", 0)
     assert service.push(push_body("outside")).body == "OK"
-    # History says the same of its own batches, if one was due.
+    # History logs the same for its own batches, if one was due.
     assert len([line for line in log.lines("WARNING") if " store: " in line]) == 1
 
 
 def test_a_full_redis_takes_leaves(service: Service, client: redis.Redis, log: Log) -> None:
-    """A leave makes room; and what goes through in between is no news each time."""
+    """A leave frees memory, and a success in between is not logged each time."""
     for number in range(10):
         service.push(push_body(f"p{number}", session={"id": f"session-{number}"}))
     client.config_set("maxmemory", 1)
@@ -276,7 +276,7 @@ def test_a_read_only_redis_refuses_pushes_and_is_read_on(
     assert (ready.status, ready.body) == (503, f"not ready: {READ_ONLY}\n")
     client.replicaof("NO", "ONE")
     assert service.push(push_body("outside")).body == "OK"
-    # History says the same of its own batches, if one was due.
+    # History logs the same for its own batches, if one was due.
     assert len([line for line in log.lines("WARNING") if " store: " in line]) == 1
 
 
@@ -293,7 +293,7 @@ def test_without_a_push_the_service_finds_out_that_none_would_be_taken(
     assert service.get("/-/ready").body == f"not ready: {why}\n"
     client.config_set("maxmemory", 0)
     client.replicaof("NO", "ONE")
-    # Once it has lasted; nobody has pushed meanwhile.
+    # After it has lasted, although no push came meanwhile.
     assert eventually(lambda: service.get("/-/ready").status == 200, 20)
     said = [line.partition(" store: ")[2] for line in log.lines() if " store: " in line]
     assert [line.partition(":")[0] for line in said] == [
@@ -310,7 +310,7 @@ def test_probes_cost_redis_nothing(service: Service, client: redis.Redis) -> Non
     before = writes_tried()
     for _ in range(200):
         assert service.get("/-/ready").status == 200
-    # Four each 5 s, however many ask.
+    # Four in 5 s, however many clients ask.
     assert writes_tried() - before <= 8
     assert not list(client.scan_iter("*probe*"))
 
@@ -318,7 +318,7 @@ def test_probes_cost_redis_nothing(service: Service, client: redis.Redis) -> Non
 def test_what_goes_through_at_the_edge_does_not_make_it_ready_and_unready(
     service: Service, client: redis.Redis
 ) -> None:
-    """Memory that is full, then not, then full: it is not ready until that is over."""
+    """Memory is full, then not, then full again: it is not ready until that is over."""
     told = set()
     for _ in range(10):
         client.config_set("maxmemory", 1)
@@ -372,7 +372,7 @@ def test_a_user_who_may_not_try_is_ready_while_pushes_are_taken(
 
 @pytest.mark.anyio
 async def test_what_is_public_of_a_refusal_is_its_code(redis_server: EmbeddedStore) -> None:
-    """Redis repeats in some of its errors what it was sent."""
+    """Some of Redis's errors repeat what it was sent."""
     with redis.Redis.from_url(redis_server.url) as client:
         client.execute_command(
             "ACL", "SETUSER", "default", "on", "nopass", "~*", "+@all", "-evalsha", "-eval"
@@ -479,12 +479,12 @@ def test_a_redis_that_takes_connections_and_never_answers_costs_503_in_time(
 
 
 def writes(count: int, payload: bytes = b"x") -> list[Write]:
-    """Return pushes of as many participants; nobody reads them back."""
+    """Return pushes of this many participants, which no test reads."""
     return [Write(f"{number:032x}"[::-1], "", -1, 30_000, payload) for number in range(count)]
 
 
 async def put_all(of: Store, sent: list[Write]) -> tuple[list[Any], float]:
-    """Put all at once; return their results or errors and the seconds until the last."""
+    """Put all at once; return results or errors, and the seconds until the last one."""
     began = time.monotonic()
     results = await asyncio.gather(*(put(of, each) for each in sent), return_exceptions=True)
     return list(results), time.monotonic() - began
@@ -519,7 +519,7 @@ async def test_thousands_that_wait_are_all_answered_within_the_deadline(
     finally:
         os.kill(pid_of(redis_server), signal.SIGCONT)
     assert reasons(results) == {Reason.STORE_UNAVAILABLE: 5_000}
-    # One deadline for all twenty batches, and not one after the other.
+    # All twenty batches share one deadline.
     assert len(waits) == 20
     assert sum(waits) <= 0.9
     assert await put_many(ours, writes(5_000)) == [Stored.STORED] * 5_000
@@ -553,7 +553,7 @@ async def test_what_does_not_fit_the_queue_is_told_at_once(
         os.kill(pid_of(redis_server), signal.SIGCONT)
     assert reasons(refused) == {Reason.STORE_BUSY: 50}
     assert seconds < 0.3
-    # What was refused or timed out takes no room.
+    # Refused and late pushes use no memory.
     for _ in range(3):
         results, _ = await put_all(ours, writes(100, payload))
         assert results == [Stored.STORED] * 100

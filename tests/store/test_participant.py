@@ -1,4 +1,4 @@
-"""A participant's stored form, byte for byte: other versions of the service read it too."""
+"""A participant's stored form, byte for byte, because other versions read it, too."""
 
 import json
 from typing import Any
@@ -19,7 +19,7 @@ WHO: dict[int, Any] = {64: "standup", 65: CLIENT_ID, 66: "1a2b3c4d"}
 
 
 def write(metrics: dict[str, Any] | None = None, expiration_ms: int = 30_000, **push: Any) -> Write:
-    """Return what Redis is to hold for a push."""
+    """Return what Redis must hold for a push."""
     body = {
         "default_labels": {
             "client_id": CLIENT_ID,
@@ -33,13 +33,13 @@ def write(metrics: dict[str, Any] | None = None, expiration_ms: int = 30_000, **
 
 
 def read(stored: bytes) -> Participant:
-    """Return the participant in *stored*, which must hold one."""
+    """Return the only participant in *stored*."""
     found = from_value(stored)
     assert found is not None
     return found
 
 
-# In
+# Writing
 
 
 def parts(payload: bytes) -> tuple[dict[int, Any], list[Any]]:
@@ -49,7 +49,7 @@ def parts(payload: bytes) -> tuple[dict[int, Any], list[Any]]:
 
 
 def test_a_push_is_stored_as_these_bytes() -> None:
-    """MessagePack by the catalogue's ids: what is read off Redis by other versions."""
+    """MessagePack with the catalogue's ids, which other versions read from Redis."""
     payload = write({"bitrate_upload": {"value": 1234}}).payload
     assert payload == (
         b"\xc4\x3b\x83"  # 59 bytes: a map of three
@@ -94,7 +94,7 @@ def test_what_hardly_changes_is_the_same_bytes_from_push_to_push() -> None:
 
 
 def test_who_it_is_makes_the_key() -> None:
-    """As `b2sum -l 48` of `standup` and `-l 80` of `standup\\0003fa8...\\0001a2b3c4d` have it."""
+    """As `b2sum -l 48` of `standup` and `-l 80` of `standup\\0003fa8...\\0001a2b3c4d` prints."""
     assert write(session={}).member == "fc5391ffb0a3" + "737c066106b96c14d6bf"
 
 
@@ -141,7 +141,7 @@ def test_a_leave_has_no_payload() -> None:
     assert made.payload == b""
 
 
-# Out
+# Reading
 
 
 def test_what_went_in_comes_out() -> None:
@@ -251,7 +251,7 @@ WHOLE = stored_value({**WHO, 8: 1234}, b"session-one")
 
 
 def with_attributes(attributes: dict[int, Any]) -> bytes:
-    """Return a stored value that has *attributes*, whatever they are, and no numbers."""
+    """Return a stored value with any *attributes*, and without numbers."""
     encode = msgspec.msgpack.encode
     return with_head(encode(encode(attributes)) + encode([]))
 
@@ -269,7 +269,7 @@ def with_attributes(attributes: dict[int, Any]) -> bytes:
 def test_a_value_without_attributes_of_its_own_spoils_no_scrape(
     attributes: dict[int, Any], values: list[int] | None
 ) -> None:
-    """Each is well formed, and the two together would cost everybody's round-trip times."""
+    """Each value is valid, but the two together could cost all participants their round trips."""
     encode = msgspec.msgpack.encode
     numbers = [*[None] * 12, values, *[None] * 17]
     whole = stored_value({**WHO, 13: [[41, {82: "udp"}]]})

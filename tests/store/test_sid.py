@@ -1,4 +1,4 @@
-"""What a sid says by itself."""
+"""What a sid alone says."""
 
 from otel_jcmc.store import sid
 

@@ -1,4 +1,4 @@
-"""The slot of a command, and who has it."""
+"""The slot of a command, and the master that has it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from otel_jcmc.store.commands import Command, pack
 from otel_jcmc.store.scripts import Script, begin_call
 from otel_jcmc.store.slots import SlotMap, slots_of
 
-# As `CLUSTER KEYSLOT` of a Redis says it.
+# As `CLUSTER KEYSLOT` of a Redis answers.
 FOO, BAR = 12182, 5061
 
 

@@ -1,7 +1,7 @@
 """
-The life of a session in Redis: when it begins, goes on and ends, and what its conference does.
+The life of a session in Redis: how it begins, goes on and ends, and what its conference does.
 
-On Valkey and on Redis 7.0. Nobody waits: who is to have expired is made to have, in Redis.
+On Valkey and on Redis 7.0. No test waits: the tests change Redis so that a participant has expired.
 """
 
 import asyncio
@@ -29,21 +29,21 @@ GRACE_MS, SETTLE_MS, TTL_MS = 60_000, 5_000, 30_000
 KEEPING = Keeping(True, True, GRACE_MS, 86_400_000, SETTLE_MS)
 ADA, BOB = "a" * 12 + "1" * 20, "a" * 12 + "2" * 20
 ROOM = "a" * 12
-# msgpack of no attributes and no numbers, as a payload ends.
+# msgpack of no attributes and no numbers, as at the end of a payload.
 PAYLOAD = b"\xc4\x01\x80\x90"
 BASE = "jcmc:{02}:"
 
 
 @pytest.fixture(scope="module", params=["valkey", "redis 7.0"])
 def server(request: Any, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RedisServer]:
-    """Return a server of either make."""
+    """Return a server of each kind."""
     binary = find_server() if request.param == "valkey" else None
     with RedisServer(tmp_path_factory.mktemp("r"), binary=binary) as running:
         yield running
 
 
 class Life:
-    """Pushes and sweeps on one Redis, and a look at what it holds."""
+    """Pushes and sweeps on one Redis, and a view of its contents."""
 
     def __init__(self, server: RedisServer, keeping: Keeping = KEEPING) -> None:
         self.redis = server.client(decode_responses=False)
@@ -65,13 +65,13 @@ class Life:
         return await put(self.store, Write(member, session, next(self._seq), TTL_MS, b"", b"", why))
 
     async def fail(self, member: str, session: str = "session-1", **how: Any) -> Stored:
-        """Let a join fail that was tried for five seconds."""
+        """Report a failed join that was tried for five seconds."""
         told = {"ttl_ms": TTL_MS, "cause": "ice_failed", "join_ms": 5000, **how}
         write = Write(member, session, 0, payload=PAYLOAD, end="failed", **told)
         return await put(self.store, write)
 
     def all_keys(self) -> set[bytes]:
-        """Return all keys but the number of partitions."""
+        """Return all keys except the number of partitions."""
         found: Any = self.redis.keys("*")
         return {*found} - {DEFAULT_KEYS.remembered.encode()}
 
@@ -96,12 +96,12 @@ class Life:
         return int(found)
 
     def expired(self, member: str, ago_ms: int) -> None:
-        """Let *member*'s participant have expired so long ago."""
+        """Make *member*'s participant expire this long ago."""
         self.redis.delete(f"{BASE}participant:{member}")
         self.redis.zadd(f"{BASE}live", {member: (self.now() - ago_ms) * 1000})
 
     def look_now(self, *sids: str) -> None:
-        """Let the time have come to look at these, or at all that are open."""
+        """Make the check due for these, or for all open ones."""
         for sid in sids or [each.decode() for each in self.open()]:
             self.redis.zadd(f"{BASE}open", {sid: 0})
 
@@ -110,7 +110,7 @@ class Life:
         return list(found)
 
     async def claimed(self) -> list[str]:
-        """Return the sids that are over, as a sweep sees it."""
+        """Return the sids that a sweep finds to be over."""
         sessions, _, _ = await self.sweep.find_over(2)
         return [sid for sid, _ in sessions]
 
@@ -131,8 +131,8 @@ class Life:
         return list(found)
 
     def make_room_over(self, instance: str, ago_ms: int = GRACE_MS + 1) -> None:
-        """Let the last one have gone so long ago."""
-        # Another instance has another millisecond, as it has when nobody helps.
+        """Make the last participant's leave this long ago."""
+        # Another instance has another millisecond, as in reality.
         time.sleep(0.002)
         self.redis.hset(f"{BASE}room:{ROOM}:{instance}", "there", self.now() - ago_ms)
         if f"{ROOM}:{instance}" in self.emptied():
@@ -183,7 +183,7 @@ async def test_a_push_of_the_same_session_touches_nothing_of_it(life: Life) -> N
         # Of the index, when a millisecond has passed.
         and name != "cmdstat_pexpire"
     }
-    # What a push is without sessions: the participant's key and the index.
+    # A push without sessions has the participant's key and the index.
     assert made == {
         "evalsha": 1,
         "time": 1,
@@ -266,10 +266,10 @@ async def test_who_comes_back_after_the_grace_begins_another_leg(life: Life, ses
     await life.push(ADA, session)
     one, two = life.leg(first), life.leg(life.sid(ADA, session))
     assert one["reason"] == "expired"
-    # It ended with its last push, which was a time to live before it expired; but it had begun.
+    # It would end with its last push, one time to live before the expiry; but it began later.
     assert one["ended"] == one["started"]
     assert (two["leg"], two["previous"]) == ("2", first)
-    # Alone in the room, whose grace is over as well.
+    # It is alone in the conference, whose grace is over as well.
     assert two["former"] == one["instance"] != two["instance"]
 
 
@@ -286,7 +286,7 @@ async def test_another_leg_while_others_stay_is_in_the_same_instance(life: Life)
 async def test_an_expired_leg_ended_with_its_last_push(life: Life) -> None:
     await life.push(ADA)
     sid = life.sid(ADA)
-    # An hour of pushes, the last one a minute and its time to live ago.
+    # An hour of pushes; the last one was a minute and a time to live ago.
     started = life.now() - 3_600_000
     life.redis.hset(f"{BASE}session:{sid}", "started", started)
     life.expired(ADA, GRACE_MS + 10)
@@ -318,7 +318,7 @@ async def test_who_is_there_is_looked_at_again_after_his_time(life: Life) -> Non
 
 
 async def test_looking_keeps_what_is_known_of_who_is_there(life: Life) -> None:
-    """A session may last longer than anything is kept."""
+    """A session may last longer than any of its data is kept."""
     await life.push(ADA)
     sid, instance = life.sid(ADA), life.leg(life.sid(ADA))["instance"]
     keys = [
@@ -360,13 +360,13 @@ async def test_who_pushes_a_moment_after_the_claim_begins_another_leg(life: Life
     await life.push(ADA)
     assert life.sid(ADA) != sid
     assert life.leg(life.sid(ADA))["previous"] == sid
-    # And the claimed one is claimed still.
+    # The claimed one stays claimed.
     life.look_now(sid)
     assert await life.claimed() == [sid]
 
 
 async def test_who_was_replaced_does_not_go_on_by_the_expiry_of_the_other(life: Life) -> None:
-    """Without ids of sessions on one side: the page was reloaded with another client."""
+    """One side has no ids of sessions: the page was reloaded with another client."""
     await life.push(ADA, "")
     first = life.sid(ADA, "")
     life.redis.delete(f"{BASE}participant:{ADA}")
@@ -374,7 +374,7 @@ async def test_who_was_replaced_does_not_go_on_by_the_expiry_of_the_other(life: 
     await asyncio.sleep(0.01)
     await life.push(ADA, "")
     assert life.leg(first)["reason"] == "expired"
-    # Nor was it there for as long.
+    # Nor did it last that long.
     assert life.leg(first)["ended"] == life.leg(first)["started"]
     assert life.leg(life.sid(ADA, ""))["leg"] == "2"
     assert life.leg(life.sid(ADA, "session-2"))["reason"] == "replaced"
@@ -385,7 +385,7 @@ async def test_a_session_whose_member_is_another_now_is_over_by_what_was_known(l
     first = life.sid(ADA, "")
     life.redis.delete(f"{BASE}participant:{ADA}")
     await life.push(ADA, "session-2")
-    # Looked at when it could have expired and its grace be over: so its time to live is the bound.
+    # The check comes when expiry and grace could be over, so the time to live is the limit.
     life.redis.zadd(f"{BASE}open", {first: life.now() - 1})
     assert await life.claimed() == [first]
     assert life.leg(first)["reason"] == "expired"
@@ -393,7 +393,7 @@ async def test_a_session_whose_member_is_another_now_is_over_by_what_was_known(l
 
 
 async def test_two_legs_of_one_batch_have_two_sids(life: Life) -> None:
-    """A batch has one time."""
+    """All pushes of a batch have the same time."""
     sessions = ("", "session-2", "", "session-3", "", "session-4")
     await asyncio.gather(*(life.push(ADA, session) for session in sessions))
     sids = [sid.decode() for sid in life.open()]
@@ -423,7 +423,7 @@ async def test_a_room_that_never_empties_is_split_after_a_day(life: Life) -> Non
     life.look_now(life.sid(ADA))
     await life.sweep.run()
     assert life.emptied().keys() == {f"{ROOM}:{old}"}
-    # The room's present instance is another one, and stays.
+    # The present instance of the conference is another one, and stays.
     life.make_room_over(old)
     await life.sweep.run()
     assert life.redis.hget(f"{BASE}rooms", ROOM) == bob["instance"].encode()
@@ -448,7 +448,7 @@ async def test_a_room_is_over_after_the_grace(life: Life) -> None:
 
 
 async def test_a_room_is_as_long_as_its_longest_even_if_many_join_it(life: Life) -> None:
-    """Who is there is asked of a few of many."""
+    """A check asks only a few of many whether they are there."""
     await life.push(ADA)
     instance = life.leg(life.sid(ADA))["instance"]
     others = {"b" * 32 + f"{number:016x}": 0 for number in range(150)}
@@ -477,7 +477,7 @@ async def test_who_claims_and_dies_leaves_it_to_the_next(life: Life) -> None:
     life.expired(ADA, GRACE_MS + 1)
     life.look_now()
     assert len(await life.claimed()) == 1
-    # Not at once, for it is on its way.
+    # Not at once, because it is on its way.
     assert await life.claimed() == []
     assert life.score("open", life.sid(ADA)) <= life.now() + SETTLE_MS
     life.look_now()
@@ -487,7 +487,7 @@ async def test_who_claims_and_dies_leaves_it_to_the_next(life: Life) -> None:
 
 @pytest.mark.parametrize("characters", [10, 250])
 async def test_whose_it_was_is_known_before_there_is_a_log(life: Life, characters: int) -> None:
-    """Whoever is killed with what it had gathered."""
+    """Even if a process is killed with all that it had gathered."""
     name = "r" * characters
     encode = msgspec.msgpack.encode
     payload = encode(encode({64: name, 71: "Chrome"})) + encode([])
@@ -496,7 +496,7 @@ async def test_whose_it_was_is_known_before_there_is_a_log(life: Life, character
     life.look_now()
     await life.sweep.run()
     assert name.encode() in life.waiting()[0]
-    # History lists it and erases it by that, and for no longer.
+    # History lists and erases it by that, and for no longer.
     (who,) = life.redis.keys("*who*")
     who_ms = life.redis.pttl(who)
     assert 0 < who_ms <= life.redis.pttl(f"jcmc:{{02}}:session:{life.sid(ADA)}") + 1000
@@ -561,7 +561,7 @@ async def test_who_joins_an_empty_room_within_the_grace_keeps_it_open(life: Life
     life.look_now()
     await life.sweep.run()
     life.make_room_over(instance, GRACE_MS + 1)
-    # Looked at as over, and joined before it was moved: by who still saw it within its grace.
+    # The check found it over, then a process that still saw it in its grace joined it again.
     _, ((room, of_redis),), _ = await life.sweep.find_over(2)
     life.redis.hset(f"{BASE}room:{room}", "there", life.now())
     await life.push(BOB)
@@ -593,7 +593,7 @@ async def test_a_session_of_which_nothing_is_known_is_let_go_and_counted(life: L
 
 
 def log_of(life: Life, sid: str) -> None:
-    """Give a session a log, as record.lua writes it."""
+    """Give a session a log, as record.lua does."""
     life.redis.rpush(f"{BASE}samples:{sid}", b"x" * 100)
     life.redis.set(f"{BASE}about:{sid}", msgspec.msgpack.encode({64: "standup"}))
     life.redis.hset(f"{BASE}session:{sid}", "bytes", 110)
@@ -601,7 +601,7 @@ def log_of(life: Life, sid: str) -> None:
 
 
 async def trim(life: Life, most_sessions: int) -> None:
-    """Take sessions away that are too many, as quota.py does."""
+    """Remove sessions beyond the limit, as quota.py does."""
     args = (*KEEPING.to_args(), most_sessions, -1, 1050, 550, 450, -1, 100, 0)
     life.redis.eval(script("sessions/quota").text.decode(), 1, f"{BASE}sessions", *args)
 
@@ -619,13 +619,13 @@ async def test_history_that_is_full_takes_no_session_that_is_still_to_be_a_span(
     log_of(life, ada)
     life.redis.zadd(f"{BASE}sessions", {ada: 1, "f" * 48: 2})
     await trim(life, 2)
-    # Another one went; its log has gone, and whose it was has not.
+    # Another one was removed; its log is gone, but its owner is still known.
     assert life.redis.exists(f"{BASE}samples:{ada}", f"{BASE}about:{ada}") == 0
     assert len(life.open()) == 2
     life.look_now(ada)
     assert (await life.sweep.run())[0] == 1
     assert b"standup" in life.waiting()[0]
-    # With nobody else to go, it does: the bound holds.
+    # If there is no other one, it is removed: the limit holds.
     await trim(life, 0)
     assert life.leg(ada) == {}
     await trim(life, 0)
@@ -644,7 +644,7 @@ async def test_a_log_is_taken_away_with_the_span_where_there_is_no_history(
     assert (await life.sweep.run())[0] == 1
     left = life.redis.exists(f"{BASE}samples:{life.sid(ADA)}", f"{BASE}about:{life.sid(ADA)}")
     assert left == (2 if hours else 0)
-    # The next leg is linked to this one all the same.
+    # The next leg is still linked to this one.
     assert life.leg(life.sid(ADA))["leg"] == "1"
     await life.close()
 
@@ -691,7 +691,7 @@ async def test_a_join_that_failed_is_a_session_that_is_over(life: Life) -> None:
     assert int(leg["ended"]) - int(leg["started"]) == 5000
     assert before <= int(leg["ended"]) == int(leg["seen"]) <= life.now()
     assert life.redis.exists(f"{BASE}participant:{ADA}", f"{BASE}live") == 0
-    # It is found by when it was told, not by when it began.
+    # It is found by the time of the report, not by its begin.
     assert life.score("sessions", sid) >= int(leg["ended"])
     assert (life.room(leg["instance"])["here"], life.room(leg["instance"])["sessions"]) == (
         "0",
@@ -760,7 +760,7 @@ async def test_everything_expires_by_itself(life: Life) -> None:
     assert {key.decode() for key in keys if life.redis.pttl(key) < 0} == set()
 
 
-# What is said of a call
+# What participants say of a call
 
 
 def said(session: str = "session-1", word: str = "2 choppy", end: str = "left") -> Write:
@@ -769,7 +769,7 @@ def said(session: str = "session-1", word: str = "2 choppy", end: str = "left") 
 
 
 def counted(life: Life) -> int:
-    """Return the bytes that are counted of the partition's sessions."""
+    """Return the counted bytes of the partition's sessions."""
     found: Any = life.redis.get(f"{BASE}bytes")
     return int(found or 0)
 
@@ -804,7 +804,7 @@ async def test_what_is_said_after_a_call_changes_nothing_else(life: Life) -> Non
 
 
 async def test_what_is_said_long_after_a_call_is_of_it_still(life: Life) -> None:
-    """Also when nobody remembers any more that its session has ended."""
+    """Also if the end of its session is no longer remembered."""
     await life.push(ADA)
     await life.leave(ADA)
     sid = life.sid(ADA)
@@ -850,7 +850,7 @@ async def test_what_another_says_of_a_participant_is_not_kept(life: Life) -> Non
 
 @pytest.mark.parametrize("hours", [0, 24])
 async def test_what_is_said_counts_as_long_as_it_is_kept(server: RedisServer, hours: int) -> None:
-    """Where there is no history it goes with the span."""
+    """Without history it goes together with the span."""
     life = Life(server, KEEPING._replace(history=hours > 0))
     await life.push(ADA)
     for word, size in (("4 nice", 6), ("1 ", 2), ("2 choppy", 8), ("2 choppy", 8)):

@@ -1,4 +1,4 @@
-"""The URL of a cluster: what it says, and what is refused."""
+"""The URL of a cluster: its parts, and what is refused."""
 
 import pytest
 

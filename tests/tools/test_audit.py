@@ -1,4 +1,4 @@
-"""The audit of `make check` finds what is vulnerable, and believes nobody who finds nothing."""
+"""The audit of `make check` finds vulnerable packages, and distrusts an empty result."""
 
 import re
 from pathlib import Path

@@ -1,7 +1,7 @@
 """
-Which browser can fill which metric: what docs/browsers.md says, and that it can't fall behind.
+Which browser can fill which metric: docs/browsers.md says so, and cannot become outdated.
 
-Expected cells are written out from the browsers' documentation, not taken from the file.
+The expected cells come from the browsers' documentation, not from the file.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""Sessions that end, from the push to the receiver: the service, its exporter, a real sink."""
+"""Finished sessions from the push to the receiver: service, exporter, a real sink."""
 
 import time
 from collections.abc import Iterator
@@ -13,14 +13,14 @@ from otlp_sink import OtlpSink
 
 from otel_jcmc.store.embedded import EmbeddedStore
 
-# One call, as each of the tests below looks at it.
+# One call, which each of the tests below examines.
 
 
 @pytest.fixture(scope="module", params=["http/protobuf", "grpc"])
 def call(
     request: Any, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[tuple[OtlpSink, Service]]:
-    """Return the sink after a call of four: by leave, by failure, by silence, without an id."""
+    """Return the sink after a call of four: a leave, a failure, an expiry, one without an id."""
     folder = tmp_path_factory.mktemp("t", numbered=True)
     by_grpc = {
         "OTEL_EXPORTER_OTLP_TRACES_PROTOCOL": "grpc",
@@ -72,7 +72,7 @@ def test_a_session_says_how_it_ended(call: Call) -> None:
     sessions = by_participant(call[0])
     reasons = {name: span.attributes["jitsi.session.end.reason"] for name, span in sessions.items()}
     assert reasons == {"ada": "left", "eve": "failed", "bob": "expired", "old-page": "expired"}
-    # Who expired was last there with his last push, a second before.
+    # The expired one was last there at his last push, a second before.
     assert sessions["bob"].end_ms - sessions["bob"].start_ms < 100
     assert sessions["ada"].end_ms - sessions["ada"].start_ms >= 450
 
@@ -93,9 +93,9 @@ def test_a_session_says_who_it_was_and_how_it_was(call: Call) -> None:
     }
     assert {name: ada[name] for name in told} == told
     assert 0 < ada["jitsi.session.quality.bad_share"] < 1
-    # The loss up, by which the call is bad too.
+    # The upload loss, which also makes the call bad.
     assert 0 < ada["jitsi.session.packet_loss.bad_share"] < 1
-    # Neither a name nor an address that nobody has asked for, nor what lasts in the browser.
+    # No names or addresses that nobody asked for, and nothing that lasts in the browser.
     assert not {"Ada", "10.0.0.7", "198.51.100.4", CLIENT_ID} & {str(each) for each in ada.values()}
 
 
@@ -107,7 +107,7 @@ def test_a_bad_call_is_an_error_that_says_why_and_where(call: Call) -> None:
     assert ada.message.status.message.startswith("bad for ")
     assert ada.message.status.message.endswith(" % of the time, cause: uplink")
     assert ada.attributes["jitsi.verdict.state"] == "bad"
-    # The first push stands for a second, each other for 0.15 s or more.
+    # The first push stands for a second, each other one for 0.15 s or more.
     assert 0.1 < ada.attributes["jitsi.verdict.share.bad"] < 1
     assert ada.attributes["jitsi.verdict.bad.region"] == ada.attributes["jitsi.region"]
     assert ada.attributes["jitsi.verdict.bad.networks"] == ["wifi"]
@@ -144,7 +144,7 @@ def test_a_session_says_what_happened(call: Call) -> None:
 
 
 def test_a_session_without_an_id_has_the_one_of_its_series(call: Call) -> None:
-    """As the otel naming has it, a UUID of version 5."""
+    """As in the otel naming: a UUID of version 5."""
     page = by_participant(call[0])["old-page"]
     assert page.attributes["session.id"][14] == "5"
 
@@ -177,7 +177,7 @@ def test_with_neither_there_is_no_exporter(service: Service) -> None:
 def test_metrics_and_spans_go_each_its_own_way(
     redis_server: EmbeddedStore, short_path: Path
 ) -> None:
-    """What the environment says of metrics alone does not move the spans."""
+    """Settings for metrics alone do not redirect the spans."""
     with OtlpSink() as metrics, OtlpSink() as traces:
         settings = environ(
             traces,

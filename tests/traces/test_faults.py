@@ -1,4 +1,4 @@
-"""Kills, a receiver that is away, two services on one Redis: no session is lost, none is two."""
+"""Kills, a missing receiver, two services on one Redis: each session is sent exactly once."""
 
 import itertools
 import random
@@ -21,10 +21,10 @@ from otel_jcmc.store.embedded import EmbeddedStore
 
 class Crowd:
     """
-    Participants who come and go at random, by whichever of the services answers.
+    Participants that come and go at random, at whichever service answers.
 
     Attributes:
-        acknowledged: participants of whom a push was acknowledged.
+        acknowledged: participants with an acknowledged push.
     """
 
     def __init__(self, services: list[Service], seed: int) -> None:
@@ -60,7 +60,7 @@ class Crowd:
 
 
 def legs(client: Any) -> dict[str, str]:
-    """Return every leg that Redis knows of: its sid, and its session."""
+    """Return every leg in Redis: its sid and its session."""
     return {
         key.decode().rpartition(":")[2]: client.hget(key, "session").decode()
         for key in client.scan_iter("jcmc:*:session:*", count=1000)
@@ -68,7 +68,7 @@ def legs(client: Any) -> dict[str, str]:
 
 
 def told_by(spans: list[SinkSpan]) -> dict[str, set[bytes]]:
-    """Return what was sent of each leg; the same however often it was sent is one."""
+    """Return the spans of each leg; equal repetitions count once."""
     found = defaultdict(set)
     for span in spans:
         found[str(span.attributes["jitsi.session.key"])].add(span.message.SerializeToString())
@@ -78,7 +78,7 @@ def told_by(spans: list[SinkSpan]) -> dict[str, set[bytes]]:
 def test_kills_at_any_moment_lose_no_session_and_send_none_twice_under_other_ids(
     short_path: Path,
 ) -> None:
-    """Two services on one Redis, killed and started again while people come and go."""
+    """Two services on one Redis, killed and started again while participants come and go."""
     chance = random.Random(19)
     with (
         OtlpSink() as sink,
@@ -122,14 +122,14 @@ def test_kills_at_any_moment_lose_no_session_and_send_none_twice_under_other_ids
     assert {len(each) for each in told.values()} == {1}
     assert {f"session-of-{name}" for name in crowd.acknowledged} <= {*known.values()}
     assert len(crowd.acknowledged) > 100
-    # All of a trace, and each root once.
+    # All spans of a trace, and each root once.
     of_rooms: dict[str, set[bytes]] = defaultdict(set)
     for span in rooms:
         of_rooms[span.span_id].add(span.message.SerializeToString())
     assert {len(each) for each in of_rooms.values()} == {1}
     parents = {span.parent_id for span in sink.spans("jitsi.session")}
     assert parents == of_rooms.keys()
-    # And whose it was is known, whoever was killed with its log.
+    # The owner is known, although processes were killed with the log.
     assert all("jitsi.conference.name" in span.attributes for span in sink.spans())
 
 

@@ -1,4 +1,4 @@
-"""Where spans go and how: what settings say of them, of everything, of metrics alone."""
+"""Where and how spans are sent: settings for spans, for all signals, for metrics only."""
 
 from typing import Any
 
@@ -13,7 +13,7 @@ OTLP = "OTEL_EXPORTER_OTLP_"
 
 
 def given(monkeypatch: pytest.MonkeyPatch, **variables: str) -> Settings:
-    """Return the settings of an environment; names without what all of them begin with."""
+    """Return the settings of an environment; names without their common beginning."""
     for name, text in variables.items():
         monkeypatch.setenv(OTLP + name, text)
     return Settings()

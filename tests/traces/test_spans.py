@@ -1,4 +1,4 @@
-"""What is over, as spans: ids, numbers, events, links; of samples as Redis has them."""
+"""Finished sessions as spans: ids, numbers, events, links; made from samples in Redis."""
 
 from typing import Any
 
@@ -61,7 +61,7 @@ def span_of(packed: bytes) -> SinkSpan:
 
 
 def folded(*samples: Sample, leg: Leg = LEG, about: Any = None) -> SinkSpan:
-    """Return the span of *leg*; its samples go through Redis's form."""
+    """Return the span of *leg*; its samples are written and read as in Redis."""
     stored = in_order([write(each) for each in samples])
     return span_of(fold_session(leg, stored, WHO if about is None else about).span)
 
@@ -90,7 +90,7 @@ def test_a_span_has_of_what_was_said_what_there_is(word: str, told: dict[str, An
 
 
 def test_ids_follow_from_what_they_name_and_stay_as_they_are() -> None:
-    """A restart with another version in the middle of a conference must not tear it apart."""
+    """A restart with another version during a conference must not split its trace."""
     assert trace_id(CONFERENCE, START).hex() == "03989f7dddd052223bd0aa40b2cb98eb"
     assert conference_span_id(CONFERENCE, START).hex() == "093e07e8c9812716"
     assert session_span_id(SID, START, "session-1", 1).hex() == "ecfd00fa1caf7a1c"
@@ -161,7 +161,7 @@ def test_a_session_says_who_where_and_how() -> None:
 
 
 def test_neither_names_of_people_nor_what_lasts_in_a_browser_leave() -> None:
-    """Collected names are a label of a gauge in one naming; a trace never has them."""
+    """Collected names are labels of a gauge in one naming; a trace never has them."""
     assert b"Ada" not in fold_session(LEG, [], WHO).span
     assert b"3fa85f64" not in fold_session(LEG, [], WHO).span
 
@@ -200,7 +200,7 @@ def test_zero_is_a_value() -> None:
 
 
 def test_without_a_sample_there_is_still_the_session() -> None:
-    """A kill in its first seconds may cost the log, not that somebody was there."""
+    """A kill in the first seconds may lose the log, but not the session."""
     span = folded(about={})
     assert span.attributes == {
         "session.id": "session-1",
@@ -255,7 +255,7 @@ def test_a_further_leg_is_linked_to_the_one_before() -> None:
     assert link == (first.trace_id, first.span_id, {"jitsi.session.leg": 1})
     assert folded(leg=second).trace_id != first.trace_id
     assert first.links == []
-    # Begun before there were traces.
+    # It began before there were traces.
     assert folded(leg=second._replace(former=0)).links == []
 
 
@@ -270,7 +270,7 @@ def test_a_further_leg_is_a_session_of_its_own_that_names_the_one_before() -> No
 
     assert told(2) == ["session-1.2", "session-1", later]
     assert told(3) == ["session-1.3", "session-1.2", later]
-    # Where the server names it each leg has an id of its own anyway, that of its series.
+    # If the server names the session, each leg has its own id anyway: that of its series.
     before = "1150f283-c914-5b81-a8c1-a5c3f8810148"
     assert told(2, "") == ["ac419220-231a-5d39-9095-64ed994c242b", before, later]
     assert told(2, "", {}) == [later, SID, later]
@@ -346,7 +346,7 @@ def test_a_change_of_network_or_region_says_what_it_is_now() -> None:
         ),
         (START + 70_000, "jitsi.session.region.changed", {"jitsi.region": "us-east"}),
     ]
-    # And the span has what it was last.
+    # And the span has the last state.
     assert span.attributes["network.connection.type"] == "cell"
     assert span.attributes["jitsi.region"] == "us-east"
 
@@ -419,7 +419,7 @@ def test_a_conference_keeps_the_worst_and_what_was_said_of_the_call() -> None:
 
 
 def test_a_low_quality_and_a_loss_of_its_own_are_no_bad_call() -> None:
-    """One definition of bad: that of the verdict."""
+    """There is one definition of bad: the verdict's."""
     dark = [Tally(5, 60_000, 60_000), Tally(9, 60_000, 60_000), None]
     found = kept(sample(60, 5, 9, tally=dark, stretches=[Stretch(600, 0)]))
     assert (found["+bad"], found[">state"]) == ("0", "0")

@@ -1,4 +1,4 @@
-"""What a span says of a call: how it was, why, where, and what a search for bad calls finds."""
+"""What a span says of a call: state, cause, place; and a search for bad calls finds it."""
 
 from typing import Any
 
@@ -26,7 +26,7 @@ OUTAGE, DOWNLINK, DEVICE, UPLINK = 1, 2, 5, 7
 
 
 def folded(*stretches: Stretch, leg: Leg = LEG, counts: Any = ()) -> SinkSpan:
-    """Return the span of a session with an entry of each of *stretches*, through Redis's form."""
+    """Return the span of a session, with an entry for each of *stretches*, read as from Redis."""
     none: list[Any] = [None] * LAST_METRIC_ID
     logged = [
         Sample(START + 30_000 * number, none, stretches=[each])
@@ -38,7 +38,7 @@ def folded(*stretches: Stretch, leg: Leg = LEG, counts: Any = ()) -> SinkSpan:
 
 
 def said(span: SinkSpan, start: str = "jitsi.verdict.") -> dict[str, Any]:
-    """Return those attributes of *span* that begin so, without their beginning."""
+    """Return the attributes of *span* with this beginning, without it."""
     return {
         name.removeprefix(start): value
         for name, value in span.attributes.items()
@@ -51,7 +51,7 @@ def status(span: SinkSpan) -> tuple[int, str]:
 
 
 def test_a_span_says_how_far_it_reached_by_what_stood_out_then() -> None:
-    """A minute on a bridge that was bad, then two by itself; the outage of another is nobody's."""
+    """A minute on a bad bridge, then two minutes alone; another's outage does not count."""
     sick = Stretch(300, 2, DOWNLINK, "eu", "jvb-1", "wifi")
     logged = [
         Sample(START + 30_000 * number, [None] * LAST_METRIC_ID, stretches=[sick])
@@ -79,7 +79,7 @@ def test_a_span_says_how_far_it_reached_by_what_stood_out_then() -> None:
 
 
 def test_a_span_says_where_it_was_bad_not_only_where_it_ended() -> None:
-    """Twenty bad pushes in eu over wifi by one bridge, then ten good ones in ap over a vpn."""
+    """Twenty bad pushes in eu over wifi on one bridge, then ten good ones in ap over a vpn."""
     span = folded(Stretch(2000, 2, UPLINK, "eu", "jvb-1", "wifi"), Stretch(1000, 0))
     assert said(span) == {
         "state": "bad",
@@ -189,16 +189,16 @@ def test_a_call_that_was_good_throughout_is_no_error() -> None:
 
 
 def test_of_a_call_of_which_nothing_is_known_nothing_is_said() -> None:
-    """Not 0: who is alone was neither good nor bad."""
+    """Not 0: a participant alone was neither good nor bad."""
     span = folded(Stretch(300), Stretch(300))
     assert said(span) == {"time.known": 0.0, "time.unknown": 300.0}
     assert status(span) == (Status.STATUS_CODE_UNSET, "")
-    # Nor of one whose entries are an earlier version's.
+    # Nor about a session whose entries are an earlier version's.
     assert said(folded()) == {}
 
 
 def test_shares_are_of_the_time_that_is_known_and_the_rest_is_not() -> None:
-    """Also what no push covers."""
+    """Time without pushes is unknown, too."""
     span = folded(Stretch(900), Stretch(75, 0), Stretch(25, 2, OUTAGE))
     assert said(span, "jitsi.verdict.share.") == {"good": 0.75, "fair": 0.0, "bad": 0.25}
     assert said(span, "jitsi.verdict.time.") == {"known": 10.0, "unknown": 290.0}
@@ -208,7 +208,7 @@ def test_a_tenth_of_the_time_may_be_bad() -> None:
     tenth = folded(Stretch(900, 0), Stretch(100, 2, OUTAGE, "eu"))
     assert said(tenth)["state"] == "good"
     assert "cause" not in said(tenth)
-    # What there was is told all the same.
+    # Known values are told all the same.
     assert said(tenth, "jitsi.verdict.bad.")["region"] == "eu"
     assert said(tenth)["cause_share.outage"] == 0.1
     assert status(tenth) == (Status.STATUS_CODE_UNSET, "")

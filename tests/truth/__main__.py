@@ -1,11 +1,11 @@
 """
-`python -m truth`: tells every story, keeps the recordings, and writes docs/truth.md.
+`python -m truth`: plays every story, keeps the recordings, and writes docs/truth.md.
 
-With `--table` it tells none, and makes the page of the recordings that are there. With `--keep`
-those of 2 s, or of each `--interval`, take the place of what tests/recordings has. `--browser
-Firefox` tells four of them, as root, in a network of its own. Stories of conferences by a bridge
-are told when they are named, `bridge` names all of them and `held` those by which the verdict is
-judged; the page is of calls of two.
+With `--table` it plays none, and makes the page from the existing recordings. With `--keep`, the
+recordings of 2 s, or of each `--interval`, replace those in tests/recordings. `--browser Firefox`
+plays four stories, as root, in a network of its own. Stories of conferences through a bridge are
+played only if named: `bridge` names all of them, and `held` those that test the verdict. The page
+is about calls of two.
 """
 
 import argparse

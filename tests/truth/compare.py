@@ -1,10 +1,10 @@
 """
-Holds what was exported of a recorded conference of two against what was true.
+Compares what was exported of a recorded call of two with what was true.
 
-In: a recording (tests/helpers/recordings.py). Out: for each tab, what /metrics said of it in the
-time that counts, what the relay and the browser's own reports say, and the faults.
-The relay is the witness of loss and of outages: whatever the browsers believe, it has the counts.
-The raw reports are those of round trip, jitter and frozen video.
+In goes a recording (tests/helpers/recordings.py). Out comes for each tab what /metrics said in the
+time that counts, what the relay and the browser's own reports say, and the faults. The relay is the
+witness of loss and of outages: it has the counts, whatever the browsers believe. The raw reports
+are the witness of round trip, jitter and frozen video.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,7 +1,7 @@
 """
-The recordings of conferences by a bridge: whole, small, and of what their names say.
+The recordings of conferences through a bridge: complete, small, and as their names say.
 
-And what the rules say of them, where they say it rightly: whose call is bad, and why.
+Also the verdicts that the rules give them, where those are right: whose call is bad, and why.
 """
 
 from collections import Counter

@@ -1,4 +1,4 @@
-"""What is told is held against what was true; on recordings made by hand."""
+"""truth/compare.py on recordings made by hand: what was exported against what was true."""
 
 from collections.abc import Mapping
 

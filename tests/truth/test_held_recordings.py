@@ -1,4 +1,4 @@
-"""The recordings that are held out, and those that once were: whole, and of what they say."""
+"""The recordings that are, or once were, held out: complete, and as their names say."""
 
 from pathlib import Path
 

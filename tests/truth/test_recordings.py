@@ -1,4 +1,4 @@
-"""The recordings that are kept are whole, small, and can be held against the truth."""
+"""The kept recordings are complete, small, and can be compared with the truth."""
 
 import pytest
 from conference.stories import stories

@@ -1,4 +1,4 @@
-"""The table says what was told and what was true, and which of it is out of bounds."""
+"""The table has what was exported, what was true, and which values are out of bounds."""
 
 from truth.compare import Fault, Told, Verdict
 from truth.made import made

@@ -1,4 +1,4 @@
-"""What one way of the relay does to datagrams; the bed's truth is its counts."""
+"""What the relay does to datagrams in one direction; its counts are the truth for the tests."""
 
 from random import Random
 

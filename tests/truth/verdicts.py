@@ -1,8 +1,8 @@
 """
-What the rules say of the pushes of a recorded conference by a bridge.
+The verdicts of the rules on the pushes of a recorded conference through a bridge.
 
-`python -m truth.verdicts [RECORDING...]` prints a table: of each story and each tab, of how many
-pushes which state and cause were said, since the story began.
+`python -m truth.verdicts [RECORDING...]` prints a table: for each story and each tab, the number of
+pushes with each state and cause since the story began.
 """
 
 import json

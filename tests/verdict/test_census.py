@@ -1,4 +1,4 @@
-"""verdict/census.py: numbers for conferences in which nobody is bad, the same as of the others."""
+"""verdict/census.py: conferences without a bad call have the same numbers as the others."""
 
 from verdict.test_standing import person
 
@@ -24,7 +24,7 @@ def test_objects_are_made_of_conferences_with_somebody_bad_alone() -> None:
     counted = census(person("x", bad=True), person("x", bridge="b"), person("y"), person("z"))
     assert set(counted.fleet.rooms) == {"x"}
     assert counted.fleet.sound == {"y": 1, "z": 1}
-    # The sound part of a conference too: it belongs to what stands out there.
+    # With the good participants of a conference: they are part of what stands out.
     assert set(counted.groups[Scope.BRIDGE]["b"].rooms) == {"x"}
 
 
@@ -42,7 +42,7 @@ def test_who_is_connected_to_a_peer_is_counted_nowhere() -> None:
 
 
 def test_the_rest_has_no_conference_whose_known_people_are_all_in_the_part() -> None:
-    """Of three conferences beside the bad one, one is on bridge a alone, one on both, one on b."""
+    """Beside the bad one, one conference is only on bridge a, one on both bridges, one on b."""
     people = [person("bad", bad=True, bridge="b"), person("only", bridge="a")]
     people += [person("both", bridge=bridge) for bridge in ("a", "b")] + [person("other")]
     counted = census(*people)

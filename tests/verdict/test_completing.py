@@ -1,4 +1,4 @@
-"""verdict/completing.py: where somebody is whose page does not say."""
+"""verdict/completing.py: the place of a participant whose client does not tell it."""
 
 from otel_jcmc.verdict.completing import complete
 from otel_jcmc.verdict.everybody import Everybody, Place, Seen, everybody_of
@@ -32,7 +32,7 @@ def test_where_the_others_are_on_several_nobody_knows() -> None:
 
 def test_the_peer_of_a_direct_call_has_no_bridge() -> None:
     assert counted(DIRECT, UNTOLD) == {(DIRECT, 0): 2}
-    # What one told before the call became direct.
+    # The bridge from before the call became direct.
     assert counted(DIRECT, UNTOLD, ON_ONE) == {(DIRECT, 0): 2, (ON_ONE, 0): 1}
 
 

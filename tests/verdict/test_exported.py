@@ -1,4 +1,4 @@
-"""What is exported of the verdict of a push, and that nobody else says it."""
+"""The verdict of a push in the export; a client cannot push one itself."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""verdict/journal.py: since when something stands out, and when that was over."""
+"""verdict/journal.py: since when something stands out, and when it ended."""
 
 from collections.abc import Sequence
 
@@ -11,7 +11,7 @@ BRIDGE = Standing(Scope.BRIDGE, "jvb-1", "eu", 0.5, COVERAGE)
 
 
 def looks(*found: tuple[int, Sequence[Standing]]) -> tuple[list[Entry], list[Entry]]:
-    """Return what goes on, and all that was over, after looks at these times."""
+    """Return the open and the finished entries after looks at these times."""
     going: list[Entry] = []
     over: list[Entry] = []
     for now_ms, each in found:

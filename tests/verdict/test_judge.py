@@ -1,16 +1,23 @@
-"""verdict/judge.py: what is said of one push, and why."""
+"""verdict/judge.py: the verdict on one push, with its cause."""
 
 from typing import Any
 
 import pytest
 
-from otel_jcmc.catalogue.metrics import CAUSE_ID, LAST_METRIC_ID, LIST_ID, METRICS, STATE_ID
+from otel_jcmc.catalogue.metrics import (
+    CAUSE_ID,
+    COVERS_ID,
+    LAST_METRIC_ID,
+    LIST_ID,
+    METRICS,
+    STATE_ID,
+)
 from otel_jcmc.verdict.judge import Judge, Verdict
 from otel_jcmc.verdict.rules import WORD_OF, State
 
 ID_OF = {row.field: row.id for row in METRICS}
 INTERVAL_MS = 10_000
-# All that our client tells in a call of several in which all is well.
+# Everything that our client pushes in a good call of several.
 WELL: dict[str, Any] = {
     "connectionquality": 98,
     "bitrate_download": 800,
@@ -40,7 +47,7 @@ WELL: dict[str, Any] = {
     "outage_down": 0,
     "outage_up": 0,
 }
-# Of a page of the original: loss up is always 0, nothing of outages.
+# A push of the original's client: upload loss is always 0, and no outages.
 ORIGINAL = {
     "connectionquality": 98,
     "bitrate_download": 800,
@@ -60,7 +67,7 @@ def numbers(values: dict[str, Any]) -> list[Any]:
 
 
 def said(values: dict[str, Any], *, is_direct: bool = False) -> tuple[str, str]:
-    """Return state and cause of a push, empty where there is none."""
+    """Return state and cause of a push; empty: none."""
     found = numbers(values)
     Judge().note(found, INTERVAL_MS, is_direct=is_direct)
     state, cause = found[STATE_ID - 1], found[CAUSE_ID - 1]
@@ -89,7 +96,7 @@ def test_a_silent_call_without_an_outage_is_good() -> None:
     assert said(WELL | {"bitrate_download": 0}) == ("good", "")
 
 
-# What is wrong in a call that is well otherwise, and what is said of it.
+# One thing that is wrong in an otherwise good call, and the verdict.
 TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     ({"outage_down": 3100}, "bad", "outage"),
     ({"outage_up": 5100}, "bad", "outage"),
@@ -101,10 +108,10 @@ TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     ({"packetloss_download": 2, "packetloss_download_worst": 5}, "good", ""),
     ({"packetloss_download": 2, "packetloss_download_worst": 60}, "fair", "received"),
     ({"audio_concealed": 6}, "bad", ""),
-    # Late alone: scores of 2.06 and 3.31.
+    # Only delay: scores of 2.06 and 3.31.
     ({"audio_buffer_time": 400, "round_trip_time": 199}, "bad", ""),
     ({"audio_buffer_time": 220, "round_trip_time": 199}, "fair", ""),
-    # Fair by a lot is no worse than bad by a little.
+    # Very fair is not worse than a little bad.
     ({"freeze_time": 900, "packetloss_upload": 6}, "bad", "uplink"),
     ({"round_trip_time": 450, "limitation_cpu": 100}, "bad", "path"),
     ({"audio_concealed": 2.5}, "fair", ""),
@@ -112,24 +119,24 @@ TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     # 15 % of the 34.5 ms until the next frame are 5.17.
     ({"freeze_time": 400, "decode_time": 5.2}, "fair", "device"),
     ({"freeze_time": 400, "decode_time": 5.1}, "fair", ""),
-    # A picture that stood for 2 % of the time, on a busy computer and on another one.
+    # A picture that was frozen for 2 % of the time, on a busy computer and on another one.
     ({"freeze_time": 200, "decode_time": 5.2}, "fair", "device"),
     ({"freeze_time": 200, "decode_time": 5.1}, "good", ""),
     ({"freeze_time": 0, "decode_time": 30}, "good", ""),
     ({"freeze_time": 0, "decode_time": 30, "packetloss_upload": 3}, "fair", "uplink"),
-    # A picture that begins again after an outage.
+    # A picture that moves again after an outage.
     ({"freeze_time": 1100, "decode_time": None}, "bad", ""),
     ({"freeze_time": 7000, "packetloss_download": 0, "frames_dropped": 87}, "bad", ""),
-    # A page that waits for its CPU: what happens meanwhile is no network's.
+    # A page that waits for its CPU: the network is not to blame for what happens meanwhile.
     ({"event_loop_delay": 51}, "fair", "device"),
     ({"event_loop_delay": 800}, "fair", "device"),
-    # As with decoding: a picture that stood for 2 % of the time.
+    # As with decoding: a picture that was frozen for 2 % of the time.
     ({"freeze_time": 200, "event_loop_delay": 10.1}, "fair", "device"),
     ({"freeze_time": 200, "event_loop_delay": 10}, "good", ""),
     ({"freeze_time": 1100, "event_loop_delay": 10.1}, "bad", "device"),
     ({"freeze_time": 1100, "event_loop_delay": 10}, "bad", ""),
     ({"audio_concealed": 6, "event_loop_delay": None}, "bad", ""),
-    # There and back a packet waits twice: 200 ms of 450 are left, or a little more.
+    # A packet waits twice, there and back: 200 ms of 450 are left, or a little more.
     ({"round_trip_time": 450, "event_loop_delay": 125}, "bad", "device"),
     ({"round_trip_time": 450, "event_loop_delay": 124.9}, "bad", "path"),
     ({"jitter_download": 40, "event_loop_delay": 30}, "fair", "device"),
@@ -146,7 +153,7 @@ TROUBLES: list[tuple[dict[str, Any], str, str]] = [
     ({"packetloss_upload": 6}, "bad", "uplink"),
     ({"packetloss_upload": 3}, "fair", "uplink"),
     ({"jitter_upload": 31}, "fair", "uplink"),
-    # Of delays that last two differ by twice their mean at most: this was one moment.
+    # If delays last, two differ by at most twice their mean: this was one moment.
     ({"jitter_upload": 36, "round_trip_time": 17.9}, "good", ""),
     ({"jitter_upload": 36, "round_trip_time": 18}, "fair", "uplink"),
     ({"jitter_upload": 36, "round_trip_time": 2, "packetloss_upload": 3}, "fair", "uplink"),
@@ -192,14 +199,14 @@ def test_of_a_direct_connection_nobody_can_tell_which_end(of_network: dict[str, 
 
 
 def test_statistics_that_stopped_with_others_there_are_bad() -> None:
-    """A heartbeat; who is alone knows of no outages, not even of none."""
+    """Such a push is a heartbeat. A participant alone has no outages, not even 0."""
     assert said(NOTHING | {"outage_down": 0, "outage_up": 0}) == ("bad", "")
     assert said(NOTHING | {"outage_down": 9000}) == ("bad", "outage")
     assert said(NOTHING) == ("", "")
 
 
 def test_a_connection_that_was_interrupted_for_a_moment_tells_nothing_of_the_call() -> None:
-    """The page says so at once, with nulls; its statistics are no older than an interval."""
+    """The client pushes that at once, with nulls; its statistics are not older than an interval."""
     for age_ms, state in ((0, None), (INTERVAL_MS, None), (INTERVAL_MS + 1, State.BAD)):
         found = numbers(NOTHING | {"outage_down": 0, "outage_up": 0})
         Judge().note(found, INTERVAL_MS, is_direct=False, age_ms=age_ms)
@@ -221,9 +228,9 @@ LOST = {
     [{"conference_participants": 2, "streams_expected": None}, {"streams_expected": 1}],
 )
 def test_sound_and_picture_of_one_sender_tell_of_no_bad_way(alone: dict[str, Any]) -> None:
-    """They lose alike, and never just the same."""
+    """They lose alike, but never exactly the same."""
     assert said(WELL | LOST | alone) == ("bad", "downlink_or_received")
-    # By chance the few packets of one have all come.
+    # By chance, all of the few packets of one have come.
     little = {"packetloss_download": 3, "packetloss_download_worst": 4.9}
     chance = LOST | little | {"packetloss_download_best": 0}
     assert said(WELL | chance | alone) == ("fair", "downlink_or_received")
@@ -268,6 +275,15 @@ def test_a_verdict_has_its_evidence() -> None:
     found: Verdict = Judge().judge(numbers(WELL | {"packetloss_upload": 6}))
     assert [each.field for each in found.evidence] == ["packetloss_upload", "packetloss_upload"]
     assert (found.evidence[0].value, found.evidence[0].threshold) == (6, 5)
+
+
+def test_decoding_is_told_in_percent_as_symptom_and_as_cause() -> None:
+    """20 ms for each of 20 frames a second are 40 % of the time until the next frame."""
+    slow = {"freeze_time": 400, "decode_time": 20, "framerate_download": 20}
+    values = numbers(WELL | slow)
+    values[COVERS_ID - 1] = INTERVAL_MS
+    told = [each for each in Judge().judge(values).evidence if each.field == "decode_time"]
+    assert [(each.value, each.threshold) for each in told] == [(40, 15)] * 2
 
 
 def test_the_operators_thresholds_hold() -> None:

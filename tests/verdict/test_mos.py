@@ -5,7 +5,7 @@ import pytest
 from otel_jcmc.verdict.mos import audio_mos
 
 
-# Worked out by hand from the formula: round trip and buffer in ms, made up in percent.
+# Worked out by hand from the formula: round trip and buffer in ms, filled-in sound in percent.
 @pytest.mark.parametrize(
     ("round_trip", "buffer", "made_up", "score"),
     [

@@ -1,4 +1,4 @@
-"""No rule of the verdict can be dropped, and no two causes swapped, without a check that fails."""
+"""If a rule of the verdict is removed, or two causes swapped, some check fails."""
 
 import ast
 import inspect
@@ -24,9 +24,9 @@ CAUSES = (
     *("UPLINK", "SLOW_SENDER", "PAIR"),
 )
 STORIES = ("outage", "downlink", "received", "device", "path", "pair")
-# Of one bad sender of several the original's page tells too little.
+# The original's client tells too little of one bad sender among several.
 LEAST = {"received": 0.8}
-# Each choice of a cause is an `if` of these.
+# Each choice of a cause is an `if` in one of these.
 CHOICES = (
     "_of_received",
     "_of_sent",
@@ -37,7 +37,7 @@ CHOICES = (
     "_beyond",
     "_has_several_senders",
 )
-# Every threshold, where it is no rule any more.
+# Every threshold, with a value that switches its rule off.
 DROPPED: dict[str, float] = {
     "share": 0,
     "fleet_conferences": 0,
@@ -56,7 +56,7 @@ DROPPED: dict[str, float] = {
 
 
 def crowd_of(judge_: Judge) -> Outcome:
-    """Return what a small crowd's stories come to by *judge_*."""
+    """Return the results of *judge_* on a small crowd's stories."""
     total, bench = Outcome(), Bench(judge_)
     for story in STORIES:
         for seed in range(2):
@@ -65,7 +65,7 @@ def crowd_of(judge_: Judge) -> Outcome:
 
 
 def misses(outcome: Outcome) -> list[str]:
-    """Return the causes that are found too seldom, or too often."""
+    """Return the causes that are found too rarely or too often."""
     words = {cause.word for cause in rules.CAUSES} - {rules.DOWNLINK_OR_RECEIVED.word}
     return sorted(
         word
@@ -76,7 +76,7 @@ def misses(outcome: Outcome) -> list[str]:
 
 
 def swapped(one: str, other: str) -> Any:
-    """Return the rules with two causes in each other's place."""
+    """Return the rules with two causes exchanged."""
     made = dict(vars(rules))
     made[one], made[other] = made[other], made[one]
     return SimpleNamespace(**made)
@@ -93,7 +93,7 @@ def test_the_rules_as_they_are_pass_the_crowds_check() -> None:
 def test_no_two_causes_can_be_swapped(
     one: str, other: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The two that are not tried are one word: the computer."""
+    """The two that are not tried have the same word: the computer."""
     monkeypatch.setattr(judge, "rules", swapped(one, other))
     assert _wrong_examples() or misses(crowd_of(Judge()))
 
@@ -117,7 +117,7 @@ def _conditions(function: ast.FunctionDef) -> list[ast.If]:
 
 
 def choices() -> Iterator[tuple[str, int]]:
-    """Yield where judge.py chooses: the function, and which of its conditions."""
+    """Yield the choices in judge.py: the function, and the number of its condition."""
     for node in ast.walk(ast.parse(inspect.getsource(judge))):
         if isinstance(node, ast.FunctionDef) and node.name in CHOICES:
             for at in range(len(_conditions(node))):
@@ -143,14 +143,14 @@ def test_no_threshold_of_what_stands_out_can_be_dropped(
 
 
 def test_every_threshold_is_tried() -> None:
-    """But one: fewer than three bad conferences are never over 20 % by Wilson's lower end."""
+    """Except one: fewer than three bad conferences never exceed 20 % by Wilson's lower end."""
     assert {*DROPPED, "conferences"} == set(standing.THRESHOLDS._fields)
     thirds = [standing.lower_bound(2 / count, count) for count in range(2, 20)]
     assert max(thirds) < standing.THRESHOLDS.share
 
 
 def _fails(check: Callable[[], Any]) -> bool:
-    """Say whether *check* finds something wrong; a rule may keep another one from an error."""
+    """Say whether *check* finds a fault; a rule may protect another one from an error."""
     try:
         return bool(check())
     except Exception:  # noqa: BLE001
@@ -158,7 +158,7 @@ def _fails(check: Callable[[], Any]) -> bool:
 
 
 def _wrong_examples() -> list[dict[str, Any]]:
-    """Return what test_judge.py would see to be wrong."""
+    """Return the examples of test_judge.py that would fail."""
     wrong = [
         trouble
         for trouble, state, cause in TROUBLES
@@ -168,7 +168,7 @@ def _wrong_examples() -> list[dict[str, Any]]:
 
 
 def _failing_tests(module: ModuleType) -> list[str]:
-    """Return the tests of *module* that fail, with all that they are tried with."""
+    """Return the failing tests of *module*, tried with all their arguments."""
     failing = []
     for name, test in inspect.getmembers(module, inspect.isfunction):
         if not name.startswith("test_"):
@@ -179,7 +179,7 @@ def _failing_tests(module: ModuleType) -> list[str]:
 
 
 def _tried_with(test: Any) -> Iterator[dict[str, Any]]:
-    """Yield the arguments that pytest calls *test* with."""
+    """Yield the arguments with which pytest calls *test*."""
     marks = [mark for mark in getattr(test, "pytestmark", []) if mark.name == "parametrize"]
     sets = []
     for mark in marks:
@@ -193,7 +193,7 @@ def _tried_with(test: Any) -> Iterator[dict[str, Any]]:
 
 
 def _without(name: str, at: int) -> Any:
-    """Return judge.py in which a condition of a function never holds."""
+    """Return judge.py with one condition of a function that never holds."""
     tree = ast.parse(inspect.getsource(judge))
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef) and node.name == name:

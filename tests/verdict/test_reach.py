@@ -1,4 +1,4 @@
-"""verdict/reach.py: how far what is wrong with somebody reaches."""
+"""verdict/reach.py: how far a participant's trouble reaches."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is said of each kind of page, which tell more or less: the table of docs/verdict.md."""
+"""Verdicts for each kind of client; some tell less: the table of docs/verdict.md."""
 
 from typing import Any
 
@@ -55,7 +55,7 @@ def state_of(told: dict[str, Any]) -> int | None:
         (ORIGINAL, 0),
         (ORIGINAL | {"packetloss_download": 9}, 2),
         (ORIGINAL | {"transport_rtt": 300}, 1),
-        # Its round trip stands still in an outage, and nothing arrives.
+        # In an outage its round trip does not change, and nothing arrives.
         (ORIGINAL | {"bitrate_download": 0}, None),
         (JMMC, None),
         (JMMC | {"packetloss_download": 9}, 2),

@@ -1,4 +1,4 @@
-"""verdict/settling.py: who spoils a call, and what one received stream can't tell by itself."""
+"""verdict/settling.py: bad senders, and causes that one received stream cannot tell."""
 
 from otel_jcmc.verdict.census import Scope
 from otel_jcmc.verdict.everybody import Place, Seen, everybody_of
@@ -46,7 +46,7 @@ def test_what_was_told_of_the_way_up_holds_for_half_a_minute() -> None:
 
 
 def test_a_sender_who_does_not_report_settles_nothing() -> None:
-    """Of three in the room one is not known: it may be the one who sends."""
+    """One of the three in the conference is unknown, and may be the sender."""
     found = settle(seen("bob", EITHER, present=3), seen("ada", loss_up=9.0, present=3))
     assert found.causes == {}
 
@@ -80,7 +80,7 @@ def test_a_slow_computer_and_a_lossy_way_up_spoil_what_others_get() -> None:
 
 
 def test_who_hears_fairly_tells_of_a_sender_too() -> None:
-    """A bridge repairs some of what a sender loses, and the call is fair for the others."""
+    """A bridge repairs some of a sender's loss, and the call is only fair for the others."""
     fair = seen("bob", RECEIVED.id, present=3, source="ada")._replace(state=State.FAIR)
     [sender] = settle(fair, seen("ada", loss_up=9.0, present=3), seen("eve", present=3)).senders
     assert (sender.name, sender.coverage) == ("standup/ada", (1, 3, 3, 3))
@@ -103,7 +103,7 @@ def test_direct_calls_are_nobodys_to_settle() -> None:
 
 
 def test_two_clients_that_push_as_one_participant_are_one() -> None:
-    """Whoever makes a client up may do so, and the look at everybody goes on."""
+    """An invented client can do that, and the look at all participants goes on."""
     silent = seen("bob")._replace(state=None)
     told = [seen("bob", EITHER), seen("bob", EITHER), silent]
     [sender] = settle(*told, seen("ada", loss_up=9.0)._replace(state=None)).senders

@@ -1,4 +1,4 @@
-"""verdict/settling.py: who does not know whose stream it gets worst, told by who gets the same."""
+"""verdict/settling.py: receivers that cannot name the bad sender, settled by other receivers."""
 
 import pytest
 
@@ -15,7 +15,7 @@ def seen(name: str, state: State | None = State.GOOD, cause: int = 0) -> Seen:
 
 
 def settled(*others: Seen) -> str:
-    """Return what ada's cause comes to, empty where it stays one of the two."""
+    """Return ada's settled cause; empty: it stays one of the two."""
     causes = Settling().settle(1000, everybody_of([ADA, *others])).causes
     return WORD_OF.get(causes.get("standup/ada", 0), "")
 
@@ -24,7 +24,7 @@ def settled(*others: Seen) -> str:
     ("others", "word"),
     [
         ([seen("bob"), seen("cid")], "downlink"),
-        # Ada may hear bob badly, who hears well.
+        # Ada may receive bob badly, who receives her well.
         ([seen("bob")], ""),
         ([seen("bob"), seen("cid", None)], ""),
         ([seen("bob"), seen("cid", State.FAIR)], ""),
@@ -51,7 +51,7 @@ def test_what_the_owner_of_the_stream_says_goes_first() -> None:
 
 
 def test_who_loses_both_ways_is_spoilt_by_nobody() -> None:
-    """A bad bridge: each of the three loses, and so does what each of them sends."""
+    """A bad bridge: each of the three loses packets in both directions."""
     everybody = [
         Seen(PLACE, name, State.BAD, DOWNLINK_OR_RECEIVED.id, source=source, loss_up=9.0)
         for name, source in (("ada", "bob"), ("bob", "cid"), ("cid", "ada"))

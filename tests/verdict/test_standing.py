@@ -1,4 +1,4 @@
-"""verdict/standing.py: what stands out among everybody."""
+"""verdict/standing.py: what stands out among all participants."""
 
 import random
 from functools import cache
@@ -37,7 +37,7 @@ def person(
 def rooms(
     count: int, bad: int = 0, *, size: int = 5, name: str = "r", **other: object
 ) -> list[Seen]:
-    """Return *count* rooms of *size*, in each of which *bad* are bad."""
+    """Return *count* conferences of *size*, each with *bad* bad calls."""
     return [
         person(f"{name}{number}", bad=seat < bad, **other)  # type: ignore[arg-type]
         for number in range(count)
@@ -82,7 +82,7 @@ def test_a_bridge_stands_out_from_the_rest() -> None:
 
 
 def test_a_bridge_that_is_as_bad_as_others_does_not_stand_out() -> None:
-    """It has 40 %, the others have 16."""
+    """It has 40 % bad calls, the others have 16 %."""
 
     def stands_out(others_bad: int) -> bool:
         everybody = rooms(60, 2, bridge="jvb-1")
@@ -115,7 +115,7 @@ def test_a_region_stands_out_if_it_does_without_its_worst_bridge() -> None:
 
 
 def test_a_region_of_a_few_rooms_is_held_against_the_other_regions_alone() -> None:
-    """Its worst bridge is no part of the rest that the others of it are held against."""
+    """Its worst bridge is not part of the rest with which the others are compared."""
     well = rooms(10, size=3, bridge="jvb-1")
     us = rooms(5, 3, size=3, name="s", bridge="us-1", region="us")
     us += rooms(5, 2, size=3, name="t", bridge="us-2", region="us")
@@ -123,7 +123,7 @@ def test_a_region_of_a_few_rooms_is_held_against_the_other_regions_alone() -> No
 
 
 def test_a_region_of_few_small_rooms_stands_out_where_most_are_bad_on_both_bridges() -> None:
-    """By each bridge alone there would be too few people."""
+    """On each bridge alone, there would be too few participants."""
     well = rooms(8, size=2)
     us = rooms(2, 2, size=2, name="s", bridge="us-1", region="us")
     us += rooms(2, 1, size=2, name="t", bridge="us-2", region="us")
@@ -144,7 +144,7 @@ def test_the_fleet_is_half_as_bad_as_its_worst_bridge_without_it() -> None:
 
 
 def test_who_tells_no_bridge_is_on_that_of_the_others_of_the_room() -> None:
-    """Else those of the original's pages were in the region, and on none of its bridges."""
+    """Otherwise the original's clients would be in the region, but on none of its bridges."""
     well = rooms(12, size=4)
     us = rooms(3, 4, size=4, name="s", bridge="us-1", region="us")
     us += rooms(3, 4, size=4, name="s", bridge="", region="us")
@@ -210,7 +210,7 @@ def test_a_small_fleet_stands_out_when_most_of_everybody_is_bad() -> None:
     assert told(standing_out(rooms(2, 2, size=4))) == []
     assert told(standing_out(rooms(1, 3, size=4))) == [("conference", "r0")]
     assert told(standing_out(rooms(2, 2, size=2))) == []
-    # In a room of two that are bad by half, one may be so by himself.
+    # In a conference of two that is half bad, one may be bad alone.
     half = rooms(1, 4, size=4) + rooms(1, 1, size=2, name="s")
     assert told(standing_out(half)) == [("conference", "r0")]
     networks = [each._replace(network=f"net-{at}") for at, each in enumerate(rooms(1, 5))]
@@ -245,7 +245,7 @@ def test_a_conference_stands_out_when_three_and_most_are_bad_and_half_report() -
 
 
 def test_three_of_five_who_are_bad_by_chance_are_no_bad_conference() -> None:
-    """Each for a minute: they would be for some looks, in 8 of 100,000 rooms at a time."""
+    """Each is bad for a minute: they would be it together in 8 of 100,000 conferences at a time."""
     assert standing_out(rooms(20) + rooms(1, 3, name="s")) == []
 
 
@@ -274,7 +274,7 @@ def test_an_outage_counts() -> None:
 def test_the_lower_bound_is_wilsons() -> None:
     # By hand: (1 + 16/10 - 4 sqrt(16/100)) / (1 + 16/5) for five of five.
     assert lower_bound(1, 5, 4) == pytest.approx(1 / 4.2)
-    # Four rooms in which everybody is bad are enough, three are not.
+    # Four completely bad conferences are enough, three are not.
     assert lower_bound(1, 2) == pytest.approx(1 / 5.5)
     assert lower_bound(1, 2) < 0.2 < lower_bound(1, 3)
     assert lower_bound(0, 100) == lower_bound(0.5, 0) == 0
@@ -282,7 +282,7 @@ def test_the_lower_bound_is_wilsons() -> None:
 
 @cache
 def two_in_a_hundred() -> list[list[Seen]]:
-    """Return fifty fleets; all mutations of the rules look at them."""
+    """Return fifty fleets, which all mutations of the rules use."""
     chance = random.Random(7)
     return [
         [

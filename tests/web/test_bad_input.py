@@ -1,7 +1,7 @@
 """
-What no browser sends, at the running service: each gets a clear, short answer, and it lives on.
+Input that no browser sends, to a running service: a clear, short answer, and the service lives on.
 
-After every test a good push must be taken, by the same process, with nothing in its log.
+After every test the same process must accept a good push, with nothing in its log.
 """
 
 import gzip
@@ -25,7 +25,7 @@ MAX_ANSWER_BYTES = 4096
 
 @pytest.fixture(scope="module")
 def victim(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return the service that has to bear all this."""
+    """Return the service that gets all this input."""
     with Service(tmp_path_factory.mktemp("s", numbered=True)) as running:
         yield running
 
@@ -42,7 +42,7 @@ def lives_on(victim: Service, room: str) -> Iterator[None]:
 
 
 class Raw(NamedTuple):
-    """An answer read off a socket: its status, all of its bytes, and its body."""
+    """A raw answer: its status, all of its bytes, and its body."""
 
     status: int
     size: int
@@ -50,7 +50,7 @@ class Raw(NamedTuple):
 
     @property
     def reason(self) -> str:
-        """The one reason that the answer gives."""
+        """The only reason in the answer."""
         (error,) = json.loads(self.body)["errors"]
         return str(error["reason"])
 
@@ -71,7 +71,7 @@ def read_answer(connection: socket.socket) -> Raw:
 
 
 def tell(service: Service, *parts: bytes) -> Raw:
-    """Send *parts* on a connection of their own and return the first answer."""
+    """Send *parts* on a new connection, and return the first answer."""
     with connect(service) as connection:
         for part in parts:
             connection.sendall(part)
@@ -79,19 +79,19 @@ def tell(service: Service, *parts: bytes) -> Raw:
 
 
 def post(body: bytes, *headers: str, length: str | None = None) -> bytes:
-    """Return a request to the push path as it is on the wire."""
+    """Return the bytes of a request to the push path."""
     told = length if length is not None else str(len(body))
     lines = ["POST /metrics/push HTTP/1.1", "Host: x", f"Content-Length: {told}", *headers]
     return "\r\n".join(lines).encode() + b"\r\n\r\n" + body
 
 
 def whole(**changes: Any) -> str:
-    """Return a good push as text."""
+    """Return the text of a good push."""
     return json.dumps(push_body(**changes))
 
 
 def with_value(text: str) -> bytes:
-    """Return a push whose bandwidth_upload has *text* for a value."""
+    """Return a push with the value *text* of bandwidth_upload."""
     return whole().replace("2900", text).encode()
 
 
@@ -238,7 +238,7 @@ def test_ten_megabytes_are_refused_without_being_asked_to_continue(victim: Servi
 
 
 def test_chunks_are_refused_as_soon_as_they_are_too_many(victim: Service) -> None:
-    """70 kB are sent and the end is not: the answer can only come from what was read so far."""
+    """70 kB are sent, without an end: the answer can only come from the bytes so far."""
     head = b"POST /metrics/push HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
     chunk = b"1b58\r\n" + b" " * 7000 + b"\r\n"
     answer = tell(victim, head, *[chunk] * 10)
@@ -286,7 +286,7 @@ def test_the_limit_is_64_kib_in_chunks_too(victim: Service, size: int, status: i
 
 
 def test_a_body_longer_than_it_says_is_refused(victim: Service) -> None:
-    """The piece is no push, what is left over is no request, and the connection is closed."""
+    """The bytes are no push, the rest is no request, and the connection is closed."""
     with connect(victim) as connection:
         connection.sendall(post(whole().encode(), length="20"))
         told = b"".join(iter(lambda: connection.recv(65_536), b""))
@@ -338,7 +338,7 @@ def test_a_request_without_headers_is_a_push_without_a_body(victim: Service) -> 
 
 @pytest.mark.parametrize("line", [b"X: " + b"a" * 1000 + b"\r\n", b"a" * 1000])
 def test_a_head_without_end_is_hung_up_on(victim: Service, line: bytes) -> None:
-    """Many headers, and one header that never ends: neither may fill the memory."""
+    """Many headers, or one header without an end: neither may fill the memory."""
     with connect(victim) as connection:
         connection.sendall(b"POST /metrics/push HTTP/1.1\r\nY: ")
         with pytest.raises(OSError, match=r"(?i)reset|broken pipe"):
@@ -369,7 +369,7 @@ def test_pushes_sent_without_waiting_are_answered_in_order(victim: Service) -> N
     assert re.findall(rb"HTTP/1\.1 (\d+)", received) == [b"200", b"400", b"200", b"400", b"200"]
 
 
-# Slow and gone
+# Slow clients, and clients that go away
 
 
 def test_a_sender_that_hangs_up_in_its_body_is_forgotten(victim: Service) -> None:
@@ -468,7 +468,7 @@ def test_prometheus_own_tool_reads_all_that_text(victim: Service) -> None:
         body["metrics"]["connectionquality"]["labels"]["serverregion"] = text
         assert victim.push(body).body == "OK"
     complaints = promtool_complaints(victim.get("/metrics").body)
-    # It reads it all, and dislikes two names that existing dashboards know.
+    # promtool reads everything, and dislikes two names that existing dashboards use.
     assert set(complaints.splitlines()) == {
         'jitsi_jcmc_packetloss_total non-counter metrics should not have "_total" suffix',
         "jitsi_jcmc_transport_rtt label names should be written in 'snake_case' not 'camelCase'",
@@ -502,7 +502,7 @@ def test_a_room_name_of_60_kilobytes_is_refused_without_repeating_it(victim: Ser
 
 
 def nasty_keys(count: int) -> dict[str, int]:
-    """Return unknown fields, named as if to break whatever repeats them."""
+    """Return unknown fields with names that could break whatever repeats them."""
     return {f'{number}"}}\n<é\\\x7f{"x" * 20}': number for number in range(count)}
 
 
@@ -549,7 +549,7 @@ def test_ten_thousand_transports_are_eight(victim: Service, room: str) -> None:
     assert len(told["dropped"]) + told["more"] == 9
 
 
-# Wrong doors
+# Wrong paths and methods
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,4 @@
-"""The browser's file as it is served: this deployment's settings in it, cacheable, for any page."""
+"""The served client file: this deployment's settings, caching, and the pages that may load it."""
 
 import gzip
 import json
@@ -25,13 +25,13 @@ from tools.generate import client_hash
 
 pytestmark = pytest.mark.xdist_group("client-file")
 
-# Somebody's settings, with all that could end a script or a line of it.
+# Settings with everything that could end a script or a line of it.
 NASTY_URL = "https://c.example.org/p?a=1&b=</script><!--&c='\"\\`${x}"
 
 
 @pytest.fixture(scope="module")
 def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service whose client file has something in it."""
+    """Return a service whose client file has these settings."""
     with Service(
         tmp_path_factory.mktemp("s", numbered=True),
         PUSH_URL=NASTY_URL,
@@ -47,7 +47,7 @@ def tuned(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 
 def settings_in(script: str, name: str = FILE_NAME) -> dict[str, Any]:
-    """Return what *script*, a client file, has in its settings' place."""
+    """Return the settings in *script*, a client file."""
     head = served(name).partition(PLACEHOLDER)[0]
     _, place, found = script.partition("const SETTINGS = ")
     if not place:
@@ -219,7 +219,7 @@ def test_a_preflight_for_the_file_is_answered(shared_service: Service) -> None:
     assert answer.headers["access-control-allow-headers"] == "if-none-match"
 
 
-# The one for pages of the Jitsi Meet Metrics Collector
+# The file for clients of the Jitsi Meet Metrics Collector
 
 
 def test_pages_of_the_other_collector_get_a_client_of_their_own(shared_service: Service) -> None:

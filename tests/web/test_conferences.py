@@ -1,4 +1,4 @@
-"""A conference as it was, and whole searches as lines, at a running service with a past."""
+"""A past conference, and complete searches as lines, from a running service with a past."""
 
 import csv
 import io
@@ -24,14 +24,14 @@ ENTRY = Entry("bridge", "jvb-3", "eu", NOON + 2 * MINUTE, NOON + 4 * MINUTE, 0.7
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
-    """Return a Redis of one's own, with a journal of one bridge that stood out."""
+    """Return a Redis for one module, with a journal in which one bridge stood out."""
     with running_past(tmp_path_factory.mktemp("s", numbered=True), ENTRY) as running:
         yield running
 
 
 @pytest.fixture(scope="module")
 def service(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service on it."""
+    """Return a service on this Redis."""
     path = past.client.connection_pool.connection_kwargs["path"]
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, REDIS_URL=f"unix://{path}", JCMC_HISTORY_INTERVAL="60") as running:
@@ -39,7 +39,7 @@ def service(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Se
 
 
 def minute(n: int, state: int | None = 0, cause: int = 0, bridge: str = "jvb-3") -> Sample:
-    """Return the sample of the minute that ends *n* minutes after noon, all of it alike."""
+    """Return the sample of the minute that ends *n* minutes after noon, with equal pushes."""
     at = NOON + n * MINUTE
     stretch = Stretch(600, state, cause, *(("eu", bridge) if state == 2 else ()))
     pushes = [Push(at - ago, state, cause) for ago in range(50_000, -1, -10_000)]
@@ -54,7 +54,7 @@ def lasting(bad_tenths: int, cause: int) -> Totals:
 
 @pytest.fixture(scope="module")
 def sids(past: Past) -> dict[str, str]:
-    """Return three who were in one room, of whom one was away for a while; and those before."""
+    """Return three sessions of one conference, one with a break, and the ones before."""
     told: dict[str, Any] = {"last_ms": NOON + 6 * MINUTE, "ended_ms": NOON + 6 * MINUTE}
     told |= {"reason": "left", "attributes": {69: "eu"}}
     ann = (*map(minute, (1, 2)), minute(3, 2, DOWNLINK), minute(4, 1, UPLINK), *map(minute, (5, 6)))
@@ -78,7 +78,7 @@ def sids(past: Past) -> dict[str, str]:
 
 
 def held(service: Service, query: str, name: str = "board") -> dict[str, Any]:
-    """Return a conference as it was."""
+    """Return a past conference."""
     answer = service.get(f"/conferences/{name}?{query}")
     assert answer.status == 200, answer.body
     found: dict[str, Any] = answer.json()
@@ -91,7 +91,7 @@ def held(service: Service, query: str, name: str = "board") -> dict[str, Any]:
 def test_everyone_is_on_one_axis_with_what_stood_out(
     service: Service, sids: dict[str, str]
 ) -> None:
-    """Bad while the bridge stood out is the bridge's, later it is the participant's."""
+    """While the bridge stood out, bad times are the bridge's fault; later, the participant's."""
     told = held(service, "at=2036-03-01T12:03:00Z")
     assert told["from"] == "2036-03-01T12:00:00.000Z"
     assert told["to"] == "2036-03-01T12:06:00.000Z"
@@ -104,7 +104,7 @@ def test_everyone_is_on_one_axis_with_what_stood_out(
         [180, 240, "fair", "uplink", None],
         [240, 360, "good", None, None],
     ]
-    # From his first push on; and for three minutes he was not there.
+    # From his first push on; he was away for three minutes.
     assert bob["bands"] == [
         [10, 60, "good", None, None],
         [250, 360, "bad", "downlink", "participant"],
@@ -198,7 +198,7 @@ def test_a_list_says_how_it_was_and_how_far_it_reached(
 def test_one_session_says_the_same(service: Service, sids: dict[str, str]) -> None:
     told = service.get(f"/sessions/{sids['ann']}").json()
     assert told["verdict"] == {"state": "bad", "cause": "downlink", "scope": "bridge"}
-    # Of all pushes, where the log's last ones would say something else.
+    # The state by all pushes; the last ones in the log have another one.
     assert told["summary"]["quality"]["mean"] == 90.0
 
 
@@ -207,7 +207,7 @@ def test_one_session_says_the_same(service: Service, sids: dict[str, str]) -> No
 
 @pytest.fixture(scope="module")
 def many(past: Past) -> list[str]:
-    """Return 120 sessions of one room, newest first."""
+    """Return 120 sessions of one conference, newest first."""
     sids = [past.session(NOON + n, "many", participant=f"p{n}") for n in range(120)]
     past.session(NOON - 1, "many", participant="@odd", attributes={69: "=1+1"})
     return sids[::-1]

@@ -1,4 +1,4 @@
-"""What answers tell a browser, and the pages of which origins."""
+"""The CORS headers of answers, and the origins whose pages they admit."""
 
 import socket
 from collections.abc import Iterable
@@ -10,7 +10,7 @@ from paths import PUBLIC, every_path
 
 from otel_jcmc.web.cors import Cors
 
-# What a browser shows
+# What a browser may show
 
 SECURITY = {
     "x-content-type-options": "nosniff",
@@ -21,7 +21,7 @@ SECURITY = {
 
 
 def security(headers: "Message[str, str]") -> dict[str, str | None]:
-    """Return what *headers* say to a browser."""
+    """Return the security headers among *headers*."""
     return {name: headers.get(name) for name in SECURITY}
 
 
@@ -69,7 +69,7 @@ def test_what_is_no_http_is_answered_with_the_same_care(shared_service: Service)
 
 
 def told(headers: Iterable[tuple[bytes, bytes]]) -> dict[str, str]:
-    """Return headers as text."""
+    """Return the CORS headers as text."""
     return {name.decode(): text.decode() for name, text in headers}
 
 
@@ -148,7 +148,7 @@ def test_a_public_page_may_push_into_a_private_network() -> None:
 
 @pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"])
 def test_only_what_browsers_need_answers_with_cors(shared_service: Service, method: str) -> None:
-    """Every route that there is, and some that there are not."""
+    """All existing routes, and some that do not exist."""
     headers = {
         "origin": "https://meet.example.org",
         "access-control-request-method": "POST",

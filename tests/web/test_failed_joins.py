@@ -1,4 +1,4 @@
-"""Joins that failed at a running service: what is kept, counted and refused."""
+"""Failed joins at a running service: what is kept, counted and refused."""
 
 import uuid
 from collections.abc import Iterator
@@ -14,7 +14,7 @@ ICE = {"reason": "failed", "cause": "conference.iceFailed", "join_ms": 4200}
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service that keeps history and lets anybody in."""
+    """Return a service with history that admits all callers."""
     with Service(tmp_path_factory.mktemp("s", numbered=True)) as running:
         yield running
 
@@ -27,7 +27,7 @@ def end(
     client: str = "",
     **changes: Any,
 ) -> Answer:
-    """Push the end of a session that nothing was heard of before."""
+    """Push the end of a session without any push before."""
     body = push_body(
         conference=conference,
         session={"id": session or str(uuid.uuid4()), "seq": 0, "stats_age_ms": 4200, "end": end},
@@ -38,7 +38,7 @@ def end(
 
 
 def listed(service: Service, conference: str) -> list[dict[str, Any]]:
-    """Return the sessions of *conference*."""
+    """Return the sessions of *conference* in the list."""
     found: list[dict[str, Any]] = service.get(f"/sessions?conference={conference}").json()[
         "sessions"
     ]
@@ -46,7 +46,7 @@ def listed(service: Service, conference: str) -> list[dict[str, Any]]:
 
 
 def joins(service: Service, region: str = "ap-south") -> tuple[float, float]:
-    """Return how many have joined in *region*, and how many failed."""
+    """Return the numbers of joins and of failures in *region*."""
     joined, failed = (
         service.own(f'otel_jcmc_joins_total{{outcome="{each}",region="{region}"}}')
         for each in ("joined", "failed")
@@ -97,7 +97,7 @@ def test_how_long_it_tried_need_not_be_known(service: Service) -> None:
 
 
 def test_an_end_that_is_no_failed_join_begins_nothing(service: Service) -> None:
-    """As a browser of an earlier version tells it."""
+    """Browsers with an earlier version send such ends."""
     end(service, "no-join", {"reason": "failed"})
     end(service, "no-join", {"reason": "left", "join_ms": 20})
     assert listed(service, "no-join") == []
@@ -120,7 +120,7 @@ def test_joins_are_counted_by_region_and_failures_by_cause(service: Service) -> 
     for number in range(3):
         session = {"id": str(uuid.uuid4()), "seq": 0}
         service.push(push_body(f"p{number}", "counted", session=session, metrics=region))
-        # Who goes on has not joined once more.
+        # A participant that goes on has not joined again.
         session["seq"] = 1
         service.push(push_body(f"p{number}", "counted", session=session, metrics=region))
     end(service, "counted", ICE, metrics=region)
@@ -159,7 +159,7 @@ def test_without_history_failures_are_counted_all_the_same(tmp_path: Path) -> No
 
 
 def test_an_address_fails_as_often_as_it_may_bring_newcomers(tmp_path: Path) -> None:
-    """One in a minute, so that no clock of the test's machine matters."""
+    """The limit is one in a minute, so that the clock of the test's machine does not matter."""
     limit = "0.016"
     with Service(
         tmp_path,
@@ -181,7 +181,7 @@ def test_an_address_fails_as_often_as_it_may_bring_newcomers(tmp_path: Path) -> 
 
 
 def test_a_participant_fails_once_in_ten_seconds(tmp_path: Path) -> None:
-    """Each failure is a session, and sessions of one participant begin no sooner."""
+    """Each failure is a session, and one participant's sessions begin no more often."""
     with Service(tmp_path, JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND="100") as limited:
         client = str(uuid.uuid4())
         answers = [end(limited, "again", ICE, client=client) for _ in range(3)]

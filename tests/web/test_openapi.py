@@ -1,8 +1,8 @@
 """
-Our OpenAPI document is true: what it takes is taken, what is answered is in it.
+Our OpenAPI document is true: the service accepts what it describes, and every answer is in it.
 
-The second half asks a running service by what Schemathesis makes of the document. More of it:
-`make fuzz`, which sets FUZZ_EXAMPLES.
+The second half sends Schemathesis's requests, made from the document, to a running service. `make
+fuzz` sends more of them; it sets FUZZ_EXAMPLES.
 """
 
 import json
@@ -46,7 +46,7 @@ GUARDS = {
     "JCMC_SCRAPE_TOKEN": SCRAPE_TOKEN,
     "ALLOW_PRIVATE_SCRAPE_ONLY": "false",
 }
-# Not the push's fault: they came in an order that is another's.
+# These are not the push's fault: the order of pushes is to blame.
 OVERTAKEN = {"superseded", "session_ended"}
 
 
@@ -158,7 +158,7 @@ def test_a_session_is_enough() -> None:
 
 @pytest.mark.parametrize("m", [{"t": {}}, {"t": {"sr": ""}}, {"cdc": {"a": "undefined"}}])
 def test_of_a_jmmc_page_what_has_nothing_to_say_fits_beside_what_has(m: dict[str, Any]) -> None:
-    """Nothing is dropped of it; alone it is nothing to keep."""
+    """Nothing of it is dropped; a push of empty fields alone has nothing to store."""
     who = {"uid": push_body()["default_labels"]["client_id"], "conf": "standup"}
     opening = {**who, "m": {"br": "x", "os": "y", "pid": "p", **m}}
     assert JmmcParser().parse(json.dumps(opening).encode()).dropped == []
@@ -181,7 +181,7 @@ def test_it_describes_every_metric_with_its_bounds(document: Any) -> None:
 
 
 def test_every_answer_of_every_route_is_described(document: Any) -> None:
-    """A route that does not say has FastAPI's word alone: a success of any kind."""
+    """Without a description, FastAPI would only claim a success of any kind."""
     bare = [
         (method, path)
         for path, methods in document["paths"].items()
@@ -212,11 +212,11 @@ def test_head_is_get_without_a_body(asked: Service) -> None:
     assert head.headers["content-length"] == get.headers["content-length"]
 
 
-# The service, asked by the document
+# The service, with requests made from the document
 
 
 def described(application: Application) -> Any:
-    """Return the document of *application* for Schemathesis; its service's is the same."""
+    """Return the document of *application* for Schemathesis; a running service has the same."""
     load_all_checks()
     generation = {"max-examples": EXAMPLES, "database": "none", "deterministic": EXAMPLES < 100}
     auth = {"openapi": {"token": {"bearer": SCRAPE_TOKEN}}} if application.guarded else {}
@@ -225,7 +225,7 @@ def described(application: Application) -> Any:
 
 
 def application(**environ: str) -> Application:
-    """Return the service as it is with *environ*."""
+    """Return the application with *environ*."""
     named: dict[str, Any] = dict(environ)
     return create_app(Settings(_env_file=None, **named))
 
@@ -250,10 +250,10 @@ def test_the_document_is_the_services(
 
 def ask_all(schema: Any, ask: Callable[[Any], None], subtests: pytest.Subtests) -> list[str]:
     """
-    Let *ask* have each case that Schemathesis makes of each operation; return their names.
+    Give *ask* each case that Schemathesis makes of each operation; return the operations' names.
 
-    Not by its decorator, which makes them when tests are collected: that takes seconds, in each
-    process.
+    Not with its decorator, which makes the cases when tests are collected: that takes seconds in
+    each process.
     """
 
     def has_case(case: Any) -> None:
@@ -273,8 +273,10 @@ def test_the_service_does_what_its_document_says(
     asked: Service, documented: Application, subtests: pytest.Subtests
 ) -> None:
     """
-    All checks that Schemathesis has but one: of bad fields we take the rest, so a push that does
-    not fit is refused or told what it cost, which `whole_or_told` looks after.
+    All checks of Schemathesis except one: the service drops bad fields and takes the rest.
+
+    So a push that does not fit is refused, or the answer names what was dropped; `whole_or_told`
+    checks that.
     """
 
     def ask(case: Any) -> None:
@@ -283,8 +285,7 @@ def test_the_service_does_what_its_document_says(
         own = [whole_or_told] if is_push else [jmmc_whole_or_told] if is_jmmc else []
         excluded = [negative_data_rejection] if is_push or is_jmmc else []
         if is_jmmc:
-            # Only the service knows which cookie is good: `jmmc_whole_or_told` looks after the
-            # rest.
+            # Only the service knows which cookie is good; `jmmc_whole_or_told` checks the rest.
             excluded.append(positive_data_acceptance)
         case.call_and_validate(asked.url, additional_checks=[short, *own], excluded_checks=excluded)
 
@@ -295,7 +296,7 @@ def test_the_service_does_what_its_document_says(
 def test_a_guarded_service_does_what_its_document_says(
     guarded: Service, documented_guarded: Application, subtests: pytest.Subtests
 ) -> None:
-    """With a token for scraping; and without one it is not to be had (`ignored_auth`)."""
+    """With a token for scraping; without the token there is no scrape (`ignored_auth`)."""
 
     def ask(case: Any) -> None:
         case.call_and_validate(guarded.url, additional_checks=[short])
@@ -313,7 +314,7 @@ def test_what_a_guarded_service_wants_is_in_its_document(guarded: Service) -> No
 
 
 def short(_context: Any, response: Any, _case: Any) -> None:
-    """Only what is there to be long may be."""
+    """Answers are short, except where a long answer is the purpose."""
     is_long = response.request.path_url.startswith(
         ("/metrics", "/client-file", "/jmmc/getClient", "/openapi", "/sessions")
     )
@@ -324,7 +325,7 @@ def short(_context: Any, response: Any, _case: Any) -> None:
 
 
 def whole_or_told(_context: Any, response: Any, case: Any) -> None:
-    """A push that fits the schema is stored whole, and of any other is told what is wrong."""
+    """A push that fits the schema is stored completely; otherwise the answer says what is wrong."""
     if case.method != "POST":
         return
     body = response.request.body or b""
@@ -341,7 +342,7 @@ def whole_or_told(_context: Any, response: Any, case: Any) -> None:
 
 
 def jmmc_whole_or_told(_context: Any, response: Any, case: Any) -> None:
-    """The same of a JMMC page's push; one that opens no session has no good cookie here."""
+    """The same for a push of a JMMC client; one that opens no session has no good cookie here."""
     if case.method != "POST":
         return
     body = response.request.body or b""

@@ -1,7 +1,7 @@
 """
-The doors of the service: which requests there are, what each is answered, and what is counted.
+The endpoints of the service: which requests it accepts, its answers, and its counts.
 
-On the running service, but for what needs a sender that is slower or ruder than a socket lets it.
+On a running service, except where a sender must be slower or ruder than a socket permits.
 """
 
 import asyncio
@@ -34,7 +34,7 @@ PREFLIGHT = {
 
 @pytest.fixture(scope="module")
 def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service that pages of two origins may use, without anybody who may scrape it."""
+    """Return a service for pages of two origins, which nobody may scrape."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(
         folder,
@@ -46,13 +46,13 @@ def listed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def storeless(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service whose Redis is not there."""
+    """Return a service without a Redis."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, REDIS_URL=f"unix://{folder}/nobody") as running:
         yield running
 
 
-# What there is
+# Paths
 
 
 def test_the_front_door_says_that_the_service_is_up(shared_service: Service) -> None:
@@ -106,7 +106,7 @@ def test_nobody_may_scrape_when_prometheus_is_no_exporter(listed: Service) -> No
 
 
 def test_one_connection_serves_push_after_push(shared_service: Service, room: str) -> None:
-    """The good, the refused and the preflight alike: a new connection costs several pushes."""
+    """Also for refused pushes and preflights: a new connection costs as much as several pushes."""
     with closing(HTTPConnection(shared_service.url.removeprefix("http://"))) as connection:
         connection.connect()
         first = connection.sock
@@ -121,7 +121,7 @@ def test_one_connection_serves_push_after_push(shared_service: Service, room: st
 
 
 def test_a_preflight_for_a_push_is_answered(shared_service: Service) -> None:
-    """As a browser sends it before a push with Content-Type: application/json."""
+    """As browsers send it before a push with Content-Type: application/json."""
     answer = shared_service.get("/metrics/push", method="OPTIONS", headers=PREFLIGHT)
     assert (answer.status, answer.body) == (204, "")
     assert answer.headers["access-control-allow-origin"] == "*"
@@ -239,7 +239,7 @@ def test_the_address_of_the_store_is_not_in_the_log_of_its_absence(storeless: Se
     assert len(storeless.said()) == 1
 
 
-# Bodies that are compressed
+# Compressed bodies
 
 
 @pytest.mark.parametrize("path", ["/metrics/push", "/jmmc/push"])
@@ -263,7 +263,7 @@ def test_what_is_not_compressed_is_told_what_else_is_wrong(shared_service: Servi
     for headers in ({}, {"content-encoding": "identity"}, {"content-encoding": ""}):
         answer = request(url, b"no push", headers=headers)
         assert (answer.status, answer.json()["errors"][0]["reason"]) == (400, "not_json")
-    # What says so wrongly is JSON all the same.
+    # The body is JSON although its header says gzip.
     answer = request(url, push_body(), headers={"content-encoding": "gzip"})
     assert (answer.status, answer.body) == (200, "OK")
     answer = request(url, b"[]", headers={"content-encoding": "gzip"})
@@ -321,7 +321,7 @@ def test_a_participant_that_pushes_too_often_waits_and_others_go_on(short_path: 
 
 
 def told_from(service: Service, address: str, participant: str) -> Answer:
-    """Return the answer to a push that a proxy on this machine hands on from *address*."""
+    """Return the answer to a push that a proxy on this machine passes on from *address*."""
     return service.push(push_body(participant), headers={"x-forwarded-for": address})
 
 
@@ -333,7 +333,7 @@ def test_an_address_that_pushes_too_often_waits_and_others_go_on(short_path: Pat
         assert answers[-1].json()["errors"] == [{"field": "", "reason": "address_rate"}]
         assert int(answers[-1].headers["retry-after"]) in (1, 2)
         assert told_from(service, "198.51.100.8", "q").status == 200
-        # Nobody says whose these are.
+        # These have no address.
         assert {service.push(push_body(f"r{number}")).status for number in range(10)} == {200}
         assert "198.51.100" not in service.log.read_text()
         assert service.log.read_text().count("JCMC_TRUSTED_PROXIES") == 1
@@ -367,7 +367,7 @@ def test_no_limit_is_one_that_can_be_switched_off(short_path: Path) -> None:
         assert "limits:" not in service.log.read_text()
 
 
-# What is counted
+# Counts
 
 
 @pytest.mark.parametrize(
@@ -434,7 +434,7 @@ def test_only_the_number_of_batches_is_timed(shared_service: Service) -> None:
     assert shared_service.own(count) == before + 1
 
 
-# Enrichment, as it reaches the store
+# Attributes that the service adds, in the store
 
 
 def test_the_browser_is_read_off_the_header(shared_service: Service, room: str) -> None:
@@ -472,11 +472,11 @@ def test_pushes_at_once_each_get_their_own_answer(shared_service: Service, room:
     assert len(exposed(shared_service, room)) == 30 * 13
 
 
-# Senders that take their time, on the door without a server
+# Slow senders, at the application without a server
 
 
 def ask(door: Any, *messages: dict[str, Any], headers: Any = ()) -> list[dict[str, Any]]:
-    """Push *messages* at *door*, then nothing more, and return what it sends."""
+    """Send *messages* to *door*, then nothing more, and return its answers."""
     sent: list[dict[str, Any]] = []
 
     async def converse() -> None:
@@ -505,7 +505,7 @@ def ask(door: Any, *messages: dict[str, Any], headers: Any = ()) -> list[dict[st
 
 
 def part(body: bytes, *, more: bool) -> dict[str, Any]:
-    """Return a piece of a body as a server hands it over."""
+    """Return a part of a body, as a server passes it on."""
     return {"type": "http.request", "body": body, "more_body": more}
 
 

@@ -1,4 +1,4 @@
-"""Who may read what is not for everybody. In doubt: nobody."""
+"""Who may read what is not public. In doubt, the answer is no."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -48,13 +48,13 @@ def page_door(token: str) -> Readers:
 
 
 def status(door: Readers, peer: str, headers: dict[str, str]) -> int:
-    """Return what a caller is answered, 200 when it may read."""
+    """Return the status of a caller's answer, 200 if it may read."""
     refusal = door.refuse(scope(peer, **headers))
     return refusal.status if refusal else 200
 
 
 def statuses(door: Readers) -> tuple[int, ...]:
-    """Return what is answered without, with a wrong, with the right token; inside and outside."""
+    """Return the statuses without, with a wrong and with the right token; inside and outside."""
     told: list[dict[str, str]] = [{}, bearer(OTHER), bearer(TOKEN)]
     return tuple(status(door, peer, each) for peer in (INSIDE, OUTSIDE) for each in told)
 
@@ -181,7 +181,7 @@ def test_who_is_sent_away_is_counted_by_door_and_reason() -> None:
 
 @pytest.fixture(scope="module")
 def guarded(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service whose readers need a token, from outside or for a scrape."""
+    """Return a service that demands a token for scrapes, and from readers outside."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, JCMC_SCRAPE_TOKEN=TOKEN, JCMC_READ_TOKEN=OTHER) as running:
         yield running

@@ -1,4 +1,4 @@
-"""web/refused.py: what is refused stands in the log, once a minute by reason, and nobody's name."""
+"""web/refused.py: refusals are logged, once a minute for each reason, without names."""
 
 import logging
 import re
@@ -34,7 +34,7 @@ def test_each_reason_has_a_line_a_minute_at_most(caplog: pytest.LogCaptureFixtur
     assert told() == []
     for reason in (Reason.NOT_JSON, Reason.NOT_JSON, Reason.ORIGIN_NOT_ALLOWED):
         telemetry.count_push("refused", reason)
-    # Limits and the store have lines of their own.
+    # Limits and the store have their own log lines.
     telemetry.count_push("refused", Reason.ADDRESS_RATE)
     telemetry.count_push("failed", Reason.STORE_FULL)
     sender, origin = told()
@@ -64,7 +64,7 @@ def test_a_service_says_what_it_refuses_and_nothing_of_it(short_path: Path) -> N
             assert service.push(body, headers={"x-forwarded-for": "198.51.100.7"}).status == 400
         lines = eventually(lambda: [line for line in service.said() if "pushes: " in line])
         (line,) = lines
-        # The look that every five seconds brings may be between two of them.
+        # The check every five seconds may come between two of them.
         assert re.search(r"WARNING pushes: [123] refused, not_a_guid: the sender is wrong", line)
         for text in ("somebody", "a-secret-room", "no-guid", "198.51.100.7"):
             assert text not in "\n".join(service.said())

@@ -1,4 +1,4 @@
-"""web/scrape.py: the pages, each a part of /metrics."""
+"""web/scrape.py: the pages that are parts of /metrics."""
 
 from itertools import chain
 
@@ -10,7 +10,7 @@ PAGES = ("/metrics/participants", "/metrics/verdicts", "/metrics/service")
 
 
 def families(service: Service, page: str) -> set[str]:
-    """Return what the series on a *page* are of."""
+    """Return the families of the series on a *page*."""
     return {
         kind_of(each.name)
         for each in scraped(service, page)
@@ -19,7 +19,7 @@ def families(service: Service, page: str) -> set[str]:
 
 
 def kind_of(name: str) -> str:
-    """Return what a series of this *name* is of."""
+    """Return the kind of a series with this *name*."""
     levels = ("conference", "bridge", "region", "fleet", "standing_out")
     if name.startswith("otel_jcmc_"):
         return "own"

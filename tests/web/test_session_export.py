@@ -1,4 +1,4 @@
-"""A whole search as lines, of more than are held at once."""
+"""A complete search as lines, with more results than are in memory at once."""
 
 import json
 from collections.abc import Iterator
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.anyio
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Return a server with 50 sessions, half of which have cards."""
+    """Return a server with 50 sessions, half of them with cards."""
     server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
     server.start()
     with redis.Redis.from_url(server.url) as client:
@@ -51,7 +51,7 @@ async def test_each_is_there_once_and_in_order(
     numbers = [int(each["conference"].removeprefix("room-")) for each in told]
     expected = [*range(49, -1, -1)]
     if order == "worst":
-        # Those that are known to be bad, and then those of which nothing is known.
+        # First the sessions that are known to be bad, then those without a known state.
         expected = [*range(49, 0, -2), *range(48, -1, -2)]
     assert total == 50
     assert numbers == expected[:limit]

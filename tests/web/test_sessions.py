@@ -1,4 +1,4 @@
-"""The routes of sessions at a running service: who may ask, and what is answered."""
+"""The routes of sessions at a running service: who may ask, and the answers."""
 
 import csv
 import io
@@ -31,7 +31,7 @@ FAR = {"x-forwarded-for": "203.0.113.9"}
 
 @pytest.fixture(scope="module")
 def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
-    """Return a Redis of one's own, to be written to."""
+    """Return an empty Redis for one module."""
     server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
     server.start()
     with redis.Redis.from_url(server.url) as client:
@@ -41,7 +41,7 @@ def past(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Past]:
 
 @pytest.fixture(scope="module")
 def service(past: Past, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service on it."""
+    """Return a service on this Redis."""
     path = past.client.connection_pool.connection_kwargs["path"]
     with Service(
         tmp_path_factory.mktemp("s", numbered=True),
@@ -80,7 +80,7 @@ def sid(past: Past) -> str:
 
 
 def the(service: Service, sid: str, query: str = "", **kwargs: Any) -> Answer:
-    """Ask for one session."""
+    """Request one session."""
     return service.get(f"/sessions/{sid}{query}", **kwargs)
 
 
@@ -258,7 +258,7 @@ def test_some_metrics_are_had_alone_and_in_the_order_of_asking(service: Service,
 def test_what_a_push_left_out_can_be_filled(
     service: Service, past: Past, sender: str, filled: list[int | None]
 ) -> None:
-    """And nothing that was known to be unknown: only JMMC pages leave out what has not changed."""
+    """Only JMMC clients leave out what has not changed. A value that was null stays null."""
     sid = past.session(NOON, f"fill-{sender}", attributes={101: sender}, log=LOG)
     told = the(service, sid, "?fill=true&metrics=packetloss_total,bandwidth_upload").json()
     assert [[*each["metrics"].values()] for each in told["samples"]] == [
@@ -269,11 +269,11 @@ def test_what_a_push_left_out_can_be_filled(
 
 
 def test_what_the_service_said_is_beside_what_was_pushed(service: Service, past: Past) -> None:
-    """State, why and what was heard, as far as they are known; by name they are metrics too."""
+    """State, cause and estimated sound, as far as they are known; they are metrics by name, too."""
     judged: tuple[dict[str, float], ...] = (
         {"f1": 97.5, "f44": 4.21, "f45": 0},
         {"f1": 50, "f44": 2.5, "f45": 2, "f46": UPLINK.id},
-        # A newer version's cause.
+        # A cause of a newer version.
         {"f1": 60, "f45": 1, "f46": 99},
         {"f1": 70},
     )
@@ -473,7 +473,7 @@ def test_who_has_just_pushed_is_listed(service: Service, room: str) -> None:
     (told,) = service.get(f"/sessions?conference={room}").json()["sessions"]
     assert told["end_reason"] == "left"
     assert ends() == ["left"]
-    # And when it has a card.
+    # The same with a card.
     query = f"/sessions?conference={room}&state=good&sort=worst"
     (told,) = eventually(lambda: service.get(query).json()["sessions"])
     assert (told["verdict"], told["seconds"]["bad"]) == (
@@ -484,7 +484,7 @@ def test_who_has_just_pushed_is_listed(service: Service, room: str) -> None:
 
 
 def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
-    """Of three pushes in one interval the last, with the worst and the best of all."""
+    """The last of three pushes in one interval, with the worst and the best of all."""
     for quality, loss, trip in ((97.5, 1, 41), (20, 12, 400), (88.5, 0, 35)):
         body = push_body("bob", room, session={"id": "session-of-bob"})
         body["metrics"]["connectionquality"]["value"] = quality
@@ -499,7 +499,7 @@ def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
     )
     assert told["transports"] == [{"protocol": "udp", "networkType": "wifi"}]
     answer = the(service, told["id"]).json()
-    # Of a list the summary has no best.
+    # The summary has no best of a list.
     del told["summary"]
     assert answer.items() >= told.items()
     (sample,) = answer["samples"]
@@ -518,7 +518,7 @@ def test_what_was_pushed_is_read_back(service: Service, room: str) -> None:
         "packetloss_total": 1,
         "transport_rtt": [35],
     }
-    # What the service said of it is no metric that was pushed.
+    # Values that the service derived are not pushed metrics.
     assert sample["verdict"] == {"state": "good"}
     assert sample["worst"] == {"quality": 20, "loss": 12, "round_trip": 400}
     assert sample["best"] == {"quality": 97.5, "loss": 0, "round_trip": 35}
@@ -556,14 +556,14 @@ def test_with_spans_and_no_history_sessions_are_nobodys_to_read_and_can_be_erase
     short_path: Path,
 ) -> None:
     with Service(short_path, JCMC_HISTORY_HOURS="0", OTEL_TRACES_EXPORTER="otlp") as spans:
-        # The exporter starts beside it, and takes the machine for a moment.
+        # The exporter starts at the same time and uses the CPU for a moment.
         assert eventually(lambda: spans.push(push_body()).body == "OK")
         assert spans.get("/sessions").status == 404
         answer = spans.get(f"/sessions?client_id={CLIENT_ID}", method="DELETE")
         assert answer.json() == {"deleted": 1}
 
 
-# What is said of it
+# What the docs say
 
 
 def test_the_page_on_history_names_what_there_is() -> None:
@@ -587,7 +587,7 @@ def test_the_page_on_history_names_what_there_is() -> None:
     assert json.loads(example)["sessions"][0].keys() == told.keys()
 
 
-# Who it was, and what the participant says
+# Names, and what the participant says of the call
 
 
 def end_of(room: str, **session: Any) -> dict[str, Any]:
@@ -648,6 +648,6 @@ def test_what_was_written_is_kept_where_it_is_wanted(short_path: Path) -> None:
         client_id = body["default_labels"]["client_id"]
         erased = curious.get(f"/sessions?client_id={client_id}", method="DELETE").json()
         assert erased == {"deleted": 1}
-        # It comes too late, and is kept nowhere.
+        # It comes too late and is stored nowhere.
         assert curious.push(rated).body == "OK"
         assert curious.get("/sessions?conference=standup").json()["sessions"] == []

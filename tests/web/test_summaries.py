@@ -1,4 +1,4 @@
-"""The route of summaries at a running service: who may ask, and what is answered."""
+"""The route of summaries at a running service: who may ask, and the answers."""
 
 import csv
 import io
@@ -26,7 +26,7 @@ DAYS = f"from={FIRST}&to={THIRD}"
 
 @pytest.fixture(scope="module")
 def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[redis.Redis]:
-    """Return a Redis of one's own, with summaries of three days."""
+    """Return a Redis for one module, with summaries of three days."""
     server = EmbeddedStore(tmp_path_factory.mktemp("s", numbered=True) / "r")
     server.start()
     with redis.Redis.from_url(server.url) as found:
@@ -179,7 +179,7 @@ def test_without_summaries_it_says_how_to_get_some(shared_service: Service) -> N
 
 
 def test_a_session_that_is_over_is_counted_by_the_service_itself(short_path: Path) -> None:
-    """No OTLP, no other process, and no history."""
+    """Without OTLP, another process, or history."""
     with Service(
         short_path, JCMC_SUMMARY_DAYS="7", JCMC_HISTORY_HOURS="0", JCMC_HISTORY_INTERVAL="1"
     ) as it:

@@ -1,4 +1,4 @@
-"""Times as people say them: what each means, at noon of a Sunday in UTC, 13:00 in Berlin."""
+"""Times in words: what each means on a Sunday at noon UTC, 13:00 in Berlin."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfoNotFoundError
@@ -13,7 +13,7 @@ NOW = int(datetime(2026, 11, 29, 12, 0, tzinfo=UTC).timestamp() * 1000)
 
 
 def told(text: str, zone: str = "UTC", *, is_end: bool = False) -> str:
-    """Return what *text* means, in UTC."""
+    """Return the meaning of *text*, in UTC."""
     at = read_time(text, NOW, read_zone(zone), is_end=is_end)
     return datetime.fromtimestamp(at / 1000, UTC).strftime("%m-%d %H:%M:%S")
 
@@ -62,7 +62,7 @@ def test_a_time_is_understood(text: str, meant: str) -> None:
         ("12:30", "11-29 11:30:00"),
         ("14:00", "11-28 13:00:00"),
         ("yesterday", "11-27 23:00:00"),
-        # In summer an hour more.
+        # In summer one hour more.
         ("2026-07-01 14:00", "07-01 12:00:00"),
         ("2026-11-27T14:00:00Z", "11-27 14:00:00"),
     ],
@@ -79,7 +79,7 @@ def test_an_offset_is_a_zone() -> None:
 def test_a_day_as_an_end_is_its_end() -> None:
     assert told("yesterday", is_end=True) == "11-28 23:59:59"
     assert told("2026-11-27", is_end=True) == "11-27 23:59:59"
-    # Of the day on which clocks go back there are 25 hours.
+    # A day on which clocks go back has 25 hours.
     assert told("2026-10-25", "Europe/Berlin") == "10-24 22:00:00"
     assert told("2026-10-25", "Europe/Berlin", is_end=True) == "10-25 22:59:59"
     assert told("yesterday 14:00", is_end=True) == "11-28 14:00:00"

@@ -1,4 +1,4 @@
-"""What is not of the ordinary shape of a push, each of which a type alone might let pass."""
+"""Pushes of an unusual shape, each of which a check of types alone might accept."""
 
 import copy
 import json
@@ -191,7 +191,7 @@ def test_what_is_dropped_is_no_part_of_what_is_taken() -> None:
 
 
 def test_what_is_dropped_must_be_well_formed_all_the_same() -> None:
-    """So that what a page sends wrong is told whatever a deployment collects."""
+    """So the sender learns what is wrong, whatever a deployment collects."""
     shape = Shape(make_rules(dropped=frozenset({70})))
     assert shape.take(push(*LABELS, "username", value="A\0da")) is None
 
@@ -204,13 +204,13 @@ def test_the_age_of_the_statistics_is_in_whole_ms(parse: Any) -> None:
 
 @pytest.mark.parametrize("parse", [PushParser().parse, PushParser().parse_by_field])
 def test_whose_stream_is_the_worst_is_kept_like_a_label(parse: Any) -> None:
-    """It stands among the labels of the quality, and is none of any series."""
+    """It is among the labels of the quality, but no series has it as a label."""
     report = parse(push(*LABELS, "worstSource", value="5e6f7a8b"))
     assert report.attributes[92] == "5e6f7a8b"
     assert report.dropped == []
 
 
-# Limits that are not the default's
+# Other limits than the default
 
 
 def with_texts(length: int, transports: int = 1) -> bytes:
@@ -230,7 +230,7 @@ def with_texts(length: int, transports: int = 1) -> bytes:
     ("label_characters", "length"), [(256, 64), (1000, 64), (5, 5), (1, 1), (0, 10_000)]
 )
 def test_texts_are_as_long_as_the_limit_lets_them_be(label_characters: int, length: int) -> None:
-    """Codecs have 64 of their own; GUIDs, session ids and addresses a form that no limit cuts."""
+    """Codecs have their own limit of 64; GUIDs, session ids and addresses have a fixed form."""
     rules, body = make_rules(label_characters), with_texts(length)
     assert Shape(rules).take(body)
     assert PushParser(rules).parse_by_field(body).dropped == []
@@ -297,7 +297,7 @@ def test_an_identity_that_is_too_long_for_the_limit_refuses_the_push() -> None:
 
 
 def test_what_stands_for_nothing_is_never_too_long() -> None:
-    """`undefined` has nine letters and is no text; where fewer are let through, fields tell."""
+    """`undefined` has nine letters and is no text; below that limit, fields decide one by one."""
     body = json.loads(with_texts(1))
     body["metrics"]["transport_rtt"][0]["labels"]["networkType"] = "undefined"
     report = PushParser(make_rules(1)).parse(json.dumps(body).encode())

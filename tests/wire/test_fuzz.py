@@ -1,5 +1,5 @@
 """
-What fuzzing found stays mended, and a few thousand inputs of `make fuzz` in each run of the tests.
+Earlier finds of fuzzing stay fixed, and each run tries a few thousand inputs of `make fuzz`.
 
 The properties are in fuzz/push.py, fuzz/edges.py and fuzz/wire.py.
 """
@@ -30,7 +30,7 @@ INPUTS = {
     "accept": 1000,
     "token": 500,
 }
-# The same inputs in each run: who changes something is told of that. `make fuzz` tries others.
+# Each run has the same inputs, so that a failure points to a change. `make fuzz` tries others.
 SEED = 1
 
 
@@ -47,7 +47,7 @@ def test_there_is_something_to_replay_for_every_target() -> None:
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_what_once_broke_and_mutations_of_it_breaks_nothing(name: str) -> None:
-    """The seeds, which hold all that was found, and mutations of them."""
+    """The seeds, which contain all finds, and mutations of them."""
     tally = engine.run(name, TARGETS[name], INPUTS[name], SEED, is_silent=True)
     assert tally.done >= INPUTS[name]
 

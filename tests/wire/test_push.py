@@ -1,7 +1,7 @@
 """
-`POST /metrics/push`, to the letter: what is taken, what is dropped and said, what becomes of it.
+`POST /metrics/push` to the letter: what is accepted, dropped and reported, and what it becomes.
 
-All of it on the running service; each test has a conference of its own.
+All on a running service; each test has a conference of its own.
 """
 
 import json
@@ -23,7 +23,7 @@ PARSER = PushParser()
 
 @pytest.fixture(scope="module")
 def curious(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
-    """Return a service that was told to collect what tells who somebody is."""
+    """Return a service with the settings that collect personal data."""
     folder = tmp_path_factory.mktemp("s", numbered=True)
     with Service(folder, COLLECT_USERNAME="true", JCMC_COLLECT_ADDRESSES="true") as running:
         yield running
@@ -42,18 +42,18 @@ def transport(value: Any = 41, **labels: Any) -> dict[str, Any]:
 
 
 def dropped(answer: Answer) -> dict[str, str]:
-    """Return what a 200 names as dropped."""
+    """Return the dropped fields in a 200."""
     assert answer.status == 200, answer
     return {each["field"]: each["reason"] for each in answer.json()["dropped"]}
 
 
 def errors(answer: Answer) -> dict[str, str]:
-    """Return what a 400 names as wrong."""
+    """Return the errors in a 400."""
     assert answer.status == 400, answer
     return {each["field"]: each["reason"] for each in answer.json()["errors"]}
 
 
-# Stored whole
+# Complete pushes
 
 
 def test_a_whole_push_is_answered_ok(shared_service: Service, room: str) -> None:
@@ -141,7 +141,7 @@ def test_a_value_within_its_bounds_is_exported_as_it_was_sent(
     assert values(shared_service, room) == {metric: value}
 
 
-# Null, zero and what replaces what
+# Null, zero, and values that replace others
 
 
 def test_null_is_kept_and_shows_no_series(shared_service: Service, room: str) -> None:
@@ -678,7 +678,7 @@ def test_a_session_alone_is_a_sign_of_life(
 def test_who_is_no_ordinary_participant_has_a_series_that_says_so(
     shared_service: Service, room: str, role: str
 ) -> None:
-    """And no other series says it."""
+    """And no other series has it."""
     body = push(room, {"bitrate_upload": {"value": 7}}, session={"role": role})
     assert shared_service.push(body).body == "OK"
     told = [("bitrate_upload", {}, 7), ("role", {"role": role}, 1)]
@@ -816,7 +816,7 @@ def test_a_heartbeat_without_stats_shows_no_old_values(shared_service: Service, 
 def test_a_heartbeat_is_a_bad_call_when_the_statistics_have_stopped(
     shared_service: Service, room: str, age_ms: int, state: list[float]
 ) -> None:
-    """Not of a connection that was interrupted for a moment; with others in the room."""
+    """The others are there; a short interruption of the connection does not count."""
     outages = {"outage_down": {"value": 0}, "outage_up": {"value": 0}}
     told = {"id": SESSION, "seq": 6, "interval_ms": 10_000, "stats_age_ms": age_ms}
     shared_service.push(push(room, outages, session=told))
@@ -855,7 +855,7 @@ def test_a_page_without_sessions_gets_one_from_the_server(
 def test_a_participant_lives_for_three_of_its_intervals(
     expiration_ms: int, interval_ms: int, ttl_ms: int
 ) -> None:
-    """METRICS_EXPIRATION, or three intervals if that is longer, then five minutes at most."""
+    """METRICS_EXPIRATION, or three intervals if that is longer, but at most five minutes."""
     body = push("standup", session={"interval_ms": interval_ms})
     write = to_write(PARSER.parse(json.dumps(body).encode()), expiration_ms)
     assert write.ttl_ms == ttl_ms

@@ -1,9 +1,9 @@
 """
-Whatever is pushed: no exception but PushRefused, and nothing exported that was not sent.
+Whatever is pushed: no exception except PushRefused, and nothing exported that was not sent.
 
-The whole chain but for Redis: the checked push, what is written, what is read back, the gauges in
-both namings, and the text, read again by Prometheus' own client library. The oracle is Python's
-own JSON and the tables below, written out by hand.
+The whole chain except Redis: the checked push, the write, the read, the gauges in both namings, and
+their text, which Prometheus' own client library reads. The oracle is Python's own JSON and the
+tables below, which are written by hand.
 """
 
 import copy
@@ -37,8 +37,8 @@ ALL = make_rules(dropped=frozenset())
 COLLECTING = PushParser(ALL)
 DEFAULT = PushParser()
 HASHING = Privacy(make_policy([f"{name_of(row)}=hash" for row in ATTRIBUTES]), "of sixteen or more")
-# Of deployments that limit and drop in other ways. With less than the nine letters of `undefined`,
-# which is no text, a push that has it is right all the same, and read field by field.
+# Deployments with other limits and drops. If less than the nine letters of `undefined` are allowed,
+# which is no text, a push with it is correct all the same, and is read field by field.
 OTHERS = [
     ALL,
     make_rules(),
@@ -48,7 +48,7 @@ OTHERS = [
 ]
 SHAPES = [(PushParser(rules), Shape(rules)) for rules in OTHERS]
 CHROME = "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 Chrome/126.0.0.0"
-# Labels that are no text of the push: the browser's, and words of the `otel` naming.
+# Labels that are not from the push: the browser's, and words of the `otel` naming.
 DERIVED = {
     *("Chrome", "126.0.0.0", "126", "Windows", "10"),
     *("transmit", "receive", "audio", "video", "wired", "cell"),
@@ -69,7 +69,7 @@ BOUNDS = {
     "packetloss_total": 100,
     "transport_rtt": 600_000,
 }
-# Wire name -> name in the `otel` naming, the fixed labels in order, and what a value is times.
+# Wire name -> name in the `otel` naming, the fixed labels in order, and the factor of a value.
 OTEL = {
     "connectionquality": ("connection_quality", "", 1),
     "bandwidth_upload": ("bandwidth_estimate_bit_per_second", "transmit", 1000),
@@ -88,7 +88,7 @@ OTEL = {
 
 # Inputs
 
-# Every code point, the lone surrogates too, which JSON can escape.
+# Every code point, also the lone surrogates, which JSON can escape.
 any_text = st.text(st.characters(exclude_categories=()), max_size=20)
 any_number = st.one_of(
     st.integers(),
@@ -219,7 +219,7 @@ bodies = st.one_of(
 
 
 def parsed(body: bytes) -> Report | None:
-    """Return the checked push, or None for one that is refused, as a refusal has to be."""
+    """Return the checked push; None: it was refused in the correct way."""
     try:
         return COLLECTING.parse(body)
     except PushRefused as error:
@@ -230,7 +230,7 @@ def parsed(body: bytes) -> Report | None:
 
 
 def assert_tellable(faults: Iterable[Fault]) -> None:
-    """Assert that *faults* may stand in an answer."""
+    """Assert that an answer may contain *faults*."""
     for fault in faults:
         assert isinstance(fault.reason, Reason)
         assert fault.field.isascii()
@@ -238,7 +238,7 @@ def assert_tellable(faults: Iterable[Fault]) -> None:
 
 
 def exported(report: Report, naming: Naming) -> list[Sample]:
-    """Return what a scrape shows of *report*."""
+    """Return the scrape of *report*."""
     report.attributes.update(browser_and_system(CHROME))
     participant = from_value(value_of(to_write(report, 30_000), 1e12))
     assert participant is not None
@@ -327,7 +327,7 @@ def test_nothing_is_exported_as_it_was_sent_where_all_is_hashed(push: Any, namin
 @many
 @given(bodies | good_push.map(lambda push: json.dumps(push).encode()))
 def test_a_push_of_the_ordinary_shape_is_what_its_fields_tell(body: bytes) -> None:
-    """Down to what is an integer and what is not: it is stored as it was sent."""
+    """Including which numbers are integers: they are stored as sent."""
     for parser, shape in SHAPES:
         if ordinary := shape.take(body):
             report = parser.parse_by_field(body)

@@ -1,10 +1,10 @@
-// What pages do by themselves: times in the reader's zone, and what is new without moving what is
-// read. Without this all of them work and stand still.
+// The script of all pages: it shows times in the reader's time zone, and updates `/live` without
+// moving the rows that somebody reads. Without this script all pages work, but do not update.
 "use strict";
 
 const OLD_MS = 15_000;
 const SPREAD_MS = 500;
-// So long after the pointer has moved, or a key was pressed, nothing moves.
+// For this long after the pointer has moved or a key was pressed, no row moves.
 const BUSY_MS = 20_000;
 
 const day = new Intl.DateTimeFormat(undefined, { dateStyle: "medium" });
@@ -16,7 +16,7 @@ const clock = (isPrecise) =>
   });
 const [toMinute, toSecond] = [clock(false), clock(true)];
 
-/** Say the times in *of* as the reader's own clock does. */
+/** Show the times in *of* in the reader's time zone. */
 function tellTimes(of) {
   const today = day.format(new Date());
   for (const each of of.querySelectorAll("time[datetime]")) {
@@ -30,19 +30,19 @@ function tellTimes(of) {
   }
 }
 
-/** Return the elements below *of* with an attribute data-*name*, by its value. */
+/** Return the elements in *of* that have the attribute data-*name*, by its value. */
 function named(of, name) {
   return new Map([...of.querySelectorAll(`[data-${name}]`)].map((each) => [each.dataset[name], each]));
 }
 
-/** Give *old* what *fresh* has, if that is something else. */
+/** Replace the content of *old* by that of *fresh*, if they differ. */
 function take(old, fresh) {
   if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
 }
 
 /**
- * Show in *look* what *fresh* has, with nothing in another place than before: rows say what they
- * say now, or that they are gone.
+ * Show the values of *fresh* in *look* without moving anything: rows get their new values, and rows
+ * that are gone are marked.
  */
 function updateInPlace(look, fresh) {
   const same = named(fresh, "same");
@@ -54,7 +54,7 @@ function updateInPlace(look, fresh) {
     const other = rows.get(key);
     row.classList.toggle("gone", !other);
     if (!other) continue;
-    // A line of text says what it says as a whole, a row of a table in its cells.
+    // A line of text is replaced as a whole, a row of a table cell by cell.
     const [old, cells] = row.cells ? [row.cells, other.cells] : [[row], [other]];
     if (old.length !== cells.length) continue;
     for (const [at, cell] of [...old].entries()) {
@@ -72,15 +72,15 @@ function follow(look) {
   for (const kind of ["pointerdown", "keydown", "wheel", "touchmove"]) {
     addEventListener(kind, move, { passive: true });
   }
-  // Browsers tell of a pointer too that rests while the page moves.
+  // Browsers send pointermove also if the page moves under a resting pointer.
   addEventListener("pointermove", (event) => { if (event.movementX || event.movementY) move(); });
 
   function tellAge() {
     const isOld = Date.now() - lastLook > OLD_MS || why !== "";
     age.classList.toggle("old", isOld);
     const since = toSecond.format(new Date(lastLook));
-    let text = waits ? "New: shown when the pointer rests" : "Updates by itself";
-    if (isOld) text = `Out of date: as of ${since}${why && `; ${why}`}`;
+    let text = waits ? "New data: shown when the pointer rests" : "Updates automatically";
+    if (isOld) text = `Out of date: last update ${since}${why && `; ${why}`}`;
     if (age.textContent !== text) age.textContent = text;
   }
 
@@ -95,7 +95,7 @@ function follow(look) {
         headers: { accept: "text/html" },
       });
       if (answer.status !== 200) {
-        const reasons = { 403: "sign in again", 503: "the store does not answer" };
+        const reasons = { 403: "sign in again", 503: "Redis does not answer" };
         why = reasons[answer.status] ?? `the service answers ${answer.status}`;
         return;
       }
@@ -118,9 +118,9 @@ function follow(look) {
   }
 
   const events = new EventSource(`${document.body.dataset.root}/live/events`);
-  // Not all who look at the same time.
+  // Spread the requests of all open pages.
   events.addEventListener("look", () => setTimeout(load, SPREAD_MS * Math.random()));
-  events.addEventListener("away", () => { why = "the store does not answer"; tellAge(); });
+  events.addEventListener("away", () => { why = "Redis does not answer"; tellAge(); });
   events.addEventListener("error", () => { why = "the service does not answer"; tellAge(); });
   events.addEventListener("open", () => { why = ""; });
   document.addEventListener("visibilitychange", load);
@@ -129,7 +129,7 @@ function follow(look) {
 }
 
 tellTimes(document);
-// What is asked for is meant as the clock here shows it.
+// Times that the reader types are in the time zone of this browser.
 for (const each of document.querySelectorAll("input[data-zone]")) {
   each.value ||= Intl.DateTimeFormat().resolvedOptions().timeZone;
 }
