@@ -49,9 +49,9 @@ class SelfPortrait:
         """
         Return the document.
 
-        Times are Unix times in seconds; None: never since the start. `tests` (None if Redis does not
-        answer) and `series` (the names of all that are exported now) are present only if *more* has
-        them.
+        Times are Unix times in seconds; None: never since the start. `tests` (None if Redis does
+        not answer) and `series` (the names of all that are exported now) are present only if *more*
+        has them.
         """
         settings, telemetry, reading = self._settings, self._telemetry, self._reading
         counts, seconds = self._pulse.pushes_by_reason()
