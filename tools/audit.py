@@ -1,12 +1,13 @@
 """
 Looks for known vulnerabilities in what requirements/ pins; `make check` runs it.
 
-By pip-audit at an advisory service, PyPI's or OSV's. A mirror of PyPI often has no advisories, and
-to pip-audit that is as good as no vulnerability: so a version is asked for first that is known to
-be vulnerable, and only a service that names it is believed. Where none can be reached, it says so,
-and pip-audit asks the short list in requirements/advisories.json, which we serve to it.
+pip-audit asks an advisory service, PyPI's or OSV's. A mirror of PyPI often has no advisories, which
+looks to pip-audit like no vulnerability. So the audit first asks about a version that is known to
+be vulnerable, and trusts only a service that names it. If no such service can be reached, the audit
+says so, and serves pip-audit the short list in requirements/advisories.json.
 
-Exits with 1 if something vulnerable is pinned. What is not audited is said, and no error.
+It exits with 1 if a pinned version is vulnerable. It names what it could not audit; that is not an
+error.
 """
 
 import json
@@ -25,10 +26,10 @@ from packaging.version import Version
 
 ROOT = Path(__file__).parents[1]
 REQUIREMENTS = ROOT / "requirements"
-# The others are parts of these.
+# The other lists are parts of these.
 LISTS = [REQUIREMENTS / f"{name}.txt" for name in ("dev", "bench", "fuzz", "uv")]
 ADVISORIES = REQUIREMENTS / "advisories.json"
-# Vulnerable for years, by several advisories.
+# Known as vulnerable for years, by several advisories.
 CANARY = "jinja2==2.4.1"
 SERVICES: Sequence[Sequence[str]] = (
     ("--vulnerability-service", "pypi"),
@@ -38,7 +39,7 @@ Run = subprocess.CompletedProcess[str]
 
 
 def audit(lists: Sequence[Path], service: Sequence[str], *more: str) -> Run:
-    """Ask *service* for all that *lists* pin; nothing is installed or resolved."""
+    """Ask *service* about all versions that *lists* pin; install and resolve nothing."""
     files = [word for path in lists for word in ("--requirement", str(path))]
     quiet = ("--disable-pip", "--progress-spinner", "off", "--timeout", "10")
     command = [sys.executable, "-m", "pip_audit", *quiet, *files, *service, *more]
@@ -59,7 +60,7 @@ def is_of_use(service: Sequence[str]) -> bool:
 
 @contextmanager
 def serving(advisories: Sequence[dict[str, str]]) -> Iterator[tuple[str, ...]]:
-    """Serve *advisories* as OSV does, on loopback; what is handed out names the service."""
+    """Serve *advisories* in OSV's form, on loopback; yield the options that name the service."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_POST(self) -> None:
@@ -86,7 +87,7 @@ def serving(advisories: Sequence[dict[str, str]]) -> Iterator[tuple[str, ...]]:
 
 
 def _matching(asked: Any, advisories: Sequence[dict[str, str]]) -> Iterator[dict[str, Any]]:
-    """Return, as OSV has it, each advisory about the package and version that are *asked* for."""
+    """Return each advisory about the package and version *asked* for, in OSV's form."""
     name, version = asked["package"]["name"], Version(asked["version"])
     for each in advisories:
         since, fixed = each.get("since", "0"), each["fixed"]
@@ -98,12 +99,12 @@ def _matching(asked: Any, advisories: Sequence[dict[str, str]]) -> Iterator[dict
 
 
 def known() -> Any:
-    """Return the short list: when it was last added to, and its advisories."""
+    """Return the short list: the date of its last entry, and its advisories."""
     return json.loads(ADVISORIES.read_text())
 
 
 def python() -> int:
-    """Audit what Python installs."""
+    """Audit the Python packages."""
     for service in SERVICES:
         if is_of_use(service):
             return told(f"audited by {service[-1]}", audit(LISTS, service))
@@ -120,7 +121,7 @@ def python() -> int:
 
 
 def told(what: str, asked: Run) -> int:
-    """Print what became of an audit and return its exit code."""
+    """Print the result of an audit and return its exit code."""
     print(f"Python packages: {what}:", asked.stderr.strip() or "nothing found")
     if asked.returncode:
         print(asked.stdout)
@@ -128,7 +129,7 @@ def told(what: str, asked: Run) -> int:
 
 
 def javascript() -> int:
-    """Audit what npm installs, which only checks the browser's file."""
+    """Audit the npm packages, which only check the browser's file."""
     npm = shutil.which("npm")
     if npm is None:
         print("npm packages: NOT audited, there is no npm")

@@ -1,9 +1,9 @@
 """
-Which browser can fill which metric: the catalogue's readings against client/browser_support.json.
+Tells which browser can fill which metric, from client/browser_support.json.
 
-That file says for each member of the browser's report since when each browser has it, by which
-source, and how to look it up again. generate.py makes docs/browsers.md of what is found here. A
-reading that names a member which the file does not have is an error: nobody has looked it up yet.
+That file tells for each member of the browser's report since which version each browser has it, by
+which source, and how to look it up again. generate.py makes docs/browsers.md from the result. A
+reading with a member that the file does not have is an error: look the member up first.
 """
 
 import json
@@ -15,33 +15,33 @@ from typing import Final
 from otel_jcmc.catalogue.metrics import OWN, ROOM
 from otel_jcmc.catalogue.rows import OWN_MEMBERS, Metric
 
-# The table's columns: their heads, and the browsers of the file that each is made of.
+# The table's columns: the head of each, and its browsers in the file.
 COLUMNS: Final = (
     ("Chrome, Edge, Electron", ("chrome",)),
     ("Firefox", ("firefox",)),
     ("Safari", ("safari", "safari_ios")),
 )
 
-# A first version, "≤139" where it may be an earlier one. False: none has it. None: not known.
+# A first version, "≤139" if it may be an earlier one. False: no version has it. None: not known.
 Since = str | bool | None
 
 
 class MemberUnknown(Exception):
-    """A member is read that the file does not have."""
+    """A reading has a member that the file does not have."""
 
 
 @dataclass(frozen=True, slots=True)
 class BrowserSupport:
     """
-    What the file says.
+    The content of the file.
 
     Attributes:
-        members: of each member, the first version of each browser.
-        notes: what a reader should know, and of which members.
-        sources: where it comes from, each in one line.
-        library: of some paths into the library's stats, the members that the library makes it of;
-            the others are made of what every browser has.
-        besides: members that no metric is made of, and what the client reads them for.
+        members: member -> the first version of each browser.
+        notes: text for readers -> the members that it is about.
+        sources: the sources, one line each.
+        library: for some paths into the library's stats, the members that the library reads. Every
+            browser has those of the other paths.
+        besides: members that no metric needs, and what the client reads them for.
     """
 
     members: dict[str, dict[str, Since]]
@@ -52,7 +52,7 @@ class BrowserSupport:
 
 
 def read_support(path: Path) -> BrowserSupport:
-    """Return what the file at *path* says."""
+    """Return the content of the file at *path*."""
     told = json.loads(path.read_text("utf-8"))
     members = told["members"]
     notes: dict[str, list[str]] = {}
@@ -76,7 +76,7 @@ def support_row(metric: Metric, support: BrowserSupport) -> tuple[str, ...]:
     Return a metric's row of the table: its field, what it is made of, and a cell for each column.
 
     Raises:
-        MemberUnknown: it is made of a member that *support* does not have.
+        MemberUnknown: *support* lacks a member that the metric needs.
     """
     if metric.reading:
         needed = [*metric.reading.of, *metric.reading.per]
@@ -95,7 +95,7 @@ def support_row(metric: Metric, support: BrowserSupport) -> tuple[str, ...]:
 
 
 def member_cells(terms: Iterable[str], support: BrowserSupport, who: str) -> tuple[str, ...]:
-    """Return a cell for each column: since when all of *terms* are there; *who* reads them."""
+    """Return a cell for each column: since when it has all *terms*; *who* reads them."""
     needed = set()
     for term in terms:
         for part in OWN_MEMBERS[term].of if term in OWN_MEMBERS else (term,):
@@ -117,7 +117,7 @@ def _member(term: str) -> str:
 
 
 def _latest(versions: Sequence[Since]) -> Since:
-    """Return since when all are there; True: since always."""
+    """Return the version since which all are there; True: always."""
     if False in versions:
         return False
     if None in versions:
@@ -127,19 +127,19 @@ def _latest(versions: Sequence[Since]) -> Since:
 
 
 def _order(version: str) -> tuple[int, ...]:
-    """Return what sorts versions: 14.1 is before 101."""
+    """Return the sort key of a *version*: 14.1 is before 101."""
     return tuple(int(part) for part in version.removeprefix("≤").split("."))
 
 
 def _cell(versions: Sequence[Since]) -> str:
-    """Return the cell of a column: of Safari and iOS both, if they differ."""
+    """Return the cell of a column; for Safari and iOS both versions if they differ."""
     here, *others = [_since(version) for version in versions]
     other = next((text for text in others if text != here), None)
     return f"{here}; iOS: {other}" if other else here
 
 
 def _since(version: Since) -> str:
-    """Return what a cell says of one browser."""
+    """Return the text of a cell for one browser."""
     if isinstance(version, str):
         number = version.removeprefix("≤")
         return f"yes (since {number}{' or earlier' if number != version else ''})"

@@ -1,9 +1,9 @@
 """
-Shows the rooms of the package: docs/pictures/rooms.svg and docs/rooms.md, from the code itself.
+Makes docs/pictures/rooms.svg and docs/rooms.md, the rooms of the package, from the code.
 
-In come the sources, read with `ast` and never run; out go the imports of each module, the floors, a
-picture and a page. `make generate` writes both, tests/repository/test_rooms.py holds the house to
-its rules.
+The sources come in, read with `ast` and never run. The imports of each module, the floors, a
+picture and a page go out. `make generate` writes both; tests/repository/test_rooms.py checks the
+rules of the house.
 """
 
 import ast
@@ -37,7 +37,7 @@ def read_imports(package: Path = PACKAGE) -> dict[str, frozenset[str]]:
 
 def imported(path: Path) -> Iterator[str]:
     """
-    Return what the file at *path* imports: `redis.asyncio`, `otel_jcmc.store.link`.
+    Return the imports of the file at *path*: `redis.asyncio`, `otel_jcmc.store.link`.
 
     Imports inside functions and for type checkers are included; relative ones are not allowed.
     """
@@ -76,10 +76,10 @@ def room_graph(modules: Graph) -> dict[str, set[str]]:
 
 def floors_of(graph: Graph) -> dict[str, int]:
     """
-    Return the floor of each place: 1 for what imports nothing, else one above all it imports.
+    Return the floor of each place: 1 if it imports nothing, otherwise one above its imports.
 
     Raises:
-        ValueError: the imports go round in a circle, which the error names.
+        ValueError: the imports form a circle, which the error names.
     """
     found: dict[str, int] = {}
 
@@ -96,7 +96,7 @@ def floors_of(graph: Graph) -> dict[str, int]:
 
 
 def direct_ways(graph: Graph) -> list[tuple[str, str]]:
-    """Return the imports of *graph* without those that another way goes along already."""
+    """Return the imports of *graph* without those that a longer way implies."""
 
     def reached(place: str) -> set[str]:
         return set[str]().union(*({each} | reached(each) for each in graph[place]))
@@ -119,7 +119,7 @@ def read_rooms(package: Path = PACKAGE) -> dict[str, Room]:
 
 
 def rooms_page(package: Path = PACKAGE) -> str:
-    """Return the page of the rooms, top floor first: what each is for, and each file in a line."""
+    """Return the page of the rooms, top floor first: the purpose of each, and a line per file."""
     floors = floors_of(room_graph(module_graph(read_imports(package))))
     parts = []
     for name in sorted(floors, key=lambda each: (-floors[each], each)):
@@ -141,7 +141,7 @@ def _told(path: Path) -> str:
 
 
 def rooms_picture() -> str:
-    """Return the picture of the house: who imports stands above what is imported."""
+    """Return the picture of the house: a room stands above the rooms that it imports."""
     graph = room_graph(module_graph(read_imports()))
     floors, rooms = _hung(graph), read_rooms()
     top = max(floors.values())
@@ -167,7 +167,7 @@ def rooms_picture() -> str:
 
 
 def _hung(graph: Graph) -> dict[str, int]:
-    """Return the floor of each room as it is drawn: as high as those that import it allow."""
+    """Return the drawn floor of each room: as high as the rooms above it allow."""
     floors = floors_of(graph)
     users = {place: {each for each in graph if place in graph[each]} for place in graph}
     for place in sorted(graph, key=lambda each: -floors[each]):
@@ -177,7 +177,7 @@ def _hung(graph: Graph) -> dict[str, int]:
 
 
 def _box(room: Room, left: float, top: float) -> str:
-    """Return a room's box, with its name and what it is for."""
+    """Return a room's box, with its name and purpose."""
     words, lines = room.brief.split(":")[0].rstrip(".").split(), [""]
     for word in words:
         if len(lines[-1]) + len(word) > 28 and lines[-1]:
@@ -190,7 +190,7 @@ def _box(room: Room, left: float, top: float) -> str:
 
 
 def _way(above: tuple[float, float], below: tuple[float, float]) -> str:
-    """Return the arrow from the room at *above* to the one that it imports from."""
+    """Return the arrow from the room at *above* to the imported one at *below*."""
     from_x, from_y = above[0] + _WIDTH / 2, above[1] + _HEIGHT
     to_x, to_y = below[0] + _WIDTH / 2, below[1] - 2
     bend = (to_y - from_y) / 2

@@ -1,4 +1,4 @@
-"""Pages that are generated: their parts, and tables."""
+"""Parts and tables of generated pages."""
 
 from collections.abc import Iterable, Sequence
 from typing import Final

@@ -12,7 +12,7 @@ class ClientSettings(Group):
         None,
         validation_alias=named("PUSH_URL"),
         description="URL that the served client pushes to. Unset: `metrics/push` beside the URL"
-        " that the client file was loaded from; for a page of a local file,"
+        " that the client file was loaded from; if the script has no URL,"
         " http://127.0.0.1:3000/metrics/push.",
     )
     client_interval_seconds: int = Field(

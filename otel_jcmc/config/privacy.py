@@ -42,7 +42,7 @@ class PrivacySettings(Group):
         (),
         validation_alias=named("JCMC_PRIVACY"),
         description="How attributes are treated before they are stored, for example"
-        " `roomname=hash,client_id=drop`: `keep`, `drop`, `hash`, or for an address `truncate` (to"
+        " `roomname=hash,username=keep`: `keep`, `drop`, `hash`, or for an address `truncate` (to"
         " /24 or /48). Name an attribute in either naming; docs/security.md lists them. `none`: the"
         " defaults.",
     )

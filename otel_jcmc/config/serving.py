@@ -107,7 +107,7 @@ class ServingSettings(Group):
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO",
         validation_alias=named("JCMC_LOG_LEVEL"),
-        description="Least severe level that the log has. The log goes to stderr.",
+        description="Least severe level that is written to the log. The log goes to stderr.",
     )
 
     @field_validator("trusted_proxies", mode="before")
