@@ -22,14 +22,14 @@ from rule_files import CONFIG
 
 BUILT = ROOT / ".cache" / "collector" / "bin"
 PARTS = ROOT / "tests" / "collector" / "parts"
-# The Collector's own metrics would take port 8888, whoever else is there.
+# The Collector's own metrics would use port 8888, even if another program has it.
 QUIET = "yaml:service::telemetry::metrics::level: none"
 
 PLAIN = "yaml:exporters::otlp_grpc::tls::insecure: true"
 
 
 def built(name: str) -> str:
-    """Return the path of a binary that was built, or fail with the command that builds it."""
+    """Return the path of a built binary, or fail with the command that builds it."""
     if not (BUILT / name).exists():
         pytest.fail(f"{name} is missing: run make collector", pytrace=False)
     return str(BUILT / name)
@@ -37,9 +37,9 @@ def built(name: str) -> str:
 
 def moved(name: str, places: Mapping[str, str]) -> str:
     """
-    Return the file *name* of collector-config/ with other addresses, and nothing else changed.
+    Return the file *name* of collector-config/ with other addresses, and otherwise unchanged.
 
-    All its addresses must be among *places*: none of them can be reached here.
+    All its addresses must be among *places*, because none of them can be reached here.
     """
     text = (CONFIG / name).read_text()
     for place, here in places.items():
@@ -52,7 +52,7 @@ def moved(name: str, places: Mapping[str, str]) -> str:
 
 
 def run(*command: str | Path) -> None:
-    """Run a command that was built, and fail with what it says when it is not content."""
+    """Run a built command; fail with its output if it complains."""
     binary, *arguments = command
     done = subprocess.run(
         [built(str(binary)), *map(str, arguments)], capture_output=True, text=True, check=False
@@ -65,16 +65,16 @@ class Collector:
     """
     A Collector with a file of collector-config/; a context manager.
 
-    It may be stopped and started again: its ports are the same then.
+    It may be stopped and started again, with the same ports.
 
     Attributes:
-        grpc_endpoint, http_endpoint: where it takes OTLP, when its file does.
-        page: where Prometheus finds metrics, host and port.
-        config: the copy of the file that it runs with.
+        grpc_endpoint, http_endpoint: its addresses for OTLP, if the file has them.
+        page: host and port of its page of metrics.
+        config: its copy of the file.
     """
 
     def __init__(self, folder: Path, *more: str, tempo: str = "127.0.0.1:9") -> None:
-        """Run otelcol-otlp.yaml, then what is said in *more*; spans go on to *tempo* by gRPC."""
+        """Run otelcol-otlp.yaml with the additions in *more*; spans go on to *tempo* by gRPC."""
         grpc, http, page, health = (free_port() for _ in range(4))
         self.grpc_endpoint = f"http://127.0.0.1:{grpc}"
         self.http_endpoint = f"http://127.0.0.1:{http}"
@@ -95,7 +95,7 @@ class Collector:
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> Self:
-        """Start it, and wait until it says that it is well."""
+        """Start it, and wait until it says that it is healthy."""
         self.process = _started(self.config, self.log, self.more)
         eventually(self._is_well, 30)
         return self
@@ -107,13 +107,13 @@ class Collector:
         return is_open(int(port)) and request(f"http://{host}:{port}").status == 200
 
     def stop(self, *, kill: bool = False) -> None:
-        """End it in order, or *kill* it."""
+        """Stop it in order, or *kill* it."""
         if self.process is not None:
             _ended(self.process, kill=kill)
             self.process = None
 
     def series(self) -> dict[str, float]:
-        """Return what its page has: each series with its labels, and the value."""
+        """Return the series on its page, each with labels and value."""
         body = request(f"http://{self.page}/metrics").body
         lines = [line for line in body.splitlines() if line[:1] not in {"", "#"}]
         return {name: float(value) for name, _, value in (line.rpartition(" ") for line in lines)}
@@ -154,9 +154,9 @@ def _ended(process: subprocess.Popen[bytes], *, kill: bool = False) -> None:
 @contextmanager
 def scraping_collector(folder: Path, target: str, backend: str) -> Iterator[Path]:
     """
-    Run otelcol-scrape.yaml, which scrapes *target* for *backend*, both host and port; its log.
+    Run otelcol-scrape.yaml, which scrapes *target* for *backend*, both host and port: its log.
 
-    The file's exporter speaks TLS, as to a backend elsewhere; here it is told not to.
+    The file's exporter uses TLS, as to a remote backend; here TLS is off.
     """
     folder.mkdir(parents=True, exist_ok=True)
     config, log = folder / "otelcol-scrape.yaml", folder / "otelcol.log"
@@ -170,7 +170,7 @@ def scraping_collector(folder: Path, target: str, backend: str) -> Iterator[Path
 
 @contextmanager
 def running_prometheus3(folder: Path, config: str, *flags: str) -> Iterator[Prometheus]:
-    """Run Prometheus 3 with the text *config* in *folder*, where its rules are as well."""
+    """Run Prometheus 3 with the text *config* in *folder*, which also has its rules."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "prometheus.yaml").write_text(config)
     port = free_port()
@@ -189,27 +189,27 @@ def running_prometheus3(folder: Path, config: str, *flags: str) -> Iterator[Prom
 
 
 class Jaeger(NamedTuple):
-    """A running Jaeger: where it takes OTLP, and where it is asked (an URL each)."""
+    """A running Jaeger: its address for OTLP, and its API (a URL each)."""
 
     grpc_endpoint: str
     http_endpoint: str
     url: str
 
     def ask(self, path: str, **query: str | int) -> Any:
-        """Return what the HTTP API says: `services`, `traces` with `service`, `traces/ID`."""
+        """Return an answer of the HTTP API: `services`, `traces` with `service`, `traces/ID`."""
         answer = request(f"{self.url}/api/{path}?{urlencode(query)}")
         assert answer.status == 200, answer
         return answer.json()["data"]
 
     def traces(self, service: str = "otel_jcmc", **query: str | int) -> list[dict[str, Any]]:
-        """Return the traces of *service*, those that *query* asks for: `tags` is JSON."""
+        """Return the traces of *service* that match *query*: `tags` is JSON."""
         found: list[dict[str, Any]] = self.ask("traces", service=service, **query)
         return found
 
 
 @contextmanager
 def running_jaeger(folder: Path) -> Iterator[Jaeger]:
-    """Run Jaeger, which keeps traces in its memory, with nothing else switched on."""
+    """Run Jaeger with traces in memory, and nothing else switched on."""
     folder.mkdir(parents=True, exist_ok=True)
     grpc, http, web, asked = (f"127.0.0.1:{free_port()}" for _ in range(4))
     config = {
@@ -233,7 +233,7 @@ def running_jaeger(folder: Path) -> Iterator[Jaeger]:
             "telemetry": {"metrics": {"level": "none"}},
         },
     }
-    # JSON is YAML.
+    # JSON is valid YAML.
     (folder / "jaeger.yaml").write_text(json.dumps(config))
     command = [built("jaeger"), f"--config={folder}/jaeger.yaml"]
     log = folder / "jaeger.log"

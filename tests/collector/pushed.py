@@ -2,11 +2,11 @@
 
 from harness import Service, push_body
 
-# How often the services export: the files' own 15 s would make every wait that long.
+# The services' export interval; with the files' own 15 s, every wait would take that long.
 EXPORT_SECONDS = 2
 
 ADA = push_body("ada00001", session={"id": "0b8d4a52-join", "seq": 0})
-# Nothing is known but the quality and a transport.
+# Only the quality and a transport are known.
 BOB = push_body(
     "bob00002",
     session={"id": "77aa10c3-join", "seq": 0},
@@ -19,7 +19,7 @@ LEAVE = push_body(
     "ada00001", session={"id": "0b8d4a52-join", "seq": 1, "end": {"reason": "left"}}, metrics={}
 )
 
-# The labels that say who it is.
+# The identity labels.
 WHO = {
     "jcmc": 'roomname="standup",participant_id',
     "otel": 'jitsi_conference_name="standup",jitsi_participant_id',
@@ -34,7 +34,7 @@ _AGENT = 'user_agent_name="Chrome",user_agent_version="126",user_agent_os_name="
 _MEDIA = "jitsi_client_media_bitrate_bit_per_second"
 _SECONDS = "jitsi_client_transport_round_trip_time_seconds"
 
-# In both namings: what the service counts by itself.
+# In both namings: the service's own counts.
 _OWN = {
     'otel_jcmc_pushes_total{outcome="accepted",reason=""}': 2,
     'otel_jcmc_pushes_total{outcome="refused",reason="not_json"}': 0,
@@ -66,7 +66,7 @@ FOUND = {
         f'jitsi_jcmc_info{{{_JCMC_ADA},serverregion="eu-west",sender="otel_jcmc"}}': 1,
         f"jitsi_jcmc_verdict_state{{{_JCMC_ADA}}}": 0,
         f"jitsi_jcmc_verdict_state{{{_JCMC_BOB}}}": 1,
-        # Bob's round trip is over half of what is bad.
+        # Bob's round trip is over half of the threshold for bad.
         f'max(jitsi_jcmc_verdict{{{_JCMC_BOB},cause="path"}})': 1,
         'jitsi_jcmc_conference_participants_state{roomname="standup",state="good"}': 1,
         'jitsi_jcmc_conference_participants_state{roomname="standup",state="fair"}': 1,
@@ -105,13 +105,13 @@ FOUND = {
 
 
 def push_both(service: Service) -> None:
-    """Push Ada and Bob once; nobody expires while a test asks."""
+    """Push Ada and Bob once; neither expires during a test."""
     for body in (ADA, BOB):
         assert service.push(body).body == "OK"
 
 
 def settings(naming: str, **more: str) -> dict[str, str]:
-    """Return what a service needs for it, scraped and, with an endpoint in *more*, by OTLP."""
+    """Return the settings of a service for scrapes and, with an endpoint in *more*, for OTLP."""
     return {
         "JCMC_NAMING": naming,
         "METRICS_EXPIRATION": "300",

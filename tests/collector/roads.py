@@ -21,17 +21,17 @@ from e2e.parts import Prometheus
 from harness import Service
 
 ROADS = ("pull", "pull, text", "grpc", "http", "receiver", "relayed")
-# Nobody is told of alerts here; nothing listens there.
+# Alerts go nowhere here; nothing listens there.
 NOBODY = "127.0.0.1:9"
 
 
 @dataclass
 class Road:
     """
-    One road: who pushes to which service, and the Prometheus at its end.
+    One road: the service with its participants, and the Prometheus at its end.
 
     Attributes:
-        collector: the one whose page Prometheus scrapes, if one is on the road.
+        collector: the Collector whose page Prometheus scrapes, if the road has one.
     """
 
     name: str
@@ -57,8 +57,8 @@ def running_roads(
     """
     Run the roads of *names*; the services have *more* settings, every Prometheus the *rules*.
 
-    Alerts go to *alertmanager*, host and port. Prometheus's intervals are a second where the files
-    say 15, and rules have none of their own; nothing else is changed but addresses.
+    Alerts go to *alertmanager*, host and port. Prometheus's intervals are a second instead of the
+    files' 15, and rules have none of their own; otherwise only addresses are changed.
     """
     with ExitStack() as stack:
         made = _Maker(folder, naming, stack, rules, alertmanager, more)
@@ -123,7 +123,7 @@ class _Maker:
         return Road("receiver", service, prometheus)
 
     def _scraped(self) -> Service:
-        """Return the service that is only scraped: one for all who do."""
+        """Return the service that is only scraped: one for all roads that scrape."""
         if self._pulled is None:
             self._pulled = self._service(self._folder / "pulled")
         return self._pulled

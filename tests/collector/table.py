@@ -11,7 +11,7 @@ from collector.roads import ROADS, Road
 from rule_files import ROOT
 
 PAGE = ROOT / "docs" / "roads.md"
-# One of each kind: what is asked for in PromQL, whatever a road makes of the name's end.
+# One of each kind, by its name in PromQL, whatever a road does to the end of the name.
 SERIES = {
     "jcmc": [
         "jitsi_jcmc_connectionquality",
@@ -36,7 +36,7 @@ Row = tuple[str, ...]
 
 
 def rows(roads: dict[str, Road], series: Iterable[str]) -> list[Row]:
-    """Return the rows of *series*: its names, its roads, type, unit and labels there."""
+    """Return the rows of *series*: names, roads, and type, unit and labels there."""
     found = []
     for each in series:
         seen: dict[Row, list[str]] = {}
@@ -59,14 +59,14 @@ def _cells(road: Road, series: str) -> Row:
 
 
 def _together(names: list[str]) -> str:
-    """Return *names* of one family: `name_bucket`, `_count`, `_sum`."""
+    """Return the *names* of one family together: `name_bucket`, `_count`, `_sum`."""
     first, *others = names
     tails = [f"`_{each.rpartition('_')[2]}`" for each in others]
     return ", ".join([f"`{first}`", *tails])
 
 
 def _metadata(road: Road, names: list[str]) -> Row:
-    """Return type and unit, as Prometheus has them; a dash where it has none."""
+    """Return type and unit, as Prometheus has them; a dash: none."""
     known = road.prometheus.ask("metadata")
     for name in names:
         for family in (name, re.sub("_(bucket|count|sum|total)$", "", name)):
@@ -76,7 +76,7 @@ def _metadata(road: Road, names: list[str]) -> Row:
 
 
 def identity(road: Road, series: str) -> str:
-    """Return what `job` and `instance` of *series* are: the labels' values, as words."""
+    """Return in words the values of `job` and `instance` of *series*."""
     found = road.prometheus.ask("series", **{"match[]": series})
     job, instance = ({each.get(label, "") for each in found} for label in ("job", "instance"))
     return f"`{_one(job)}`, {_word(_one(instance), road)}"
@@ -99,7 +99,7 @@ def _word(instance: str, road: Road) -> str:
 
 
 def lines(rows: Iterable[Row]) -> list[str]:
-    """Return *rows* as those of a table in Markdown."""
+    """Return *rows* as a table in Markdown."""
     return ["| " + " | ".join(row) + " |" for row in rows]
 
 
@@ -111,7 +111,7 @@ def written(head: str) -> list[str]:
 
 
 def write(head: str, new: list[str]) -> None:
-    """Put *new* rows into the page's table whose first column is called *head*."""
+    """Write *new* rows into the page's table whose first column is called *head*."""
     text = PAGE.read_text()
     start = text.index(f"| {head} |")
     table, _, rest = text[start:].partition("\n\n")

@@ -21,7 +21,7 @@ from rule_files import RULES
 
 @pytest.fixture
 def alertmanager(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Alertmanager]:
-    """Return the Alertmanager that was built; it knows of no alert."""
+    """Return the Alertmanager that was built, without alerts."""
     folder = tmp_path_factory.mktemp("alertmanager")
     with running_alertmanager(folder, built("alertmanager")) as running:
         yield running
@@ -48,7 +48,7 @@ def test_a_region_holds_back_its_own_bridges_alone(alertmanager: Alertmanager) -
 def test_a_bridge_that_stands_out_wakes_who_is_on_call(
     alertmanager: Alertmanager, tmp_path: Path, name: str
 ) -> None:
-    """At once: rules on calls wait for a minute and longer, and here they don't."""
+    """Rules on calls wait for a minute and longer; in this test they do not wait."""
     rules = []
     for path in RULES:
         copy = tmp_path / path.name
@@ -62,5 +62,5 @@ def test_a_bridge_that_stands_out_wakes_who_is_on_call(
     with running_roads(tmp_path / "r", "jcmc", (name,), tuple(rules), at, **more) as roads:
         push_crowd(roads[name].service)
         eventually(lambda: alertmanager.told, 60)
-        # A conference is of nobody's duty, and the service is well.
+        # An alert on a conference wakes nobody, and the service has no fault.
         assert set(alertmanager.told) == {"on-call JitsiBridgeStandsOut"}

@@ -27,7 +27,7 @@ NOBODY_PUSHES = ("OtelJcmcNobodyPushes", "")
 def roads(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
 ) -> Iterator[dict[str, Road]]:
-    """Return all roads of one naming, once their crowd is known behind each."""
+    """Return all roads of one naming, once their crowd is known at the end of each."""
     naming = request.param
     folder = tmp_path_factory.mktemp(naming)
     with OtlpSink() as sink:
@@ -42,7 +42,7 @@ def roads(
                 push_crowd(service)
                 push_trouble(service)
             _until(found, "jitsi:standing_out:ratio")
-            # An increase of each counter: the first push of each was before the first sample.
+            # An increase of each counter: the first push of each kind came before the first sample.
             for service in services:
                 push_crowd(service)
             _until(found, "count_over_time(otel_jcmc:store_up:min[1m]) > 3")
@@ -50,17 +50,17 @@ def roads(
 
 
 def _until(roads: dict[str, Road], expr: str) -> None:
-    """Wait until *expr* has an answer behind every road."""
+    """Wait until *expr* has an answer at the end of every road."""
     eventually(lambda: all(labels(each.prometheus, expr) for each in roads.values()), SECONDS)
 
 
 def labels(prometheus: Prometheus, expr: str) -> list[dict[str, str]]:
-    """Return the labels of what *expr* finds; it must be one that Prometheus takes."""
+    """Return the labels of the answer to *expr*, which Prometheus must accept."""
     return [each["metric"] for each in prometheus.ask("query", query=expr)["result"]]
 
 
 def queries(road: Road) -> dict[tuple[str, str, str], str]:
-    """Return every query of the boards of the naming of *road*."""
+    """Return every query of the boards, in the naming of *road*."""
     naming = road.service.environ["JCMC_NAMING"]
     return {
         (each.board, each.panel, each.column): each.expr
@@ -75,7 +75,7 @@ def answered(road: Road) -> set[tuple[str, str, str]]:
     return {key for key, expr in queries(road).items() if labels(road.prometheus, expr)}
 
 
-# A look at what stands out comes every 10 s, and the relaying Collector's scrape every 15 s.
+# A look for what stands out comes every 10 s, the relaying Collector's scrape every 15 s.
 @pytest.mark.parametrize("name", NAMES)
 def test_every_query_of_the_boards_is_taken(roads: dict[str, Road], name: str) -> None:
     asked = queries(roads[name])
@@ -95,10 +95,10 @@ Answer = dict[frozenset[tuple[str, str]], float]
 
 
 def told(road: Road) -> dict[tuple[str, str, str], Answer]:
-    """Return what the boards of calls say of now: labels, without those of one road, and values."""
+    """Return what the boards of calls show now: values, and labels without those of one road."""
     found = {}
     for key, expr in queries(road).items():
-        # Rates hang on the moment of each scrape, and when it began on that of each service's look.
+        # Rates depend on the moment of each scrape, and an onset on the look of each service.
         if not key[0].endswith("/service") and not re.search(
             r"rate\(|increase\(|since|time\(", expr
         ):
@@ -111,7 +111,7 @@ def told(road: Road) -> dict[tuple[str, str, str], Answer]:
 
 
 def _whose(labels: dict[str, str]) -> set[tuple[str, str]]:
-    """Return what depends on the road: whose series it is, and the ids that each service gives."""
+    """Return what depends on the road: the identity of a series, and each service's own ids."""
     return {item for item in labels.items() if item[0] in {"job", "instance", "session_id"}}
 
 
@@ -119,7 +119,7 @@ def _whose(labels: dict[str, str]) -> set[tuple[str, str]]:
 def test_what_is_said_of_calls_is_what_the_pull_road_says(
     roads: dict[str, Road], name: str
 ) -> None:
-    """And nothing more: a former label's series is over as well."""
+    """And nothing else: a series with old labels is over as well."""
 
     def different() -> dict[tuple[str, str, str], Any]:
         here = told(roads[name])
@@ -163,7 +163,7 @@ def test_every_recorded_name_has_data_where_the_pull_road_has(
 def test_who_is_told_is_the_same(roads: dict[str, Road], name: str) -> None:
     def raised() -> set[tuple[str, str]]:
         alerts = labels(roads[name].prometheus, "ALERTS")
-        # Nobody pushes here any more, and where that takes long it is told as it should be.
+        # No participant pushes here any more, and late data must look right, too.
         return {(each["alertname"], each.get("name", "")) for each in alerts} - {NOBODY_PUSHES}
 
     both = {("JitsiBridgeStandsOut", BAD_BRIDGE), ("JitsiConferenceStandsOut", BAD_ROOM)}

@@ -40,7 +40,7 @@ def test_the_rules_do_there_what_their_tests_say(path: Path, tmp_path: Path) -> 
     shutil.copytree(CONFIG / "rules", tmp_path / "rules")
     copy = tmp_path / "rules" / "tests" / path.name
     # Prometheus 3 divides in another order: 2.9999999999999996 where 2 had 3. Debian's promtool
-    # does not know the word.
+    # does not know `fuzzy_compare`.
     copy.write_text(f"fuzzy_compare: true\n{copy.read_text()}")
     run("promtool", "test", "rules", copy)
 

@@ -24,12 +24,12 @@ pytestmark = pytest.mark.xdist_group("jaeger")
 
 HOURS = 5
 US = 1_000_000
-# Of a push that says that the next one comes in so long; whoever is late by twice that has gone.
+# The interval that each push announces; a participant that is late by twice that has expired.
 STEP_SECONDS = 80
 
 
 def settings(endpoint: str, protocol: str = "grpc", **more: str) -> dict[str, str]:
-    """Return what makes a service send spans there."""
+    """Return the settings with which a service sends spans there."""
     return {
         "OTEL_TRACES_EXPORTER": "otlp",
         "OTEL_EXPORTER_OTLP_PROTOCOL": protocol,
@@ -42,22 +42,22 @@ def settings(endpoint: str, protocol: str = "grpc", **more: str) -> dict[str, st
 
 
 def tags(**asked: str) -> str:
-    """Return a question for tags; `_` stands for a dot."""
+    """Return a search for tags; `_` stands for a dot."""
     return json.dumps({name.replace("_", "."): text for name, text in asked.items()})
 
 
 def told(span: dict[str, Any]) -> dict[str, Any]:
-    """Return the attributes of a span of Jaeger's."""
+    """Return the attributes of a span in Jaeger."""
     return {each["key"]: each["value"] for each in span["tags"]}
 
 
 def spans(traces: list[dict[str, Any]], name: str = "jitsi.session") -> list[dict[str, Any]]:
-    """Return the spans of that name of *traces*."""
+    """Return the spans of that name in *traces*."""
     return [each for trace in traces for each in trace["spans"] if each["operationName"] == name]
 
 
 def people(traces: list[dict[str, Any]]) -> set[str]:
-    """Return whose sessions are in *traces*."""
+    """Return the participants whose sessions are in *traces*."""
     return {str(told(each)["jitsi.participant.id"]) for each in spans(traces)}
 
 
@@ -72,10 +72,10 @@ def found(
     jaeger: Jaeger, tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest
 ) -> Iterator[tuple[Jaeger, str]]:
     """
-    Return a Jaeger that has two conferences, and the name of the service that has sent them.
+    Return a Jaeger with two conferences, and the name of the service that sent them.
 
-    In `standup` Ada is well, Bob's uplink is bad and he fails, Cleo vanishes and comes back after
-    the grace. In `calm` Dora is well, on another bridge of another region.
+    In `standup`, Ada's call is good; Bob's uplink is bad and his call fails; Cleo vanishes and
+    comes back after the grace. In `calm`, Dora's call is good, on another bridge in another region.
     """
     folder = tmp_path_factory.mktemp("s", numbered=True)
     name = f"meet-by-{str(request.param).partition('/')[0]}"
@@ -92,7 +92,7 @@ def found(
             folder / "a", OTEL_SERVICE_NAME=name, **settings(endpoint, protocol)
         ) as service:
             hold(service)
-            # All have become spans: of the three in one trace Cleo's are two.
+            # All have become spans: of the three participants in one trace, Cleo has two.
             eventually(lambda: len(spans(jaeger.traces(name))) == 5, 60)
             eventually(lambda: len(spans(jaeger.traces(name), "jitsi.conference")) == 2, 60)
             yield jaeger, name
@@ -102,7 +102,7 @@ def found(
 
 
 def hold(service: Service) -> None:
-    """Hold both conferences, and return when everybody has gone."""
+    """Run both conferences, and return when all participants have gone."""
 
     def push(who: str, room: str = "standup", region: str = "eu-west", loss_up: int = 0) -> None:
         pushed = calls.body(who, loss_up=loss_up, conference=room)
@@ -120,7 +120,7 @@ def hold(service: Service) -> None:
         time.sleep(0.4)
     assert service.push(calls.leave("bob", "failed")).status == 200
     assert service.push(calls.leave("dora", conference="calm")).status == 200
-    # Cleo says nothing for longer than her time and the grace, while Ada keeps the room.
+    # Cleo is silent for longer than her time to live and the grace, while Ada keeps the conference.
     for _ in range(12):
         push("ada")
         time.sleep(0.4)
@@ -143,7 +143,7 @@ def test_a_trace_is_found_by_service_conference_bad_and_region(found: tuple[Jaeg
     assert people(jaeger.traces(name)) == standup | calm
     assert ask(jitsi_conference_name="standup") == standup
     assert ask(jitsi_conference_name="calm") == calm
-    # What was bad or failed is an error, which Jaeger's page marks.
+    # Bad or failed sessions are errors, which Jaeger's page marks.
     assert ask(error="true") == standup
     assert ask(jitsi_region="us-east") == calm
     assert ask(jitsi_region="eu-west") == standup
@@ -188,7 +188,7 @@ def test_a_conference_is_a_tree_and_a_leg_is_linked_to_the_one_before(
         field["value"] for log in bob["logs"] for field in log["fields"] if field["key"] == "event"
     ]
     assert names == ["jitsi.session.verdict.bad"]
-    # Within the conference, all of them.
+    # All of them are within the conference.
     end = root["startTime"] + root["duration"]
     for each in sessions:
         assert root["startTime"] <= each["startTime"]
@@ -198,7 +198,7 @@ def test_a_conference_is_a_tree_and_a_leg_is_linked_to_the_one_before(
 
 
 def test_the_times_of_a_call_of_hours_are_right(jaeger: Jaeger, short_path: Path) -> None:
-    """By Redis's clock, which is set on: a push each 80 s for five hours."""
+    """By Redis's clock, which the test moves: a push each 80 s for five hours."""
     clock = Clock(short_path / "c")
     clock.set(-HOURS * 3600)
     began = time.time() - HOURS * 3600
@@ -226,5 +226,5 @@ def test_the_times_of_a_call_of_hours_are_right(jaeger: Jaeger, short_path: Path
     (session,) = spans([trace])
     assert session["startTime"] / US == pytest.approx(began, abs=30)
     assert (session["startTime"] + session["duration"]) / US == pytest.approx(ended, abs=30)
-    # As docs say: Jaeger looks for when a span began.
+    # As the docs say: Jaeger searches by the begin of a span.
     assert late == []

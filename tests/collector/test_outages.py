@@ -15,20 +15,20 @@ from collector.built import Collector
 from harness import Service, eventually
 from otlp_sink import OtlpSink
 
-# It refuses whatever comes: it has more than this when it has started.
+# The Collector refuses everything, because its memory after the start is above this.
 FULL = "yaml:processors::memory_limiter::limit_mib: 1"
 
 
 @pytest.fixture
 def tempo() -> Iterator[OtlpSink]:
-    """Return what stands where compose.yaml has Tempo."""
+    """Return a sink in the place of compose.yaml's Tempo."""
     with OtlpSink() as sink:
         yield sink
 
 
 @pytest.fixture
 def collector(short_path: Path, tempo: OtlpSink) -> Collector:
-    """Return a Collector that has not been started."""
+    """Return a Collector that is not started."""
     return Collector(short_path / "collector", tempo=tempo.grpc_endpoint.rpartition("/")[2])
 
 
@@ -66,7 +66,7 @@ def quality(collector: Collector) -> list[float]:
 
 
 def call(service: Service) -> None:
-    """Hold a call, in a conference of its own, that is over."""
+    """Run a call to its end, in a conference of its own."""
     assert service.push(calls.body("eve", conference="lunch")).body == "OK"
     assert service.push(calls.leave("eve", conference="lunch")).body == "OK"
 
@@ -79,7 +79,7 @@ def until_failing(service: Service) -> None:
 
 
 def until_there(service: Service, collector: Collector, tempo: OtlpSink, pushes: int) -> None:
-    """Wait until metrics are as they are now, and both spans of the call have arrived."""
+    """Wait until the metrics are up to date, and both spans of the call have arrived."""
     eventually(lambda: quality(collector) == [20], 30)
     eventually(lambda: _counted(collector) == pushes, 30)
     eventually(lambda: tempo.spans("jitsi.conference"), 90)
@@ -97,13 +97,13 @@ def _is_accepted(name: str) -> bool:
 
 
 def begin(service: Service, collector: Collector) -> None:
-    """Push somebody with the quality 90, and wait until the Collector tells it."""
+    """Push a participant with the quality 90, and wait until the Collector shows it."""
     assert service.push(calls.body("ada", 90)).body == "OK"
     eventually(lambda: quality(collector) == [90], 30)
 
 
 def go_on(service: Service) -> None:
-    """Push the same with the quality 20, and hold a call meanwhile."""
+    """Push the same participant with the quality 20, and run a call meanwhile."""
     assert service.push(calls.body("ada", 20)).body == "OK"
     call(service)
 
@@ -156,7 +156,7 @@ def test_a_collector_that_answers_nobody_for_a_while_holds_up_no_push(
 def test_spans_wait_in_redis_while_what_is_behind_the_collector_is_away(
     service: Service, collector: Collector, tempo: OtlpSink
 ) -> None:
-    """What Tempo has not taken, the Collector has not either: killed, it takes nothing along."""
+    """The Collector accepts only what Tempo has accepted: if it is killed, nothing is lost."""
     with collector, service:
         begin(service, collector)
         tempo.stop()

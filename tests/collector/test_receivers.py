@@ -27,23 +27,23 @@ PROTOCOLS = ["grpc", "http/protobuf"]
 
 
 def merged(**config: Any) -> str:
-    """Return what the Collector puts over its file."""
+    """Return the settings that the Collector merges over its file."""
     return f"yaml:{json.dumps(config)}"
 
 
 def both(grpc: dict[str, Any], http: dict[str, Any] | None = None) -> str:
-    """Return what is put over both ways in."""
+    """Return the settings for both receivers."""
     protocols = {"grpc": grpc, "http": grpc if http is None else http}
     return merged(receivers={"otlp": {"protocols": protocols}})
 
 
 def place(behind: OtlpSink) -> str:
-    """Return where a Collector finds *behind*."""
+    """Return the address at which a Collector reaches *behind*."""
     return urlsplit(behind.grpc_endpoint).netloc
 
 
 def sessions(behind: OtlpSink) -> set[str]:
-    """Return whose sessions have come through the Collector."""
+    """Return the participants whose sessions came through the Collector."""
     return {str(span.attributes[PARTICIPANT.otel_name]) for span in behind.spans("jitsi.session")}
 
 
@@ -75,12 +75,12 @@ def is_shown(collector: Collector, participant: str) -> bool:
 
 
 def failures(service: Service) -> float:
-    """Return how many exports have failed."""
+    """Return the number of failed exports."""
     return service.own('otel_jcmc_exports_total{exporter="otlp",outcome="failed"}') or 0
 
 
 def holds_a_call(service: Service) -> None:
-    """Have Ada come, who stays, and Bob, who goes."""
+    """Let Ada come and stay, and Bob come and go."""
     assert service.push(calls.body("ada")).status == 200
     assert service.push(calls.body("bob")).status == 200
     assert service.push(calls.leave("bob")).status == 200
@@ -131,7 +131,7 @@ def test_what_is_compressed_arrives(protocol: str, short_path: Path) -> None:
 def test_all_arrive_at_a_collector_that_takes_small_requests_alone(
     protocol: str, short_path: Path
 ) -> None:
-    """With names of this length one takes 6 kB; for gRPC a Collector's smallest limit is 1 MiB."""
+    """With such long names, one takes 6 kB; for gRPC a Collector's smallest limit is 1 MiB."""
     many = 250 if protocol == "grpc" else 60
     small = both({"max_recv_msg_size_mib": 1}, {"max_request_body_size": 200_000})
     with (
@@ -153,7 +153,7 @@ def test_all_arrive_at_a_collector_that_takes_small_requests_alone(
 
 
 class ProxyThatTunnels:
-    """An HTTP proxy that does CONNECT alone; a context manager."""
+    """An HTTP proxy that only does CONNECT; a context manager."""
 
     def __init__(self) -> None:
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=16)

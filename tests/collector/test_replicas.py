@@ -13,7 +13,7 @@ from rolling import two_replicas
 
 from otel_jcmc.store.embedded import EmbeddedStore
 
-# Counters of each, added up; participants once, whoever told them.
+# Counters of each replica, added up; participants once, whichever replica tells them.
 FOUND = {
     'sum(otel_jcmc_pushes_total{outcome="accepted"})': 3.0,
     'count(otel_jcmc_pushes_total{outcome="accepted",reason=""})': 2.0,
@@ -50,7 +50,7 @@ def test_counters_are_of_each_replica_and_people_are_there_once(
                 "alertmanager:9093": NOBODY,
             },
         )
-        # As in the files but for how often.
+        # As in the files, except for the intervals.
         config = config.replace("_interval: 15s", "_interval: 1s")
         config = config.replace("_timeout: 10s", "_timeout: 1s")
         with running_prometheus3(short_path / "prometheus", config) as prometheus:

@@ -20,7 +20,7 @@ from e2e.parts import Prometheus, until
 from harness import eventually
 
 SECONDS = 60.0
-# Prometheus takes up its targets after 5 s, and the relaying Collector scrapes every 15 s.
+# Prometheus picks up its targets after 5 s, and the relaying Collector scrapes every 15 s.
 SOON = 20.0
 LAST = {"otel_jcmc_last_scrape_timestamp_seconds", "otel_jcmc_last_export_timestamp_seconds"}
 
@@ -62,7 +62,7 @@ def test_a_series_says_nothing_of_the_scope_and_keeps_no_second_job(
 
 
 def shapes(road: Road) -> dict[str, set[frozenset[str]]]:
-    """Return of each metric of ours the sets of labels that its series have."""
+    """Return for each of our metrics the label sets of its series."""
     found: dict[str, set[frozenset[str]]] = {}
     for each in road.prometheus.ask("series", **{"match[]": '{__name__=~"(jitsi|otel_jcmc)_.+"}'}):
         name = each.pop("__name__")
@@ -74,12 +74,12 @@ def shapes(road: Road) -> dict[str, set[frozenset[str]]]:
 def test_every_series_has_the_name_and_the_labels_of_the_page(
     roads: dict[str, Road], name: str
 ) -> None:
-    """All of them, not only those of the table; but when something was sent is of each road."""
+    """All series, not only those of the table; only times of sending differ by road."""
 
     def said(road: Road) -> dict[str, set[frozenset[str]]]:
         return {each: labels for each, labels in shapes(road).items() if each not in LAST}
 
-    # What a process counts of its own exports is there when it has exported.
+    # A process has counts of its exports only after an export.
     pulled = said(roads["pull"])
     assert len(pulled) > 40
     assert until(pulled, lambda: said(roads[name]), SECONDS) == pulled
@@ -98,7 +98,7 @@ def test_the_table_of_series_is_what_prometheus_says(roads: dict[str, Road]) -> 
 
 
 def until_settled(prometheus: Prometheus, who: str) -> None:
-    """Wait until *who* is not found any more, or no sample has come of them for a while."""
+    """Wait until *who* is not found any more, or has had no sample for a while."""
 
     def is_settled() -> bool:
         last = prometheus.value(f'timestamp({{{who},__name__=~".*quality"}})')
@@ -109,9 +109,9 @@ def until_settled(prometheus: Prometheus, who: str) -> None:
 
 def lingering(prometheus: Prometheus, who: str, left_at: float) -> int:
     """
-    Return for how many seconds *who*, who left at *left_at*, is found by PromQL.
+    Return for how many seconds PromQL finds *who*, who left at *left_at*.
 
-    Of what was and of what will be, if nothing comes: Prometheus answers for any time.
+    Prometheus answers for any time, also for the future if nothing more comes.
     """
     found = f"count({{{who}}})"
     for seconds in chain(range(60), range(60, 3600, 10)):
@@ -121,7 +121,7 @@ def lingering(prometheus: Prometheus, who: str, left_at: float) -> int:
 
 
 def words(seconds: int) -> str:
-    """Return *seconds* as the page says them."""
+    """Return *seconds* in the words of the page."""
     if seconds < SOON:
         return "until the next scrape or export"
     return f"{round(seconds, -1)} s" if seconds < 120 else f"{round(seconds / 60)} minutes"
@@ -130,7 +130,7 @@ def words(seconds: int) -> str:
 def test_the_table_of_roads_says_for_how_long_one_who_has_left_is_shown(
     roads: dict[str, Road],
 ) -> None:
-    """Last in this file: Ada leaves."""
+    """The last test in this file: Ada leaves."""
     who = WHO[naming(roads)]
     participant = f'{{{who}="bob00002",__name__=~".*quality"}}'
     ada = f'{who}="ada00001"'
