@@ -37,7 +37,7 @@ MOST_HAPPENINGS: Final = 200
 _NONE: Final = (
     "No session has this id, or the session is too old: history is kept for a limited time."
 )
-# One for each of course.MEASURES, in its order.
+# The same order as in course.MEASURES.
 _WRITE: Final = ("{:.0f}".format, percent, percent, milliseconds, score, bitrate, bitrate)
 
 
