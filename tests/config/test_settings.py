@@ -816,7 +816,7 @@ def test_several_wrong_settings_are_a_line_each() -> None:
 def test_an_env_file_that_is_no_text_is_one_line(tmp_path: Path) -> None:
     (tmp_path / ".env").write_bytes(b"METRICS_EXPIRATION=\xff\xfe\n")
     ended = command("serve")
-    assert (ended.returncode, ended.stderr) == (1, "otel-jcmc: .env: it is no UTF-8 text\n")
+    assert (ended.returncode, ended.stderr) == (1, "otel-jcmc: .env: it is not UTF-8 text\n")
 
 
 def test_a_port_that_is_taken_is_one_line() -> None:
@@ -1256,7 +1256,7 @@ def test_the_check_tells_of_workers() -> None:
     ran = command("check", JCMC_WORKERS="3")
     assert ran.returncode == 0
     assert "JCMC_WORKERS=3\n" in ran.stdout
-    told = "# workers: 3 take pushes, 3334 connections each; one process more reads\n"
+    told = "# workers: 3 take pushes, 3334 connections each; one more process reads\n"
     assert told in ran.stdout
 
 
