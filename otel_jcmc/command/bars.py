@@ -1,8 +1,8 @@
 """
-How a call was over time, as a bar of characters: one for each piece of the time, the worst in it.
+How a call was over time, as a bar of characters: each shows the worst in its piece of the time.
 
-In go bands of time with their states, out comes a line. Characters tell states apart, and colours
-besides where a terminal has them (https://no-color.org).
+Bands of time with their states come in; a line goes out. Characters tell the states apart; a
+terminal that has colours gets them too (https://no-color.org).
 """
 
 import os
@@ -27,12 +27,12 @@ def bar(
     *,
     is_coloured: bool = False,
 ) -> str:
-    """Return *bands* as *count* characters of *signs* from *start* to *end*; blank: nobody."""
+    """Return *bands* from *start* to *end* as *count* characters of *signs*; blank: not there."""
     seconds = max(end - start, 1e-9) / count
     cells: list[str] = [""] * count
     for since, until, state in bands:
         first = max(0, int((since - start) / seconds))
-        # What ends where a character begins does not reach into it.
+        # A band that ends where a character begins does not count for that character.
         last = min(count - 1, max(first, int((until - start) / seconds - 1e-9)))
         for index in range(first, last + 1):
             if not cells[index] or WORST_FIRST.index(state) < WORST_FIRST.index(cells[index]):
@@ -44,18 +44,18 @@ def bar(
 
 
 def legend(signs: Mapping[str, str]) -> str:
-    """Return what each of *signs* stands for."""
+    """Return the meaning of each of *signs*."""
     told = [f"{signs[state]} {state}" for state in reversed(WORST_FIRST[:3])]
     return "  ".join([*told, f"{signs['unknown']} not known", "blank: not there"])
 
 
 def signs_here() -> Mapping[str, str]:
-    """Return what the terminal's encoding has to draw with."""
+    """Return the signs that the terminal's encoding can show."""
     return BARS if can_show("".join(BARS.values())) else ASCII_BARS
 
 
 def can_show(text: str) -> bool:
-    """Say whether the terminal's encoding has all of *text*."""
+    """Say whether the terminal's encoding can show all of *text*."""
     try:
         text.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):
@@ -64,7 +64,7 @@ def can_show(text: str) -> bool:
 
 
 def has_colours() -> bool:
-    """Say whether colours are wanted: on a terminal, unless NO_COLOR says otherwise."""
+    """Say whether to use colours: on a terminal, unless NO_COLOR is set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 

@@ -1,30 +1,30 @@
 """
-What the command line is taken apart with: argparse, and for each word that is wrong the nearest.
+How the command line is parsed: by argparse; for a wrong word, the nearest right one is named.
 
-In go the words of the command line, out come the arguments, or exit 2 with a line that says what
-would be right.
+The words of the command line come in; the arguments go out, or exit code 2 with a line that says
+what would be right.
 """
 
 import re
 from argparse import ArgumentParser, ArgumentTypeError, Namespace
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-# Options whose value may begin as an option does: `--from -2h`.
+# Options whose values may begin like an option: `--from -2h`.
 _TIMES = ("--from", "--to", "--at", "--since")
 _long = re.compile(r"(?<![\w-])--[a-z][a-z-]*").findall
 
 
 def examples(*lines: str) -> str:
-    """Return *lines* as the end of a help; each is a command and, behind `#`, what it does."""
+    """Return *lines* as the end of a help; each is a command and, after `#`, its effect."""
     return "\n".join(["examples:", *(f"  {each}" for each in lines)])
 
 
 def one_of(words: Sequence[str]) -> Callable[[str], str]:
-    """Return what takes one of *words* for an argument, and of another says the nearest."""
+    """Return a function that accepts one of *words*; for any other word it names the nearest."""
 
     def take(word: str) -> str:
         if word not in words:
-            told = f"{word} is none of {', '.join(words)}{meant(word, words)}"
+            told = f"{word} is not one of {', '.join(words)}{meant(word, words)}"
             raise ArgumentTypeError(told)
         return word
 
@@ -55,10 +55,10 @@ def count(word: str) -> int:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return a question that names the one of *known* nearest to *word*; empty if none is near."""
+    """Return a question that names the word of *known* nearest to *word*; empty if none is near."""
     from difflib import get_close_matches
 
-    # `export` is what serve starts, and nobody's to type.
+    # `export` is for serve, and no operator should type it.
     found = get_close_matches(word, [each for each in known if each != "export"], 1)
     return f": is {found[0]} meant?" if found else ""
 
@@ -67,7 +67,7 @@ def parse(
     parser: ArgumentParser, commands: Mapping[str, ArgumentParser], words: list[str]
 ) -> Namespace:
     """
-    Return the arguments that *words* are, by *parser* and by that of one of *commands*.
+    Return the arguments in *words*, by *parser* and by the parser of the command.
 
     Raises:
         SystemExit: they are wrong (2), or ask for help or the version (0).
@@ -81,19 +81,19 @@ def parse(
     if rest:
         of_command = commands[arguments.command]
         _check_option(of_command, rest[0].partition("=")[0])
-        of_command.error(f"too much: {' '.join(rest)}")
+        of_command.error(f"unknown arguments: {' '.join(rest)}")
     return arguments
 
 
 def _check_option(parser: ArgumentParser, word: str) -> None:
-    """Refuse a *word* that is meant for an option of *parser* and is none, nor the start of one."""
+    """Refuse a *word* that looks like an option and is neither an option nor the start of one."""
     known = ["--help", *_long(parser.format_usage())]
     if word.startswith("--") and not any(each.startswith(word) for each in known):
         parser.error(f"there is no option {word}{meant(word, known)}")
 
 
 def join_times(words: list[str]) -> list[str]:
-    """Return *words* with `-2h` at the flag before it, or it would be taken for one."""
+    """Return *words* with `-2h` joined to the option before it; argparse takes it for an option."""
     bound: list[str] = []
     for each in words:
         if bound and bound[-1] in _TIMES:

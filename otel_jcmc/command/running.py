@@ -1,7 +1,7 @@
 """
 A server that runs until it is told to stop: our event loop, uvicorn with our settings, signals.
 
-`serve` calls this once in its one process, or once in each that it has forked.
+`serve` calls this once in its only process, or once in each process that it has forked.
 """
 
 import asyncio
@@ -21,8 +21,8 @@ from otel_jcmc.server.tls import Certificate
 
 # Longer than the 10 s between a browser's pushes: a new connection costs several times the push.
 KEEP_ALIVE_SECONDS: Final = 75
-# While a scrape is rendered in a thread, a push waits for the interpreter's lock this long, not
-# the default 5 ms each time it needs it.
+# While a thread renders a scrape, a push waits so long each time that it needs the interpreter's
+# lock. Python's default is 5 ms.
 SWITCH_SECONDS: Final = 0.0005
 
 
@@ -34,18 +34,18 @@ def run_server(
     on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """
-    Serve *app* on *listeners* until SIGTERM or SIGINT; *on_up* and *on_stop* are called then.
+    Serve *app* on *listeners* until SIGTERM or SIGINT; call *on_up* when up, *on_stop* to stop.
 
     Raises:
-        StoreCannotStart, ExporterCannotStart: the lifespan of *app* says so.
+        StoreCannotStart, ExporterCannotStart: the lifespan of *app* could not start.
     """
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        lifespan="off",  # ours, so that what can't start is one line and not a traceback
+        lifespan="off",  # we run it, so that a failed start is one line and not a traceback
         log_config=None,
         access_log=False,
-        proxy_headers=False,  # intake/callers.py decides whom to believe
+        proxy_headers=False,  # intake/callers.py decides which proxies to trust
         server_header=False,
         timeout_keep_alive=KEEP_ALIVE_SECONDS,
         timeout_graceful_shutdown=GRACE_SECONDS,
@@ -63,8 +63,8 @@ def run_server(
             gc.freeze()
             look_at_times(asyncio.get_running_loop())
             for number in (signal.SIGTERM, signal.SIGINT):
-                # uvicorn takes these, and raises them again when it is done: our end comes after.
-                # Until then they are for us: whoever reads that we are up may end us.
+                # uvicorn handles these while it serves, and raises them again at the end. Until it
+                # begins they must work too: a process that reads that we are up may end us at once.
                 signal.signal(number, lambda *_: setattr(server, "should_exit", True))
             if certificate is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, certificate.reload)

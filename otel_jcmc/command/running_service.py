@@ -1,7 +1,7 @@
 """
-A running service, asked by HTTP as every reader is: its sessions, and their erasure.
+A running service, asked by HTTP like every reader asks: its sessions, and their erasure.
 
-In go a URL and a token, out come answers, or `CannotShow` with one line that says why not.
+A URL and a token come in; answers go out, or `CannotShow` with one line that says why not.
 """
 
 import json
@@ -20,17 +20,17 @@ _PIECE_BYTES: Final = 65_536
 
 
 class CannotShow(Exception):
-    """What was asked for can't be had; the message is one line."""
+    """The answer can't be had; the message is one line."""
 
 
 class RunningService:
     """A running service, asked by HTTP."""
 
     def __init__(self, url: str, token: str) -> None:
-        """Ask at *url*, with *token* if there is one."""
+        """Ask at *url*, with *token* if it is not empty."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise CannotShow(f"--url: {url} is no http:// or https:// address")
+            raise CannotShow(f"--url: {url} is not an http:// or https:// URL")
         self.url = url.rstrip("/")
         self._headers = {"user-agent": f"otel-jcmc/{__version__}"}
         if token:
@@ -41,7 +41,7 @@ class RunningService:
         Return the body of the answer.
 
         Raises:
-            CannotShow: there is none, or it is a refusal.
+            CannotShow: no answer came, or it is a refusal.
         """
         with self.stream(path, query, method) as (_, pieces):
             return b"".join(pieces)
@@ -51,10 +51,10 @@ class RunningService:
         self, path: str, query: dict[str, Any], method: str = "GET"
     ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
         """
-        Have the headers of the answer, in lower case, and its body piece by piece as it comes.
+        Yield the headers of the answer, in lower case, and its body piece by piece as it comes.
 
         Raises:
-            CannotShow: there is none, it is a refusal, or it breaks off.
+            CannotShow: no answer came, it is a refusal, or it breaks off.
         """
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -71,12 +71,12 @@ class RunningService:
         except ssl.SSLError as error:
             raise CannotShow(f"{self.url}: {error.reason}") from None
         except BrokenPipeError:
-            # Who reads what we print has gone.
+            # The reader of our output has closed it.
             raise
         except (OSError, HTTPException):
             raise CannotShow(
-                f"nobody answers at {self.url}: start it with `otel-jcmc serve`, or say with --url"
-                " where it is"
+                f"no service answers at {self.url}: start it with `otel-jcmc serve`, or give its"
+                " address by --url"
             ) from None
         finally:
             connection.close()
@@ -86,7 +86,7 @@ class RunningService:
         Return the answer, which is JSON.
 
         Raises:
-            CannotShow: it is none.
+            CannotShow: the answer is not JSON.
         """
         try:
             told = json.loads(self.ask(path, query, method))
@@ -98,5 +98,5 @@ class RunningService:
 
 
 def printable(text: str) -> str:
-    """Return *text* without what a terminal would obey."""
+    """Return *text* without the characters that control a terminal."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def serve(settings: "Settings") -> int:
     """Serve until SIGTERM or Ctrl-C, and return the exit code."""
-    # Imports make objects that stay: looking through them for garbage costs, and finds none. Once
-    # it serves, server/garbage.py has the say.
+    # Imports make objects that stay: scanning them for garbage takes time and finds none. Once the
+    # service runs, server/garbage.py decides.
     gc.set_threshold(250_000, 20, 50)
     from otel_jcmc.catalogue.reasons import CannotServe
 
@@ -31,8 +31,8 @@ def serve(settings: "Settings") -> int:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
     warming, embedded = _begin(settings)
-    # The store ends with us, also when the service can't be made. It is waited for: what the kernel
-    # ends when we are gone may be seen, and may hold its folder, for a moment longer.
+    # The store must end with us, even if the service can't be made. We wait for it: a process that
+    # the kernel ends after us may be seen, and may hold its folder, for a moment longer.
     with contextlib.ExitStack() as stack:
         if embedded is not None:
             stack.callback(embedded.stop)
@@ -44,17 +44,17 @@ def _open(
     settings: "Settings",
 ) -> "tuple[list[socket.socket], list[socket.socket], Certificate | None]":
     """
-    Return sockets for each process that takes pushes, that of the admin port, our certificate.
+    Return a socket for each process that takes pushes, the admin port's socket, our certificate.
 
     Raises:
-        CannotServe: one of them can't be had.
+        CannotServe: one of them can't be opened.
     """
     from otel_jcmc.catalogue.reasons import CannotServe
     from otel_jcmc.server.sockets import listen
     from otel_jcmc.server.tls import load_certificate
 
     if settings.workers and sys.platform != "linux":
-        raise CannotServe("JCMC_WORKERS is for Linux, whose kernel shares out who connects")
+        raise CannotServe("JCMC_WORKERS needs Linux, whose kernel distributes connections")
     unread, times = settings.limit_answer_seconds, max(1, settings.workers)
     listeners = listen(settings.host, settings.port, "JCMC_PORT", unread, times)
     admin: list[socket.socket] = []
@@ -72,7 +72,7 @@ def _serve(
     certificate: "Certificate | None",
     _warming: threading.Thread,
 ) -> int:
-    """Make the service, and serve with it."""
+    """Make the service and run it in this process."""
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.command.notify import STOPPING, notify
     from otel_jcmc.command.running import run_server
@@ -101,27 +101,27 @@ def _serve_by_workers(
     certificate: "Certificate | None",
     warming: threading.Thread,
 ) -> int:
-    """Serve with a process for each of *listeners*, and one that reads."""
+    """Serve with a process for each of *listeners*, and one more that reads."""
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.command.workers import serve_by_workers
 
     set_up_logging(settings.log_level)
     ports = [each.getsockname()[1] for each in (*listeners[:1], *admin)]
     say_where = partial(_say_where, settings, *ports)
-    # A fork beside a thread may take its locks along.
+    # A fork copies the locks that another thread holds, so no other thread may run.
     warming.join()
     return serve_by_workers(settings, embedded, listeners, admin, certificate, say_where)
 
 
 def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | None]":
     """
-    Begin what takes its time outside of our interpreter, before the imports, which take longest.
+    Begin what takes time outside of our interpreter, before the imports, which take longest.
 
-    The store that is returned, if we start one, comes up in its process, and the expressions for
-    browsers are compiled in the thread; the application's lifespan waits for both.
+    If we start a store, it is returned and comes up in its process. A thread compiles the
+    expressions for browsers. The application's lifespan waits for both.
 
     Raises:
-        StoreCannotStart: there is none to start, or another process uses it.
+        StoreCannotStart: no store can be started, or another process uses it.
     """
     from otel_jcmc.intake import browsers
     from otel_jcmc.store.embedded import EmbeddedStore
@@ -136,7 +136,7 @@ def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | Non
 
 
 def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -> None:
-    """Say on the terminal where to point a browser, a page and a Prometheus; systemd hears too."""
+    """Print the addresses for a browser, a page and a Prometheus; tell systemd that we are up."""
     from otel_jcmc.command.notify import UP, notify
     from otel_jcmc.config.advice import advice, ways
     from otel_jcmc.config.fields import show_url
@@ -146,7 +146,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     rest = base if admin_port is None else url_of(scheme, settings.admin_host, admin_port)
     store = "the one at REDIS_URL" if settings.redis_url else "embedded, gone when this stops"
     lines = [f"otel_jcmc {__version__}"]
-    # On the port for browsers of a call there is nothing at `/` when there is another port.
+    # With an admin port, the port for browsers of a call has no page at `/`.
     lines.append(f"  browser     {rest}/")
     lines.append(f'  Jitsi page  <script src="{base}/client-file" async></script>')
     if "prometheus" in settings.metrics_exporter:
@@ -156,7 +156,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
         lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
     lines += [f"  {signal:11} {way}" for signal, way in ways(settings)]
     if settings.workers:
-        lines.append(f"  workers     {settings.workers} take pushes, one process more reads")
+        lines.append(f"  workers     {settings.workers} take pushes, one more process reads")
     lines.append(f"  store       {store}")
     lines += [f"  note        {line}" for line in advice(settings)]
     notify(UP)

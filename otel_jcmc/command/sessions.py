@@ -1,9 +1,9 @@
 """
 `otel-jcmc sessions`: sessions of a running service on the terminal.
 
-In go the arguments, out come a table, one session with a plot, JSON, JSON lines or CSV. All of it
-is asked of the service by HTTP, by whoever may read there: the store that it has started itself is
-nobody else's.
+The arguments come in; a table, one session with a plot, JSON, JSON lines or CSV goes out. The
+command asks the service by HTTP, with the rights of a reader, because only the service can use a
+store that it has started itself.
 """
 
 import json
@@ -33,7 +33,7 @@ from otel_jcmc.command.zone import zone_of
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.store.sid import began_ms, is_short_sid, short_sid
 
-# What a list is asked by, as the service names it.
+# The parameters of a list, by the service's names.
 FILTERS: Final = (
     *("conference", "participant", "client_id", "region", "bridge", "browser"),
     *("end", "state", "cause", "sort"),
@@ -42,7 +42,7 @@ _PLOT_WIDTH: Final = 80
 
 
 def show(arguments: Namespace, settings: Settings) -> int:
-    """Show the sessions of the service that runs with these settings, or of another one."""
+    """Show sessions of the service of these settings, or of another one."""
     return ask_service(_run, arguments, settings)
 
 
@@ -52,7 +52,7 @@ def run(arguments: Namespace, url: str, token: str) -> int:
 
 
 def _run(arguments: Namespace, service: RunningService) -> None:
-    """Do one of the four things there are to do."""
+    """Erase sessions, show one, export, or list."""
     if arguments.delete:
         _delete(arguments, service)
     elif arguments.id:
@@ -68,14 +68,14 @@ def _run(arguments: Namespace, service: RunningService) -> None:
 
 
 def _query(arguments: Namespace) -> dict[str, Any]:
-    """Return what a list is asked by."""
+    """Return the query for a list."""
     times = {"from": arguments.from_, "to": arguments.to}
     query = {name: getattr(arguments, name) for name in FILTERS} | times
     return query | {"tz": zone_of(arguments.tz)[0] if any(times.values()) else None}
 
 
 def _list(arguments: Namespace, service: RunningService) -> tuple[list[dict[str, Any]], bool]:
-    """Return the first sessions that are asked for, and whether there are more."""
+    """Return the first matching sessions, and whether there are more."""
     query = _query(arguments)
     found: list[dict[str, Any]] = []
     after = None
@@ -91,7 +91,7 @@ def _list(arguments: Namespace, service: RunningService) -> tuple[list[dict[str,
 
 
 def _export(arguments: Namespace, service: RunningService) -> None:
-    """Write all that are asked for as lines, with their progress on a terminal."""
+    """Write all matching sessions as lines, with the progress on a terminal."""
     query = {**_query(arguments), "format": "csv" if arguments.csv else "jsonl"}
     done = 0
     with service.stream("/sessions", query | {"limit": arguments.limit}) as (headers, pieces):
@@ -104,7 +104,7 @@ def _export(arguments: Namespace, service: RunningService) -> None:
 
 
 def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) -> str:
-    """Return *found* as a table, as wide as the terminal."""
+    """Return *found* as a table that fits the terminal."""
     if not found:
         return "no sessions"
     name, zone = zone_of(arguments.tz)
@@ -125,7 +125,7 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
         )
         for each in found
     ]
-    # What people chose for names is cut first.
+    # The names that people chose are shortened first.
     table = columns(without_empty(rows), (2, 3, 4), width())
     day = f"{min(days)}, " if len(days) == 1 else ""
     said = f"{len(found)} session{'' if len(found) == 1 else 's'}; {day}times of {name}; mean/worst"
@@ -135,7 +135,7 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
 
 
 def _how(each: dict[str, Any]) -> str:
-    """Return how it was: the verdict, else why it ended; its scope if others had it too."""
+    """Return how it was: the verdict, or why it ended; the scope if others were affected too."""
     scope = scope_text(each)
     verdict = verdict_text(each)
     end = end_text(each)
@@ -148,7 +148,7 @@ def _show(arguments: Namespace, service: RunningService) -> None:
     """Show one session."""
     path = f"/sessions/{quote(_find(arguments.id, service), safe='')}"
     if arguments.jsonl:
-        raise CannotShow("--jsonl is of a list: one session is --json or --csv")
+        raise CannotShow("--jsonl is for a list; use --json or --csv for one session")
     if arguments.csv or arguments.json:
         kind = "csv" if arguments.csv else "json"
         sys.stdout.buffer.write(service.ask(path, {"format": kind}))
@@ -161,10 +161,10 @@ def _show(arguments: Namespace, service: RunningService) -> None:
 
 def _find(sid: str, service: RunningService) -> str:
     """
-    Return the whole id of a session; *sid* may be its end, as the table has it.
+    Return the whole id of a session; *sid* may be its end, as in the table.
 
     Raises:
-        CannotShow: there is none, or more than one.
+        CannotShow: several sessions match.
     """
     if not is_short_sid(sid):
         return sid
@@ -175,28 +175,28 @@ def _find(sid: str, service: RunningService) -> str:
         page = service.read("/sessions", query)
         found += [each["id"] for each in page["sessions"] if each["id"].endswith(sid)]
         after = page["next"]
-        # Newest first: what follows had begun before.
+        # Newest first: the following ones began earlier.
         if after is None or began_ms(after) < began_ms(sid):
             break
     if len(found) > 1:
-        raise CannotShow(f"there are {len(found)}: {', '.join(found)}")
+        raise CannotShow(f"{len(found)} sessions match: {', '.join(found)}")
     return found[0] if found else sid
 
 
 def _delete(arguments: Namespace, service: RunningService) -> None:
-    """Erase all there is of a client, when it is meant."""
+    """Erase everything of a client, after a question."""
     if not arguments.client_id:
-        raise CannotShow("--delete wants --client-id: whose sessions are to be erased")
+        raise CannotShow("--delete needs --client-id: the client whose sessions to erase")
     others = [name for name in FILTERS if name not in ("client_id", "conference")]
     if arguments.id or any(getattr(arguments, each) for each in (*others, "from_", "to")):
-        raise CannotShow("--delete erases all sessions of a client: by --conference at most")
+        raise CannotShow("--delete erases all sessions of a client; only --conference narrows it")
     query = {"client_id": arguments.client_id, "conference": arguments.conference}
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise CannotShow("--delete asks before it erases: --yes where nobody can answer")
+            raise CannotShow("--delete asks before it erases: use --yes without a terminal")
         where = f" in {printable(arguments.conference)}" if arguments.conference else ""
-        asked = f"Erase all there is of {printable(arguments.client_id)}{where}? [y/N] "
+        asked = f"Erase everything of {printable(arguments.client_id)}{where}? [y/N] "
         if input(asked).strip().lower() not in ("y", "yes"):
-            raise CannotShow("nothing is erased")
+            raise CannotShow("nothing was erased")
     deleted = service.read("/sessions", query, "DELETE").get("deleted")
     print(f"{deleted} session{'' if deleted == 1 else 's'} erased")

@@ -1,8 +1,8 @@
 """
 `otel-jcmc summary`: how the calls of days and weeks were, on the terminal.
 
-In go the arguments, out come a table with a bar of the bad share, JSON or CSV. It is asked of the
-service by HTTP, as `otel-jcmc sessions` asks.
+The arguments come in; a table with bars of the bad share, JSON or CSV goes out. The command asks
+the service by HTTP, like `otel-jcmc sessions`.
 """
 
 import json
@@ -14,21 +14,21 @@ from otel_jcmc.command.asking import ask_service
 from otel_jcmc.command.running_service import RunningService, printable
 from otel_jcmc.config.settings import Settings
 
-# Of a bar that stands for all of the time; what is smaller than an eighth of a cell is none.
+# Cells of a full bar; a value below half an eighth of a cell shows nothing.
 _CELLS: Final = 10
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-# A bar of a share of 1 would be as wide; most shares are small, and so a bar is full at this.
+# The share at which a bar is full: most shares are small, so a scale up to 1 would show little.
 _FULL: Final = 0.5
 _LONGEST_NAME: Final = 40
 
 
 def show_summary(arguments: Namespace, settings: Settings) -> int:
-    """Show the summaries of the service that runs with these settings, or of another one."""
+    """Show summaries of the service of these settings, or of another one."""
     return ask_service(_show, arguments, settings)
 
 
 def _show(arguments: Namespace, service: RunningService) -> None:
-    """Show what is asked for."""
+    """Show the summaries that the arguments ask for."""
     query = {
         "from": _day(arguments.since),
         "to": _day(arguments.to),
@@ -44,7 +44,7 @@ def _show(arguments: Namespace, service: RunningService) -> None:
 
 
 def _day(text: str | None) -> str | None:
-    """Return a day as it is asked for; `30d` is `-30d`."""
+    """Return a day for the query; `30d` becomes `-30d`."""
     return f"-{text}" if text and text[:-1].isdecimal() and text.endswith("d") else text
 
 
@@ -87,7 +87,7 @@ def table(told: dict[str, Any], *, is_utf: bool = True) -> str:
 
 
 def _cells(group: dict[str, Any], *, is_utf: bool) -> list[str]:
-    """Return what the table has of a group beside its time and its name."""
+    """Return the cells of a group after its time and its name."""
     states = group["states"]
     judged = group["sessions"] - states["unknown"]
     cause = next(iter(group["causes"]), "")
@@ -106,7 +106,7 @@ def _cells(group: dict[str, Any], *, is_utf: bool) -> list[str]:
 
 
 def bar(share: float, *, is_utf: bool = True) -> str:
-    """Return a bar of a *share* of time, 0 to 1, that is full at a half."""
+    """Return a bar for a *share* of time, 0 to 1; it is full at a half."""
     eighths = min(8 * _CELLS, round(8 * _CELLS * share / _FULL))
     if not is_utf:
         return "#" * round(eighths / 8)
@@ -114,12 +114,12 @@ def bar(share: float, *, is_utf: bool = True) -> str:
 
 
 def _number(value: float | None, form: str) -> str:
-    """Return *value* in its *form*, nothing if it is not known."""
+    """Return *value* in its *form*, empty if it is not known."""
     return "" if value is None else form.format(value)
 
 
 def _has_blocks() -> bool:
-    """Say whether the terminal's encoding has what bars are drawn with."""
+    """Say whether the terminal's encoding can show the bars."""
     try:
         _EIGHTHS.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

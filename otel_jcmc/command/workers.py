@@ -25,8 +25,8 @@ from otel_jcmc.service.app import create_app
 from otel_jcmc.service.shared import Shared
 from otel_jcmc.store.embedded import EmbeddedStore
 
-# Where pushes and a scrape want the same core, pushes get three quarters of it: they come all the
-# time, and nobody waits for a scrape before its time-out.
+# If pushes and a scrape need the same core, pushes get three quarters of it: they come all the
+# time, and a scrape only has to end before its time-out.
 READER_NICENESS: Final = 5
 
 
@@ -41,20 +41,21 @@ def serve_by_workers(
     """
     Serve until SIGTERM or SIGINT with a process for each of *listeners*, and return the exit code.
 
-    All sockets stay open in this process too: who connects to one whose process has died waits for
-    the next one. One more process answers on *admin*, or where the others relay to.
+    All sockets stay open in this process too. If a process dies, a client that connects to its
+    socket waits for the next process. One more process answers on *admin*, or at the socket to
+    which the others relay.
 
     Raises:
-        StoreCannotStart: ours does not come up, or the one that is there is of no use.
-        KeysUnusable: there is no key to verify tokens by where the settings say that one is.
+        StoreCannotStart: our store does not come up, or the existing one is unusable.
+        KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
     """
-    # What all need is read once, here: a mistake in it is told once too.
+    # What all processes need is read once here, so that a mistake in it is reported once.
     make_jitsi_tokens(settings)
     with contextlib.ExitStack() as stack:
         if embedded is not None:
             embedded.start()
             settings = settings.with_redis(embedded.url)
-        # So that it is said once.
+        # Here, so that a mismatch is reported once.
         check_partitions(settings)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_jcmc-"))
         path = short_path(folder, "reader")
@@ -86,13 +87,14 @@ def serve_by_workers(
                 return 1
             finally:
                 if place.reads and os.getppid() != parent:
-                    # It was killed, and can't do it.
+                    # The parent was killed and can't remove it.
                     shutil.rmtree(folder, ignore_errors=True)
             return 0
 
         def end() -> None:
             notify(STOPPING)
-            # Nobody will accept here: who connects is refused at once, and a proxy asks the next.
+            # No process will accept on these: a client is refused at once, and a proxy tries the
+            # next server.
             for each in (*listeners, *admin):
                 each.close()
 
@@ -111,18 +113,19 @@ def serve_by_workers(
 
 
 def _yield_to_others() -> None:
-    """Let this process have the less of a core the more others want it; see sched(7)."""
+    """Let this process yield the core to others that want it; see sched(7)."""
     niceness = os.nice(READER_NICENESS)
-    # Where the kernel weighs sessions, that of a process counts within its own alone.
+    # If the kernel weighs sessions, niceness counts only within the process's own session.
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def short_path(folder: str, name: str) -> str:
     """
-    Return a path of *name* in *folder* that a unix socket can have, however long that of *folder*.
+    Return a path for *name* in *folder* that is short enough for a Unix socket.
 
-    A long one goes by a descriptor of the folder, which stays open and which a fork hands on.
+    If the folder's path is too long, the path uses a descriptor of the folder, which stays open and
+    which a fork inherits.
     """
     path = Path(folder) / name
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:

@@ -1,7 +1,7 @@
 """
-The time zone of who asks: what `--tz` says, else this machine's.
+The time zone of the user: what `--tz` says, otherwise this machine's.
 
-Out comes its name, which the service gets, and the zone, in which times are shown.
+Its name goes out, for the service, and the zone itself, for the times that are shown.
 """
 
 import os
@@ -18,7 +18,7 @@ _DATABASE: Final = "zoneinfo/"
 
 def zone_of(text: str | None) -> tuple[str, tzinfo]:
     """
-    Return name and zone of *text*, of this machine if there is none.
+    Return name and zone of *text*; without *text*, of this machine.
 
     Raises:
         CannotShow: there is no such zone.
@@ -31,7 +31,7 @@ def zone_of(text: str | None) -> tuple[str, tzinfo]:
 
 
 def _machine_zone(localtime: Path = Path("/etc/localtime")) -> str:
-    """Return the name of this machine's zone; where it has none its present offset."""
+    """Return the name of this machine's zone; if it has none, its present offset."""
     names = [os.environ.get("TZ", "").removeprefix(":")]
     if not names[0] and localtime.is_symlink():
         # Debian, Red Hat, Alpine and macOS all link to a file of the database.

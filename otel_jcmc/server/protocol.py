@@ -6,8 +6,7 @@ out when the store has written it. This avoids the task, the event and the messa
 which cost more than checking and storing the push. Everything out of the ordinary goes the ASGI way
 to the same endpoint: another path, a query, a request before the previous one was answered, a
 sender that does not read. framing.py decides where a request ends; connections.py has the limits of
-time and size. Times are checked when a timer ends; a push that comes whole and is answered at once
-sets no timer.
+time and size. Limits of time use one timer; a push that is answered at once sets none.
 
 An application mounted in another server has that server's protocol and limits.
 """
@@ -451,8 +450,8 @@ class PushProtocol(Framing):
         else:
             self._cut(Cut.ANSWER_TOO_SLOW)
 
-    # Idleness. One timer, restarted when it ends: uvicorn's own timer for each answer costs more
-    # than the parser.
+    # Idleness. One timer, restarted when it ends: uvicorn restarts one per answer, which costs
+    # more than the parser.
 
     def quiet_since(self) -> tuple[bool, float] | None:
         """

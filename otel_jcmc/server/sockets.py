@@ -24,7 +24,7 @@ def listen(
     host: str, port: int, setting: str, answer_seconds: int, times: int = 1
 ) -> list[socket.socket]:
     """
-    Return *times* sockets that listen on *host* and *port*; *setting* is the name of the port's.
+    Return *times* sockets that listen on *host* and *port*; *setting* names the port in errors.
 
     With several sockets the kernel distributes the connections among them. The first is bound
     before its port may be shared, so that an address on which another service listens is still

@@ -26,6 +26,7 @@ from otel_jcmc.metrics.accept import takes_gzip
 from otel_jcmc.web.cors import Cors
 from otel_jcmc.web.schemas import GZIP, Responses, answer, header
 
+# Browsers ask again after five minutes, and mostly get 304: a new version spreads in that time.
 _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 _ANSWERS: Final[Responses] = {

@@ -1,5 +1,5 @@
 """
-Who may read: stands before everything that not all callers may read.
+Who may read: checks the caller before each answer that is not public.
 
 A request comes in; out comes None, or the answer to a caller who may not read.
 
@@ -42,10 +42,10 @@ class Refusal(NamedTuple):
 
 class Readers:
     """
-    Who may read what is behind it: private addresses, callers with the token, or only both at once.
+    Which callers may read: private addresses, those with the token, or only both at once.
 
     Attributes:
-        name: what it stands before.
+        name: of what it protects.
         refused: (name, reason) -> callers refused so far; several `Readers` may share it.
     """
 
@@ -63,7 +63,7 @@ class Readers:
         hosts_setting: str = "",
     ) -> None:
         """
-        Stand before *name*; *trusted* are the proxies whose forwarded headers count.
+        Protect *name*; *trusted* are the proxies whose forwarded headers count.
 
         With *hosts*, a private address counts only if the request uses one of these names, an
         address, or a name that can't be in public DNS. *hosts_setting* is the name of their

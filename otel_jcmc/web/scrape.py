@@ -23,7 +23,7 @@ from otel_jcmc.metrics.scrape import (
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
-# Browsers ask again after five minutes and mostly hear 304: a new version is out within that.
+# Seconds after which to ask again while too many scrapes are answered.
 _SCRAPE_AGAIN: Final = "5"
 _ANSWERS: Final[Responses] = {
     200: answer("The exposition.", TEXT, "application/openmetrics-text"),

@@ -113,18 +113,18 @@ def test_every_example_of_a_help_can_be_typed() -> None:
             "otel-jcmc simulate: error: there is no option --partcipants: is --participants meant?",
         ),
         ("serve --xyzzy", "otel-jcmc serve: error: there is no option --xyzzy"),
-        ("check all", "otel-jcmc check: error: too much: all"),
+        ("check all", "otel-jcmc check: error: unknown arguments: all"),
         (
             "summary --by bridg",
             (
-                "otel-jcmc summary: error: argument --by: bridg is none of region, bridge,"
+                "otel-jcmc summary: error: argument --by: bridg is not one of region, bridge,"
                 " browser, network, relay, end, sender: is bridge meant?"
             ),
         ),
         (
             "summary --per wek",
             (
-                "otel-jcmc summary: error: argument --per: wek is none of day, week, all:"
+                "otel-jcmc summary: error: argument --per: wek is not one of day, week, all:"
                 " is week meant?"
             ),
         ),
@@ -238,8 +238,8 @@ def test_check_as_json_says_the_same(tmp_path: Path) -> None:
 
 def test_check_says_whose_settings_it_shows(tmp_path: Path) -> None:
     told = (
-        "# these are the settings of this shell and of {}: a service that runs has those that it"
-        " was started with"
+        "# these are the settings of this shell and of {}: a running service has those with which"
+        " it was started"
     )
     assert ran("check", folder=tmp_path).stdout.splitlines()[-1] == told.format(
         f"no {tmp_path}/.env"

@@ -107,7 +107,7 @@ def test_a_meeting_is_a_bar_for_each_of_its_people(show: Shown) -> None:
     assert len(bars[1]) / len(bars[0]) == pytest.approx(0.5, abs=0.03)
     assert set(bars[1].strip()) == {"▁"}
     assert lines[4] == "▁ good  ▄ fair  █ bad  ░ not known  blank: not there"
-    assert lines[5] == "nothing stood out of what these people share"
+    assert lines[5] == "nothing stood out in what these participants share"
 
 
 def test_a_part_of_a_name_is_enough_where_one_has_it(show: Shown) -> None:

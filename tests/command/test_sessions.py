@@ -271,7 +271,7 @@ def test_another_metric_is_drawn(show: Callable[..., Ran], sid: str, metric: str
 
 
 def test_a_metric_that_was_never_known_is_told_so(show: Callable[..., Ran], sid: str) -> None:
-    assert show(sid, "--metric", "freezes").out.endswith("\nfreezes\nwas never known\n")
+    assert show(sid, "--metric", "freezes").out.endswith("\nfreezes\nnever known\n")
 
 
 def test_json_and_csv_are_those_of_the_service(service: Service, sid: str) -> None:
@@ -288,16 +288,19 @@ def test_json_and_csv_are_those_of_the_service(service: Service, sid: str) -> No
     [
         (["f" * 48], "no such session, or history no longer has it"),
         (["f" * 16], "no such session, or history no longer has it"),
-        (["f" * 48, "--jsonl"], "--jsonl is of a list: one session is --json or --csv"),
+        (["f" * 48, "--jsonl"], "--jsonl is for a list; use --json or --csv for one session"),
         (["--from", "soon"], "400 from must be a time: 14:00, yesterday 14:00, yesterday,"),
         (["--from", "14:00", "--tz", "Mars"], "--tz must be a time zone: Europe/Berlin,"),
         (["--state", "awful"], "400 state must be good, fair, bad or unknown"),
         (["x", "--metric", "y"], "400 metrics must be some of connectionquality,"),
-        (["--delete"], "--delete wants --client-id: whose sessions are to be erased"),
-        (["--delete", "--client-id", "x"], "--delete asks before it erases: --yes where nobody"),
+        (["--delete"], "--delete needs --client-id: the client whose sessions to erase"),
+        (["--delete", "--client-id", "x"], "--delete asks before it erases: use --yes without"),
         (["--delete", "--client-id", "x", "--from", "-2h", "--yes"], "--delete erases all"),
-        (["--url", "http://127.0.0.1:1"], "nobody answers at http://127.0.0.1:1: start it with"),
-        (["--url", "ftp://x"], "--url: ftp://x is no http:// or https:// address"),
+        (
+            ["--url", "http://127.0.0.1:1"],
+            "no service answers at http://127.0.0.1:1: start it with",
+        ),
+        (["--url", "ftp://x"], "--url: ftp://x is not an http:// or https:// URL"),
     ],
 )
 def test_what_can_not_be_is_one_line(
@@ -374,7 +377,7 @@ def test_a_client_is_erased_when_the_question_is_answered(
         while "[y/N]" not in shown:
             assert select.select([ours], [], [], 15)[0]
             shown += os.read(ours, 4096).decode()
-        assert f"Erase all there is of {client_id}?" in shown
+        assert f"Erase everything of {client_id}?" in shown
         os.write(ours, said.encode())
         assert process.wait(timeout=15) == left
     os.close(ours)

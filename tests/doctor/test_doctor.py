@@ -290,5 +290,5 @@ def test_arguments_that_are_no_urls_are_another_code(short_path: Path) -> None:
     done = run(Service(short_path), "--public-url", "meet.example.org")
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr == (
-        "otel-jcmc: --public-url: meet.example.org is no http:// or https:// address\n"
+        "otel-jcmc: --public-url: meet.example.org is not an http:// or https:// URL\n"
     )
