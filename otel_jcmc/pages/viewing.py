@@ -68,7 +68,7 @@ class Viewing:
         self._took = 0.0
         self._looking: asyncio.Task[Now] | None = None
         self._following: asyncio.Task[None] | None = None
-        # Set once for those who wait now; then replaced by a new one for the next news.
+        # Set when there is news for the viewers that wait; then a new one replaces it.
         self._news = asyncio.Event()
         self._told = ""
         self._trouble = Trouble(log, "pages: no look: %s", "pages: looks again")

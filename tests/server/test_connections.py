@@ -377,7 +377,7 @@ def test_connections_are_as_many_as_the_limit_of_open_files_allows(short_path: P
 
 
 def test_a_service_out_of_descriptors_goes_on_and_recovers(short_path: Path) -> None:
-    """No limit of ours: accept() and whatever opens a file meet the kernel's."""
+    """The service has no limit of its own here: accept() and open() meet the kernel's."""
     service = with_files(64, short_path, JCMC_LIMIT_CONNECTIONS="0")
     with service, connect(service) as wire, connect(service) as scraper:
         assert is_taken(wire, "there")
