@@ -166,7 +166,7 @@ class _Log:
 
 
 def _counted(sample: Sample, ids: Sequence[int]) -> dict[int, int]:
-    """Return the counts of the whole interval for *ids*; the numbers hold those of its last push."""
+    """Return the counts of the whole interval for *ids*; the numbers hold only the last push."""
     known = zip(COUNTED, sample.counts, strict=False)
     return {at + 1: count for at, count in known if count is not None and at + 1 in ids}
 
