@@ -373,13 +373,16 @@ def test_a_client_is_erased_when_the_question_is_answered(
         command, stdin=theirs, stdout=theirs, stderr=theirs, cwd=service.folder, env=environ
     ) as process:
         os.close(theirs)
-        shown = ""
-        while "[y/N]" not in shown:
-            assert select.select([ours], [], [], 15)[0]
-            shown += os.read(ours, 4096).decode()
-        assert f"Erase everything of {client_id}?" in shown
-        os.write(ours, said.encode())
-        assert process.wait(timeout=15) == left
-    os.close(ours)
+        try:
+            shown = ""
+            while "[y/N]" not in shown:
+                assert select.select([ours], [], [], 15)[0]
+                shown += os.read(ours, 4096).decode()
+            assert f"Erase everything of {client_id}?" in shown
+            os.write(ours, said.encode())
+            assert process.wait(timeout=15) == left
+        finally:
+            # Whoever still waits for an answer ends with the terminal.
+            os.close(ours)
     found = service.get(f"/sessions?client_id={client_id}").json()["sessions"]
     assert len(found) == left
