@@ -200,4 +200,7 @@ def test_the_override_is_what_the_shipped_compose_file_has() -> None:
         each for each in shipped["valkey"]["command"] if each
     ]
     assert told["otel-jcmc"]["environment"]["REDIS_URL"] == "redis://otel-jcmc-store:6379"
-    assert {tuple(each["networks"]) for each in told.values()} == {("meet.jitsi",)}
+    # Only the service reaches the store, which has no password.
+    assert told["otel-jcmc"]["networks"] == ["meet.jitsi", "otel-jcmc"]
+    assert told["otel-jcmc-store"]["networks"] == ["otel-jcmc"]
+    assert yaml.safe_load(OVERRIDE)["networks"] == {"otel-jcmc": {"internal": True}}
