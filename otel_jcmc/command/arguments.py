@@ -37,6 +37,11 @@ _URL: Final = (
 _ZONE: Final = "time zone, such as Europe/Berlin; default: this machine's"
 _JSON: Final = "print JSON"
 _BY: Final = ("region", "bridge", "browser", "network", "relay", "end", "sender")
+# simulate.stories.NAMES, which takes too long to import for a help text.
+_STORIES: Final = (
+    *("outage", "downlink", "device", "path", "received", "uplink", "pair", "participant"),
+    *("sender", "conference", "bridge", "region", "fleet", "mixed", "quiet"),
+)
 
 
 def main() -> None:
@@ -174,9 +179,7 @@ def _add_simulate(parser: ArgumentParser) -> None:
     parser.add_argument("--url", help=f"{_URL}; a URL that ends with /push is used unchanged")
     parser.add_argument("--seed", type=whole, metavar="N", help="makes the same people each time")
     story = parser.add_argument_group("a story, with as many participants as its conferences hold")
-    story.add_argument(
-        "--story", metavar="NAME", help="what goes wrong: a cause, a scope, mixed or quiet"
-    )
+    story.add_argument("--story", metavar="NAME", help=f"what goes wrong: {', '.join(_STORIES)}")
     story.add_argument(
         "--room-size", type=whole, metavar="N", help="participants in each; default mixed"
     )

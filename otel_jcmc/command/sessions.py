@@ -39,6 +39,8 @@ FILTERS: Final = (
     *("end", "state", "cause", "sort"),
 )
 _PLOT_WIDTH: Final = 80
+_NOTHING: Final = "no sessions (the service keeps them for JCMC_HISTORY_HOURS)"
+_BY_NAME: Final = "; display names only with COLLECT_USERNAME=true"
 
 
 def show(arguments: Namespace, settings: Settings) -> int:
@@ -106,7 +108,7 @@ def _export(arguments: Namespace, service: RunningService) -> None:
 def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) -> str:
     """Return *found* as a table that fits the terminal."""
     if not found:
-        return "no sessions"
+        return _NOTHING + (_BY_NAME if arguments.participant else "")
     name, zone = zone_of(arguments.tz)
     days = {local_time(each["started"], zone, "%Y-%m-%d") for each in found}
     form = "%H:%M" if len(days) == 1 else "%m-%d %H:%M"

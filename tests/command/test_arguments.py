@@ -19,6 +19,7 @@ from otel_jcmc.catalogue.metrics import METRICS
 from otel_jcmc.command.arguments import make_parser
 from otel_jcmc.command.parsing import parse
 from otel_jcmc.config.settings import Settings
+from otel_jcmc.simulate.stories import NAMES
 
 COMMANDS = (
     *("serve", "check", "doctor", "catalogue", "simulate"),
@@ -170,6 +171,11 @@ def test_so_is_a_story() -> None:
     told = ran("simulate", "--story", "brigde")
     assert told.returncode == 1
     assert told.stderr.endswith("; is bridge meant?\n")
+
+
+def test_the_help_of_simulate_names_each_story() -> None:
+    said = " ".join(ran("simulate", "--help").stdout.split())
+    assert f"what goes wrong: {', '.join(NAMES)}" in said
 
 
 # Exit codes

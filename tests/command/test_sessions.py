@@ -191,7 +191,10 @@ def test_filters_are_flags(show: Callable[..., Ran]) -> None:
         (["--limit", "1"], 1),
     ):
         assert len(json.loads(show(*arguments, "--json").out)["sessions"]) == count, arguments
-    assert show("--client-id", "x").out == "no sessions\n"
+    none = "no sessions (the service keeps them for JCMC_HISTORY_HOURS)"
+    assert show("--client-id", "x").out == f"{none}\n"
+    named = f"{none}; display names only with COLLECT_USERNAME=true\n"
+    assert show("--participant", "zelda").out == named
 
 
 def test_one_session_is_drawn_in_80_columns(service: Service, sid: str) -> None:
@@ -316,7 +319,7 @@ def test_what_can_not_be_is_one_line(
 def test_the_port_that_is_not_for_browsers_is_asked_if_there_is_one(short_path: Path) -> None:
     with Service(short_path, JCMC_ADMIN_PORT="0") as split:
         port = split.admin_url.rpartition(":")[2]
-        assert sessions(split, JCMC_ADMIN_PORT=port).stdout == "no sessions\n"
+        assert sessions(split, JCMC_ADMIN_PORT=port).stdout.startswith("no sessions (")
 
 
 @contextmanager
