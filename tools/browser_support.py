@@ -3,7 +3,7 @@ Which browser can fill which metric: the catalogue's readings against client/bro
 
 That file says for each member of the browser's report since when each browser has it, by which
 source, and how to look it up again. generate.py makes docs/browsers.md of what is found here. A
-reading that names a member which the file does not have is an error: nobody has looked it up yet.
+reading that names a member which the file does not have is an error: it must be looked up first.
 """
 
 import json

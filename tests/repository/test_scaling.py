@@ -50,7 +50,7 @@ def test_the_memory_is_of_the_most_that_were_held_if_they_were() -> None:
     known = json.loads(KEPT.read_text())
     known["measurements"].pop("large", None)
     (idle,) = (
-        each for each in known["measurements"]["memory"]["figures"] if "nobody" in each["name"]
+        each for each in known["measurements"]["memory"]["figures"] if "no participant" in each["name"]
     )
     idle["value"] = 90.0
     (first, *_), most = known["measurements"]["scaling"]["curves"]["scaling"], "service, the most"

@@ -67,6 +67,9 @@ BROKEN = {
 FINE = (
     "The bridge of jitsi-videobridge has a meeting id and `a meeting`.",
     " ".join(["word"] * 40) + ". docs/page.md has more. (b) another.",
+    " ".join(["1,000.5"] * 40) + ".",
+    "Who may read",
+    "What it costs",
     "Who may read?",
     "What is left? That is no longer known.",
     "Participants who left end their part of the conference.",
@@ -111,11 +114,15 @@ key: value  # no line of its own
 -- and a fifth.
 --
 -- A sixth.
+-- @param {string} one that has
+--     two lines
 """
     assert [tuple(each) for each in prose.comments(text)] == [
         (2, "One comment\nof two lines."),
         (6, "Another.\nA third. \nA fourth,\nand a fifth."),
         (11, "A sixth."),
+        (12, "@param {string} one that has"),
+        (13, "    two lines"),
     ]
 
 
