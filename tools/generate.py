@@ -194,7 +194,7 @@ def _fleet(prefix: str) -> list[str]:
         "page the label is absent; regions beyond `JCMC_SERIES_REGIONS` are `other`. Like the\n"
         "service's own metrics, histograms belong to one process: each replica counts the\n"
         "pushes that it has stored. They are exported with those metrics, by OTLP always\n"
-        "cumulative. Without `histograms` in `JCMC_SERIES` there are none."
+        "cumulative. They need `histograms` in `JCMC_SERIES`."
     )
     query = (
         "```promql\n"
