@@ -1,5 +1,5 @@
 /**
- * otel_jcmc's browser client: tells a server how good this participant's Jitsi Meet call is.
+ * otel_jcmc's browser client: reports to a server how good this participant's Jitsi Meet call is.
  * In: `cq.local_stats_updated`, which lib-jitsi-meet emits on the room, every 10 s by default, and
  * at that moment the browser's own report on the connection (getStats).
  * Out: a POST for each event, and one when the participant leaves. It must not disturb the call.

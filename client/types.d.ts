@@ -38,7 +38,7 @@ type Stream = [Untrusted, Untrusted, types: string[]];
 /** A path in the library's stats; in small letters, the wire's name. */
 type Field = string;
 
-/** Of which members of the report, per which members (docs/browsers.md). */
+/** A metric's members of the report, and the members that it is divided by (docs/browsers.md). */
 type Row = [name: string, how: string, of: Term[], times: number, per?: Term[]];
 
 /** 1 to add or -1 to subtract, the type of the stat, its member, that one's member. */
@@ -61,7 +61,7 @@ interface Media {
     expected: number;
     /** Lines of the video that is to be sent. */
     wantedHeight: number;
-    /** Of others, by the ids that the browser's report has: whether it should move, and whose it is. */
+    /** Others' tracks, by their ids in the browser's report: whether one should move, and its owner. */
     tracks: Map<string, { isOn?: boolean | null; owner?: string }>;
     /** Whether the microphone should be heard. */
     isOpen?: boolean;
@@ -82,7 +82,7 @@ interface Reading {
     streams: Map<string, Untrusted>;
 }
 
-/** What of an interval nobody could measure. */
+/** Parts of an interval that could not be measured. */
 interface Path {
     isDown?: boolean;
     isOver?: boolean;
@@ -119,7 +119,7 @@ interface MakeBody {
     taken?: () => void;
 }
 
-/** ms of the outages that are not told, NaN: not known; and what is done when they are. */
+/** ms of the outages that no push has reported, NaN: not known; and what to do when one has. */
 interface Told {
     down: number;
     up: number;
@@ -142,7 +142,7 @@ interface Outages {
     /** Whether it is known that something has arrived there since then, or nothing was asked. */
     isProven(since: number): boolean;
     tell(at: number): Told;
-    /** What runs is none: nobody else is there. */
+    /** The outage that runs is none: no other participant is in the conference. */
     drop(): void;
 }
 
@@ -154,18 +154,18 @@ interface Session {
     push(sample: Sample): void;
     /** What the participant says of the call, also when the session has ended. */
     rate(stars?: Untrusted, comment?: Untrusted): void;
-    /** What the last sample told is no more: nulls, unless they were told. */
+    /** The last sample's values no longer hold: push nulls, unless the last push had them. */
     quiet(): void;
     end(reason: EndReason, failure?: Failure): void;
 }
 
-/** What is told of a failure. */
+/** A failure, as the client reports it. */
 interface Failure {
     /** The library's name of its error. */
     cause?: string;
-    /** Of a join: for how long it was tried; NaN: not known. */
+    /** How long the client tried to join; NaN: not known. */
     joinMs?: number;
-    /** What a server that has heard nothing of the session is told; none: it is told nothing. */
+    /** Pushed if the server knows nothing of the session; none: nothing is pushed. */
     sample?: Sample;
 }
 
@@ -198,7 +198,7 @@ interface BeginOptions {
     findRole?: () => string | undefined;
 }
 
-// Of client/jmmc.js
+// The types of client/jmmc.js
 
 /** By dotted paths of the wire: `u.bw`. */
 type JmmcState = Record<string, Untrusted>;

@@ -152,14 +152,14 @@ def metrics_page() -> str:
         f"    group_left (video_codec) {prefix}info\n"
         ")\n"
         "```",
-        "### What these metrics do not tell",
+        "### What these metrics do not show",
         _NOT_SAID,
         "## `JCMC_NAMING=otel`",
         "This naming has semantic names, base units, and attributes for direction and kind of\n"
         "media. The Prometheus names are the same by scrape and through a Collector.",
         table(("field of the push", "name", "unit", "in Prometheus", "and"), [*otel, info]),
         _attribute_table(Naming.OTEL),
-        "## Of more than one participant",
+        "## Series of more than one participant",
         "Scrape `/metrics/verdicts` for these series alone, or `/metrics` for all series.\n"
         "`JCMC_SERIES` chooses the levels. Above participants, settings limit the number of\n"
         "series; everything beyond a limit is `other`.",
@@ -194,7 +194,7 @@ def _fleet(prefix: str) -> list[str]:
         "page the label is absent; regions beyond `JCMC_SERIES_REGIONS` are `other`. Like the\n"
         "service's own metrics, histograms belong to one process: each replica counts the\n"
         "pushes that it has stored. They are exported with those metrics, by OTLP always\n"
-        "cumulative. Without `histograms` in `JCMC_SERIES` there are none."
+        "cumulative. They need `histograms` in `JCMC_SERIES`."
     )
     query = (
         "```promql\n"
@@ -248,7 +248,7 @@ def browsers_page() -> str:
     return page(
         "What each browser can fill",
         "Use this page to see which metrics a browser reports, and from which version on. A\n"
-        "metric that a browser can't fill has no series. Example: Firefox does not tell what\n"
+        "metric that a browser can't fill has no series. Example: Firefox does not say what\n"
         "held its video down, so its participants have no `limitation_cpu`, not a series at 0.",
         table(("metric", "made of", *columns), metrics),
         "`-` means that no version has it. The client fills a metric if the browser's report\n"
@@ -268,10 +268,10 @@ def browsers_page() -> str:
         "  in its user agent. The label `browser_version` is Electron's own. Electron 21 is\n"
         "  Chromium 106.\n"
         "- On iOS, Chrome, Edge and Firefox have Safari's engine: the column Safari.\n"
-        "- The Jitsi apps for iOS and Android are no web page and send nothing. They load neither\n"
-        "  `plugin.head.html` nor `body.html`. They load `config.analytics.scriptURLs`, but they\n"
-        "  have no `APP`, where the client finds the conference. This was read from jitsi-meet's\n"
-        "  source and not tried in an app.",
+        "- The Jitsi apps for iOS and Android are not web pages and send nothing. They load\n"
+        "  neither `plugin.head.html` nor `body.html`. They load `config.analytics.scriptURLs`,\n"
+        "  but they have no `APP`, where the client finds the conference. This was read from\n"
+        "  jitsi-meet's source and not tried in an app.",
         "## What the library's numbers leave out",
         "- Just after a join the bitrates are 0, because the library has counted nothing yet.\n"
         "- `bandwidth_download` is absent without a bridge, and before its first estimate.\n"

@@ -32,6 +32,10 @@ _WITH_COMMENTS: Final = {".yaml", ".conf", ".env", ".sh", ".service"}
 _CODE: Final = re.compile(r"(`+)(?!`).+?(?<!`)\1(?!`)|(?<!\*)\*\w+\*(?!\*)", re.DOTALL)
 # Of JavaScript, Lua, YAML and nginx.
 _COMMENT: Final = re.compile(r"\s*(?://|/?\*+|--|#)(?![!/*#-])\s?(?=.*[a-z])(.*?)(?:\*/)?$")
+# Of such a comment: a tag of JSDoc; an example, which stands further to the right.
+_APART: Final = re.compile(r"@\w+ |\s{2}")
+# A number is one word, with its point or comma.
+_WORD: Final = re.compile(r"\d[\d.,]*|[\w']+")
 _LINK: Final = re.compile(r"!?\[([^\]]*)\]\([^)]*\)")
 # An item of a list, a heading, a row of a table; of a docstring, an attribute.
 _BEGINS: Final = re.compile(r"\s*([-*]|\d+\.|#+) +|\s*\||\s{4}(?=[\w, *]+: )")
@@ -126,15 +130,16 @@ def python(text: str) -> Iterator[Piece]:
 
 
 def comments(text: str) -> Iterator[Piece]:
-    """Yield the comments of another file that are lines of their own, those in line as one."""
+    """Yield the comments of another file that are lines of their own; a tag begins a new piece."""
     start, lines = 0, list[str]()
     for number, line in enumerate([*text.split("\n"), ""], 1):
-        if said := _COMMENT.match(line):
-            start = start if lines else number
-            lines.append(said[1])
-        elif lines:
+        said = _COMMENT.match(line)
+        if lines and (not said or _APART.match(said[1])):
             yield Piece(start, "\n".join(lines))
             lines = []
+        if said:
+            start = start if lines else number
+            lines.append(said[1])
 
 
 def plain(text: str) -> str:
@@ -150,7 +155,7 @@ def broken(path: Path, piece: Piece, by: Iterable[Rule]) -> Iterator[Found]:
     for sentence in _ENDS.split(text):
         at = text.index(sentence, at)
         for rule in by:
-            if rule.words and len(re.findall(r"[\w']+", sentence)) > rule.words:
+            if rule.words and len(_WORD.findall(sentence)) > rule.words:
                 yield Found(path, piece.line + text.count("\n", 0, at), rule, sentence)
             for match in rule.pattern.finditer(sentence):
                 line = piece.line + text.count("\n", 0, at + match.start())

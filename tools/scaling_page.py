@@ -84,7 +84,7 @@ def costs(known: dict[str, Any]) -> Costs:
         for name, measured in known["measurements"].items()
         for figure in measured["figures"]
     }
-    process_bytes = 1e6 * found["memory: service, nobody live"]
+    process_bytes = 1e6 * found["memory: service, no participant live"]
     held = found.get(_HELD)
     if held is None:
         curve = known["measurements"]["scaling"]["curves"]["scaling"]

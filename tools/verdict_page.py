@@ -135,12 +135,12 @@ def verdict_page() -> str:
         "## State: would a person complain?",
         "The worst symptom decides. Between the two thresholds the call is fair.",
         table(("symptom", "kind", "fair", "bad", "source of the threshold"), symptoms),
-        "- Statistics that have stopped while other participants are there are bad: the page\n"
-        "  has had none for longer than an interval. A page that only says that its connection\n"
-        "  was interrupted says nothing about the state.\n"
+        "- A call is bad if its statistics have stopped while other participants are in the\n"
+        "  conference: the page has had none for longer than an interval. A page that only says\n"
+        "  that its connection was interrupted says nothing about the state.\n"
         "- A call is good if it has no symptom and enough is known: a round trip, loss on the\n"
         "  way down, and either that something arrives or that both outages are 0.\n"
-        "- All other calls are unknown: a participant is alone, a page tells too little, or the\n"
+        "- All other calls are unknown: a participant is alone, a page reports too little, or the\n"
         "  call is in its first seconds.",
         "## Cause: the symptom chooses",
         "The symptom's kind chooses the causes that may explain it. The first cause with\n"
@@ -179,12 +179,12 @@ def verdict_page() -> str:
         "  late.",
         "## One received stream",
         "A bridge forwards a stream with the gaps that it arrived with. A participant who\n"
-        "receives a single stream cannot tell which way loses the packets, the way from the\n"
+        "receives a single stream cannot know which way loses the packets, the way from the\n"
         "bridge or the sender's way: the cause is `downlink_or_received`. The next look settles\n"
         "it by what the sender said of its own way up in the last half minute, or by other\n"
         "participants who receive the same stream. If neither helps, the cause stays\n"
         "`downlink_or_received`.",
-        "## What each kind of page tells",
+        "## What each kind of page reports",
         table(("page", "what it lacks", "possible states"), _SENDERS),
         "## Is it right?",
         "[verdict-matrices.md](verdict-matrices.md) tries these rules on a simulated crowd\n"
@@ -200,9 +200,9 @@ def verdict_page() -> str:
         "  seconds, two pushes in five know of the loss, and a push in between may be good.\n"
         "- In the first seconds of an outage no number shows the outage. The state is unknown;\n"
         "  or, after the statistics have stopped for an interval, bad with cause unknown.\n"
-        "- If one of several senders is bad, a page of the original tells only the mean of all\n"
+        "- If one of several senders is bad, a page of the original reports only the mean of all\n"
         "  streams, in whole percent. That is usually too little for fair.\n"
-        "- For two participants without a bridge the service cannot tell whose network is bad:\n"
+        "- For two participants without a bridge the service cannot know whose network is bad:\n"
         "  `pair`.\n"
         "- The service finds a slow computer if the page measures how long it waits for the\n"
         "  CPU. Hidden pages, pages that have just joined and pages of the original do not\n"

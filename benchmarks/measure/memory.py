@@ -28,7 +28,7 @@ def measure(bench: Bench) -> None:
             each = _bytes_each(service, body)
         target = TARGET_MB if body == "wire" else None
         if body == "wire":
-            bench.add("service, nobody live", [empty], "MB")
+            bench.add("service, no participant live", [empty], "MB")
         bench.add(f"service, {what}, after {SCRAPES} scrapes", [full], "MB", target)
         bench.add(f"processes of the service, {what}", [processes], "")
         bench.add(f"store, {what}", [store], "MB")

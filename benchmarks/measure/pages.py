@@ -26,7 +26,7 @@ _HTML = {"accept": "text/html"}
 
 
 def measure(bench: Bench) -> None:
-    """Look once, and then let nobody and a hundred watch in turns."""
+    """Look once, and then let no viewer and a hundred watch in turns."""
     _first_view(bench)
     seconds = bench.choose(60, 10)
     cpu: dict[int, list[float]] = {0: [], VIEWERS: []}
@@ -38,7 +38,7 @@ def measure(bench: Bench) -> None:
             assert held.result is not None
             cpu[viewers].append(100 * held.usage.cpu[SERVICE] / held.usage.seconds)
             p99[viewers].append(held.result.p99)
-    for viewers, who in ((0, "nobody watches"), (VIEWERS, f"{VIEWERS} watch")):
+    for viewers, who in ((0, "no viewer watches"), (VIEWERS, f"{VIEWERS} watch")):
         bench.add(f"{PARTICIPANTS:,} push, {who}: CPU of the service", cpu[viewers], "%")
         bench.add(f"{PARTICIPANTS:,} push, {who}: push p99", p99[viewers], "ms")
     more = [b - a for a, b in zip(cpu[0], cpu[VIEWERS], strict=True)]

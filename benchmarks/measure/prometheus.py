@@ -35,7 +35,7 @@ def measure(bench: Bench) -> None:
         enough = _own(prometheus, _APPENDED) + SCRAPES * wanted
         eventually(lambda: _own(prometheus, _APPENDED) > enough, 120)
         full = _resident_bytes(prometheus)
-    bench.add("Prometheus, nobody seen", [empty / MIB], "MiB")
+    bench.add("Prometheus, no participant seen", [empty / MIB], "MiB")
     bench.add(f"Prometheus, {PARTICIPANTS} seen", [full / MIB], "MiB")
     bench.add("Prometheus, a participant", [(full - empty) / PARTICIPANTS / 1024], "KiB")
 

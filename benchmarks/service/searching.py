@@ -104,7 +104,7 @@ def _feel(bench: Bench, service: Running) -> None:
         with _searching(service) as done:
             felt.append(service.load(order).p99)
         searches.append(float(len(done)))
-    bench.add(f"{RATE:,} pushes a second, nobody searches: p99", quiet, "ms")
+    bench.add(f"{RATE:,} pushes a second, no search: p99", quiet, "ms")
     bench.add(f"{RATE:,} pushes a second, searches without a pause: p99", felt, "ms")
     bench.add("searches meanwhile", searches, "")
 

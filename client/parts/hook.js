@@ -20,11 +20,11 @@ const ASKS = /required$|membersOnly$|redirected$/i;
 
 /**
  * The default labels, if known. The room comes first, because the page may be in another room.
- * @param {Untrusted} room @param {string} [nobody] the id of a participant that has none yet
+ * @param {Untrusted} room @param {string} [noId] the id of a participant that has none yet
  */
-function identify(room, nobody) {
+function identify(room, noId) {
     const page = read(window, "APP.conference");
-    const participant = text(ask(room, "myUserId") || ask(page, "getMyUserId"), 128) || nobody;
+    const participant = text(ask(room, "myUserId") || ask(page, "getMyUserId"), 128) || noId;
     // The page has the name as in the address, the library in lower case.
     const name = text(ask(room, "getName") || ask(read(page, "roomName"), "toLowerCase"));
     return participant && name
@@ -170,7 +170,7 @@ export function hookRoom(room, pusher, timers) {
     const unlisten = listen(room, {
         "cq.local_stats_updated": push,
         "conference.trackMuteChanged": (track) => switched.add(track),
-        // The sources that the bridge stops forwarding; a track's status tells those that begin.
+        // The sources that the bridge stops forwarding; a track's status shows those that begin.
         "conference.forwardedSourcesChanged": (names) => names.forEach(switched.add, switched),
         "conference.joined": () => {
             isOver = isFailed = false;

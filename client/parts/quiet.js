@@ -35,7 +35,7 @@ export const follow = (object, path) => path.reduce((value, key) => value?.[key]
 export const read = (object, path) => attempt(() => follow(object, path.split(".")));
 
 /**
- * The result of a method, if there is one.
+ * The result of a method, if the object has that method.
  * @param {Untrusted} object @param {string} method @param {unknown[]} args
  * @returns {Untrusted}
  */

@@ -85,7 +85,7 @@ export function combine(samples) {
     for (const [name, last] of Object.entries(metrics)) {
         if (Array.isArray(last)) continue;
         const values = samples.map((one) => one.metrics[name].value).filter(Number.isFinite);
-        // NaN if there are none: not known.
+        // NaN if no sample has a value: not known.
         const sum = values.reduce((all, value) => (all || 0) + value, NaN);
         metrics[name] = metric(isCount(name) ? sum : sum / values.length, last.labels);
     }

@@ -61,7 +61,7 @@ export function createSender(environment) {
                 lastStatus = status;
                 if (status === 200) taken?.();
                 // All requests that outlive a page share 64 KiB, and the page may use them up: then
-                // fetch rejects. It is sent once more, as long as the page is there.
+                // fetch rejects. It is sent once more, as long as the page lives.
                 if (keepalive && !status) {
                     post(make, isLast, false);
                     return 0;

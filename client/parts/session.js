@@ -160,7 +160,7 @@ function createSession(environment, sender, identify, options) {
         clearTimeout(heartbeat);
         clearTimeout(turn);
         if (seq) sender.last(makeBody(undefined, { reason, cause }));
-        // If no push was sent, the server is told of a failure only. That push may wait for a
+        // If no push was sent, the client reports a failure only. That push may wait for a
         // token or the server, because the page is still there.
         else
             sender.offer(

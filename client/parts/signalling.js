@@ -19,7 +19,7 @@ export function watchConnection(now, fail) {
     return (room) => {
         const { connecting, error } = readStore("connection");
         if (connecting) return;
-        // A call that goes on has a session, whose events tell of its end.
+        // A call that goes on has a session, and that session's events report its end.
         if (error && error !== told && !ask(room, "isJoined")) fail(error.name, now() - idleAt);
         told = error;
         idleAt = now();

@@ -660,7 +660,7 @@ LAST_METRIC_ID = max(COVERS_ID, *(row.id for row in METRICS))
 INFO_NAME = "jitsi.client.info"
 INFO_FIELD = "info"
 INFO_BRIEF = "The participant's browser, system, region and codecs; always 1"
-# The gauge that tells what is wrong with a call that is not good, and why; always 1.
+# The gauge that says what is wrong with a call that is not good, and why; always 1.
 VERDICT_NAME = "jitsi.client.verdict"
 VERDICT_FIELD = "verdict"
 VERDICT_BRIEF = "The cause of a call that is not good; always 1"

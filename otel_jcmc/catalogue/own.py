@@ -34,7 +34,7 @@ OWN_METRICS: Final = (
         "otel_jcmc.last_push_timestamp",
         "gauge",
         (),
-        "Unix time of the last stored push; absent if there was none since the start",
+        "Unix time of the last stored push; absent if the service has stored none since its start",
         "s",
     ),
     OwnMetric(

@@ -118,6 +118,6 @@ class LimitSettings(Group):
         ge=0,
         validation_alias=named("JCMC_LIMIT_SCRAPES"),
         description="Most scrapes that are answered at a time. Each holds its snapshot in memory"
-        " until the caller has read the answer. Further scrapes are told to try again later. 0: no"
+        " until the caller has read the answer. Further scrapes get 503 with `Retry-After`. 0: no"
         " limit.",
     )

@@ -1,4 +1,4 @@
-"""Who may push: the allowed origins of pages, and the token that a push needs."""
+"""Permission to push: the allowed origins of pages, and the token that a push needs."""
 
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +11,7 @@ from otel_jcmc.config.fields import Group, check_secret, named, split
 
 
 class PushingSettings(Group):
-    """Who may push: the allowed origins of pages, and the token that a push needs."""
+    """Permission to push: the allowed origins of pages, and the token that a push needs."""
 
     cors_allowed_origins: Annotated[tuple[str, ...], NoDecode] = Field(
         ("*",),
@@ -22,8 +22,8 @@ class PushingSettings(Group):
     push_auth: Literal["none", "token", "jwt"] = Field(
         "none",
         validation_alias=named("JCMC_PUSH_AUTH"),
-        description="Who may push. `none`: anyone. `token`: pages of the allowed origins. `jwt`:"
-        " callers with a Jitsi token for the conference. With `none`, anyone who knows a"
+        description="Callers that may push. `none`: anyone. `token`: pages of the allowed origins."
+        " `jwt`: callers with a Jitsi token for the conference. With `none`, anyone who knows a"
         " participant's ids can overwrite it. They can also lock its owner out: nine pushes at once"
         " use up the participant's limit. With `token` any script can do the same. With `jwt` that"
         " takes a token for the conference, and a user cannot overwrite the participant of another"

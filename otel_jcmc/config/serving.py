@@ -1,4 +1,4 @@
-"""Serving: where the service listens, which proxies it trusts, who may read, and its log."""
+"""Serving: where the service listens, trusted proxies, callers that may read, and the log."""
 
 import re
 from ipaddress import ip_network
@@ -17,7 +17,7 @@ _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
 
 class ServingSettings(Group):
-    """Serving: where the service listens, which proxies it trusts, who may read, and its log."""
+    """Serving: where the service listens, trusted proxies, callers that may read, and the log."""
 
     host: str = Field(
         "0.0.0.0",  # noqa: S104  # as the original: browsers come from everywhere

@@ -93,7 +93,7 @@ class SessionSettings(Group):
         ge=0,
         le=100,
         validation_alias=named("JCMC_BAD_QUALITY"),
-        description="A span tells for how long the connection quality was below this value"
+        description="A span says for how long the connection quality was below this value"
         " (`jitsi.session.quality.bad_share`). The verdict does not use it. The Jitsi page shows"
         " the quality as good from 30 on (jitsi-meet, INDICATOR_DISPLAY_THRESHOLD).",
     )

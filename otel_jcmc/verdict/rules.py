@@ -158,7 +158,7 @@ RECEIVED: Final = Cause(
     3,
     "received",
     Kind.RECEIVED,
-    "What the others send; this participant's own way is good",
+    "The streams that others send; this participant's own way is good",
     "one stream loses over half of the bad threshold (over all of it if one sender may have sent"
     " all streams), and another stream at most an eighth of it",
 )
@@ -166,7 +166,7 @@ DOWNLINK_OR_RECEIVED: Final = Cause(
     4,
     "downlink_or_received",
     Kind.RECEIVED,
-    "One of the two: with one received stream the page cannot tell which",
+    "One of the two: with one received stream the page cannot know which",
     "loss or jitter down, and no other sender to compare with: a conference of two, or only one"
     " expected stream",
 )

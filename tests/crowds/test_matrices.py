@@ -28,7 +28,7 @@ def test_a_cell_is_recall_and_precision_and_bold_where_one_misses() -> None:
     assert "| `outage` | 90 / **90** (10) |" in made
     assert "| `downlink` | - |" in made
     assert "| `outage` | that show any harm | 100 (9) |" in made
-    assert "| `outage` | all, also where the page can't tell | **45** (20) |" in made
+    assert "| `outage` | all, also where the page can't see it | **45** (20) |" in made
     assert "at our pages" not in made
 
 

@@ -37,8 +37,8 @@ A cell is within bounds if:
   contains the loss during the outage.
 - `outage_down` is within 2 s, `outage_up` within 5 s or one interval. Both are 0 if no direction
   was dead.
-- Frozen video is within 20 % (at least 1 s). A camera that is off is no freeze.
-- The service exports no number, and no 0, for a time in which there was nothing to measure. The
+- Frozen video is within 20 % (at least 1 s). A camera that is off is not a freeze.
+- The service exports no number, and no 0, for a time in which it had nothing to measure. The
   exception: while no push can come, the service keeps the last values for the time to live.
 - A participant who leaves is gone within 2 s, and one whose tab dies is gone after the time to
   live. A participant who stays alone shows no old numbers for longer than an interval. The service

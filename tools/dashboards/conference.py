@@ -94,7 +94,7 @@ def _states(names: Names) -> Json:
     of = names.metric("verdict_state", *_chosen(names))
     return timeline(
         "How each call was",
-        "One band for each participant. No band: nobody can tell, or the participant is not there.",
+        "One band for each participant. No band: unknown state, or the participant is absent.",
         Query(f"max by ({names.participant}) ({of})", f"{{{{{names.participant}}}}}"),
         parts.STATE_WORDS,
     )

@@ -37,7 +37,7 @@ def now_board(names: Names) -> Json:
     return board(
         parts.NOW_UID + names.suffix,
         "Jitsi calls: now",
-        "Whose calls are bad, where, and whose fault it is. What the words mean: docs/verdict.md.",
+        "Whose calls are bad, where, and whose fault it is. docs/verdict.md explains the words.",
         variables,
         row(
             4,
@@ -107,7 +107,8 @@ def _standing_out(names: Names) -> Json:
         "What stands out: this is to blame",
         "The fleet, regions, bridges, conferences: what is wider says it for all that is in it."
         " Beside them TURN servers, browsers, and who spoils others (sender). Bad, known, reporting"
-        " and present are people, at its worst. Empty: who is bad is so by itself, or nobody is.",
+        " and present are people, at its worst. Empty: bad calls"
+        " have nothing in common, or no call is bad.",
         Column("Scope", names.label(Label.SCOPE)),
         Column("Name", names.label(Label.NAME), url=parts.conference_url(names, "Name")),
         Column("Region", names.label(Label.REGION)),
@@ -145,7 +146,7 @@ def _by_state(names: Names) -> Json:
     state = names.label(Label.STATE)
     return lines(
         "Participants by state",
-        "Unknown is not good: alone, muted, the first seconds, a page that tells too little.",
+        "Unknown is not good: alone, muted, the first seconds, a page that reports too little.",
         Query(f"sum by ({state}) ({_fleet(names)})", f"{{{{{state}}}}}"),
         is_stacked=True,
         colours=parts.STATE_COLOURS,

@@ -87,7 +87,7 @@ def lines(
     custom: Json = {"spanNulls": False, "showPoints": "auto", "fillOpacity": 0}
     if is_stacked:
         custom |= {"stacking": {"mode": "normal", "group": "A"}, "fillOpacity": 60, "lineWidth": 0}
-    defaults: Json = {"unit": unit, "min": 0, "custom": custom, "noValue": "nobody tells"}
+    defaults: Json = {"unit": unit, "min": 0, "custom": custom, "noValue": "not reported"}
     if most is not None:
         defaults["max"] = most
     overrides = [
@@ -110,7 +110,7 @@ def timeline(title: str, about: str, query: Query, words: Mapping[int, tuple[str
         "custom": {"fillOpacity": 80, "lineWidth": 0, "spanNulls": False},
         "color": {"mode": "thresholds"},
         "mappings": _mappings(words),
-        "noValue": "nobody tells",
+        "noValue": "not reported",
     }
     return {
         **_panel("state-timeline", title, about, defaults),
