@@ -18,29 +18,29 @@ from otel_jcmc.version import __version__
 
 EXIT_CODES: Final = """\
 exit codes:
-  0    it is done
-  1    it can't be done: a line on stderr says why. A setting is wrong, nobody answers, the service
-       refuses; of simulate, no push was taken; of doctor, something is wrong
+  0    the command succeeded
+  1    the command failed, and a line on stderr says why: a setting is wrong, no service answers, or
+       the service refuses; simulate: no push was accepted; doctor: something is wrong
   2    the command line is wrong: a line on stderr says what would be right
-  130  Ctrl-C; after it serve and simulate finish, with 0 or 1"""
-_SETTINGS: Final = "Settings are variables of the environment, or in .env: docs/settings.md."
+  130  Ctrl-C; serve and simulate finish after it, with 0 or 1"""
+_SETTINGS: Final = "Settings come from environment variables and from .env: docs/settings.md."
 _EXAMPLES: Final = examples(
-    "otel-jcmc serve                              # take pushes, on port 3000",
+    "otel-jcmc serve                              # take pushes on port 3000",
     "otel-jcmc simulate                           # push as 20 participants would",
-    "otel-jcmc sessions --state bad --from -2h    # whose calls were bad",
-    "otel-jcmc COMMAND --help                     # all that a command can do",
+    "otel-jcmc sessions --state bad --from -2h    # list bad calls of two hours",
+    "otel-jcmc COMMAND --help                     # show a command's options",
 )
 _URL: Final = (
-    "where the service is, such as http://127.0.0.1:3000: where the settings here have it if not"
-    " given"
+    "the service's address, such as http://127.0.0.1:3000; default: the address in this shell's"
+    " settings"
 )
-_ZONE: Final = "time zone, such as Europe/Berlin: this machine's if not given"
+_ZONE: Final = "time zone, such as Europe/Berlin; default: this machine's"
 _JSON: Final = "print it as JSON"
 _BY: Final = ("region", "bridge", "browser", "network", "relay", "end", "sender")
 
 
 def main() -> None:
-    """Run the command that the arguments name; exit 1 with one line when it can't."""
+    """Run the command that the arguments name; exit 1 with one line if it fails."""
     parser, commands = make_parser()
     arguments = parse(parser, commands, sys.argv[1:])
     try:
@@ -52,10 +52,10 @@ def main() -> None:
 
 
 def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
-    """Return the parser of the command line, and that of each command."""
+    """Return the parser of the command line, and the parser of each command."""
     parser = ArgumentParser(
         "otel-jcmc",
-        description="How good the calls of a Jitsi Meet are: the receiver, and what asks it.",
+        description="The quality of a Jitsi Meet's calls: runs the service, and queries it.",
         formatter_class=RawDescriptionHelpFormatter,
         epilog=f"{_EXAMPLES}\n\n{EXIT_CODES}\n\n{_SETTINGS}",
     )
@@ -63,7 +63,7 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
         "--version",
         action="version",
         version=f"otel-jcmc {__version__}",
-        help="print the version, and nothing else",
+        help="print the version and exit",
     )
     adding = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands: dict[str, ArgumentParser] = {}
@@ -90,13 +90,13 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
         "check",
         "print the settings in force, or what is wrong with them",
         "otel-jcmc check",
-        "otel-jcmc check --json | jq .notes    # what is likely to disappoint",
+        "otel-jcmc check --json | jq .notes    # settings that may disappoint",
     )
     check.add_argument("--json", action="store_true", help=_JSON)
     _add_doctor(
         add(
             "doctor",
-            "find out why it is empty, and what to do",
+            "find out why a dashboard is empty, and what to do",
             "otel-jcmc doctor",
             "otel-jcmc doctor --public-url https://meet.example.org/metrics-collector",
             "otel-jcmc doctor --prometheus http://127.0.0.1:9090 --json",
@@ -112,7 +112,7 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     _add_simulate(
         add(
             "simulate",
-            "push as many participants would",
+            "push like many participants",
             "otel-jcmc simulate --participants 100 --for 300",
             "otel-jcmc simulate --story bridge --truth truth.jsonl",
             "otel-jcmc simulate --url https://meet.example.org/metrics-collector",
@@ -121,7 +121,7 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     _add_sessions(
         add(
             "sessions",
-            "show who was in which call, and how",
+            "show who was in which conference, and the call's quality",
             "otel-jcmc sessions --conference standup --from 'yesterday 14:00'",
             "otel-jcmc sessions --cause uplink --sort worst --limit 10",
             "otel-jcmc sessions 1a202b05fcbd2d16 --metric packetloss_total,round_trip_time",
@@ -131,7 +131,7 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     _add_summary(
         add(
             "summary",
-            "show how calls were, by days and weeks",
+            "show the quality of calls by days and weeks",
             "otel-jcmc summary --by bridge --per week",
             "otel-jcmc summary --since 90d --csv > calls.csv",
         )
@@ -139,106 +139,107 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
     _add_conference(
         add(
             "conference",
-            "show everyone who was in it, by time",
+            "show all participants of a conference over time",
             "otel-jcmc conference standup",
             "otel-jcmc conference standup --at 'monday 9:30'",
         )
     )
-    # What serve starts when OTLP is on; not in the help.
+    # serve starts this when OTLP is on. Without a help text argparse does not list it.
     commands["export"] = adding.add_parser("export")
     return parser, commands
 
 
 def _add_simulate(parser: ArgumentParser) -> None:
     """Add the arguments of `simulate`."""
-    parser.add_argument(
-        "--participants", type=whole, default=20, metavar="N", help="20 if not given; of no story"
-    )
-    parser.add_argument("--conferences", type=whole, metavar="M", help="4, of a story 20")
-    parser.add_argument(
-        "--for", type=number, metavar="SECONDS", dest="seconds", help="60, of a story 300"
-    )
-    parser.add_argument(
-        "--interval",
-        type=number,
-        default=10,
-        metavar="SECONDS",
-        help="between two pushes of one participant: 10; of a story 2 or 10",
-    )
-    parser.add_argument("--url", help=f"{_URL}; a URL that ends with /push is taken as it is")
-    parser.add_argument("--seed", type=whole, metavar="N", help="the same people each time")
-    story = parser.add_argument_group("a story: something happens, to as many as the rooms hold")
+    many = "default: 20; a story ignores it"
+    parser.add_argument("--participants", type=whole, default=20, metavar="N", help=many)
+    rooms = "default: 4, for a story 20"
+    parser.add_argument("--conferences", type=whole, metavar="M", help=rooms)
+    long = "default: 60, for a story 300"
+    parser.add_argument("--for", type=number, metavar="SECONDS", dest="seconds", help=long)
+    every = "between two pushes of one participant; default: 10; a story takes 2 or 10"
+    parser.add_argument("--interval", type=number, default=10, metavar="SECONDS", help=every)
+    parser.add_argument("--url", help=f"{_URL}; a URL that ends with /push is used unchanged")
+    seed = "the same seed makes the same participants"
+    parser.add_argument("--seed", type=whole, metavar="N", help=seed)
+    story = parser.add_argument_group("a story, in which something goes wrong")
     story.add_argument("--story", metavar="NAME", help="a cause, a scope, mixed or quiet")
-    story.add_argument("--room-size", type=whole, metavar="N", help="of each; several if not given")
-    story.add_argument(
-        "--originals",
-        type=number,
-        default=0.3,
-        metavar="SHARE",
-        help="of pages that tell less: 0.3",
-    )
-    story.add_argument("--truth", type=Path, metavar="FILE", help="write there what is true")
+    size = "participants in each conference; default: various sizes"
+    story.add_argument("--room-size", type=whole, metavar="N", help=size)
+    old = "the share of pages with the original's client, which pushes less; default: 0.3"
+    story.add_argument("--originals", type=number, default=0.3, metavar="SHARE", help=old)
+    truth = "write to it what really happened"
+    story.add_argument("--truth", type=Path, metavar="FILE", help=truth)
 
 
 def _add_doctor(parser: ArgumentParser) -> None:
     """Add the arguments of `doctor`."""
-    url = "of a service that is not the one of the settings here; with JCMC_ADMIN_PORT that port"
+    url = (
+        "the service's address; default: the address in this shell's settings; with JCMC_ADMIN_PORT"
+        " give that port"
+    )
     parser.add_argument("--url", help=url)
-    public = "what browsers reach it by, such as https://meet.example.org/metrics-collector"
+    public = (
+        "the service's URL for browsers, such as https://meet.example.org/metrics-collector: also"
+        " check the proxy"
+    )
     parser.add_argument("--public-url", metavar="URL", help=public)
-    parser.add_argument("--page", metavar="URL", help="of a conference's page: look at its policy")
-    prometheus = "of Prometheus, such as http://127.0.0.1:9090: ask it too"
+    page = "URL of a conference's page: also check its Content-Security-Policy"
+    parser.add_argument("--page", metavar="URL", help=page)
+    prometheus = "URL of Prometheus, such as http://127.0.0.1:9090: also check it"
     parser.add_argument("--prometheus", metavar="URL", help=prometheus)
     parser.add_argument("--json", action="store_true", help=_JSON)
 
 
 def _add_sessions(parser: ArgumentParser) -> None:
     """Add the arguments of `sessions`."""
-    parser.add_argument("id", nargs="?", help="show this one, with a plot")
-    found = parser.add_argument_group("which: by a part of a name, in any case")
+    parser.add_argument("id", nargs="?", help="show this session, with a plot")
+    found = parser.add_argument_group("filters that match a part of a name, in any case")
     found.add_argument("--conference", metavar="NAME", help="the conference's name")
-    found.add_argument("--participant", metavar="NAME", help="id, or display name where it is kept")
+    found.add_argument("--participant", metavar="NAME", help="id, or display name if it is kept")
     found.add_argument("--browser", metavar="NAME", help="such as firefox or 'chrome 142'")
-    found = parser.add_argument_group("which: by the whole of it")
-    found.add_argument("--client-id", metavar="ID", help="the browser's, as pages push it")
-    found.add_argument("--region", metavar="NAME", help="of the bridge")
-    found.add_argument("--bridge", metavar="NAME", help="its name of JCMC_BRIDGES, or its hash")
-    found.add_argument("--end", metavar="WORD", help="left, failed, expired ...; live: it goes on")
+    found = parser.add_argument_group("filters that match the whole value")
+    found.add_argument("--client-id", metavar="ID", help="the browser's id, as clients push it")
+    found.add_argument("--region", metavar="NAME", help="the bridge's region")
+    found.add_argument("--bridge", metavar="NAME", help="its name in JCMC_BRIDGES, or its hash")
+    found.add_argument("--end", metavar="WORD", help="left, failed, expired ...; live: not ended")
     found.add_argument("--state", metavar="WORD", help="good, fair, bad or unknown")
     found.add_argument("--cause", metavar="WORD", help="uplink, downlink, outage ...")
-    found = parser.add_argument_group("when, and how many")
+    found = parser.add_argument_group("time and number")
     when = "14:00, yesterday 14:00, 'monday 9:30', 2026-11-29, -2h, '2h ago' ..."
     found.add_argument("--from", metavar="TIME", dest="from_", help=when)
-    found.add_argument("--to", metavar="TIME", help="the same; of a day its end")
+    found.add_argument("--to", metavar="TIME", help="the same; a day means its end")
     found.add_argument("--tz", metavar="ZONE", help=_ZONE)
     found.add_argument("--sort", metavar="ORDER", help="newest or worst")
-    found.add_argument("--limit", type=count, metavar="N", help="at most so many: 50, of CSV all")
-    shown = parser.add_argument_group("how")
-    metrics = "what is drawn, several with commas"
+    limit = "at most N; default: 50, for CSV all"
+    found.add_argument("--limit", type=count, metavar="N", help=limit)
+    shown = parser.add_argument_group("output")
+    metrics = "the metrics to plot, with commas between them"
     shown.add_argument("--metric", default="connectionquality", metavar="NAMES", help=metrics)
     shown.add_argument("--json", action="store_true", help=_JSON)
-    shown.add_argument("--csv", action="store_true", help="of one session, or of all found")
-    shown.add_argument("--jsonl", action="store_true", help="of all found, a line each")
-    parser.add_argument("--delete", action="store_true", help="erase all there is of --client-id")
-    parser.add_argument("--yes", action="store_true", help="without being asked")
+    shown.add_argument("--csv", action="store_true", help="print one session, or all found, as CSV")
+    shown.add_argument("--jsonl", action="store_true", help="print all found as JSON lines")
+    erase = "erase everything of --client-id, after a question"
+    parser.add_argument("--delete", action="store_true", help=erase)
+    parser.add_argument("--yes", action="store_true", help="with --delete: do not ask")
     parser.add_argument("--url", help=_URL)
 
 
 def _add_summary(parser: ArgumentParser) -> None:
     """Add the arguments of `summary`."""
-    told = f"what sessions are told apart by: {', '.join(_BY)}"
-    parser.add_argument("--by", type=one_of(_BY), metavar="WORD", help=told)
+    groups = f"a row for each value of it: {', '.join(_BY)}"
+    parser.add_argument("--by", type=one_of(_BY), metavar="WORD", help=groups)
     parser.add_argument(
         "--per",
         type=one_of(("day", "week", "all")),
         default="all",
         metavar="WORD",
-        help="a row for each day, week, or for all together: day, week, all",
+        help="a row for each day or week, or for the whole time: day, week, all",
     )
     parser.add_argument(
         "--since", default="30d", metavar="DAY", help="the first day: 2026-11-01 or 30d"
     )
-    parser.add_argument("--to", metavar="DAY", help="the last day, today if not said")
+    parser.add_argument("--to", metavar="DAY", help="the last day; default: today")
     parser.add_argument("--json", action="store_true", help=_JSON)
     parser.add_argument("--csv", action="store_true", help="print it as CSV")
     parser.add_argument("--url", help=_URL)
@@ -246,8 +247,8 @@ def _add_summary(parser: ArgumentParser) -> None:
 
 def _add_conference(parser: ArgumentParser) -> None:
     """Add the arguments of `conference`."""
-    parser.add_argument("name", help="its name, or a part of it")
-    when = "14:00, yesterday 14:00 ...: now, or the last time before"
+    parser.add_argument("name", help="the conference's name, or a part of it")
+    when = "14:00, yesterday 14:00 ...; default: now; if none was on, the last one before"
     parser.add_argument("--at", metavar="TIME", help=when)
     parser.add_argument("--tz", metavar="ZONE", help=_ZONE)
     parser.add_argument("--json", action="store_true", help=_JSON)
@@ -263,7 +264,7 @@ def _run(arguments: Namespace) -> int:
             from otel_jcmc.command.serve import serve
 
             if arguments.workers is not None:
-                # Checked, named and handed on as the setting that it is.
+                # As a variable it is checked, named in errors and inherited like the setting.
                 os.environ["JCMC_WORKERS"] = arguments.workers
             return with_settings(serve)
         case "check":
@@ -300,7 +301,7 @@ def _run(arguments: Namespace) -> int:
 
 
 def _simulate(arguments: Namespace) -> int:
-    """Push to the service that is named, else to that of the settings here."""
+    """Push to the service that --url names, otherwise to the one of this shell's settings."""
     from otel_jcmc.command.environment import push_base, with_settings
 
     if arguments.url is not None:
@@ -309,7 +310,7 @@ def _simulate(arguments: Namespace) -> int:
 
 
 def _crowd(arguments: Namespace, url: str) -> Coroutine[Any, Any, int]:
-    """Return what runs the crowd at *url*, with a story or without."""
+    """Return the coroutine that runs the crowd at *url*, with a story or without."""
     if arguments.story is None:
         from otel_jcmc.simulate.crowd import simulate
 

@@ -1,7 +1,7 @@
 """
-How a command asks a running service: the one of the settings, or the one that is named.
+How a command asks a running service: the one of the settings, or the one that --url names.
 
-In go arguments and settings, out comes the exit code; what can't be had is one line.
+Arguments and settings come in, the exit code goes out. A failure is one line on stderr.
 """
 
 import sys
@@ -12,7 +12,7 @@ from otel_jcmc.command.environment import read_base
 from otel_jcmc.command.running_service import CannotShow, RunningService
 from otel_jcmc.config.settings import Settings
 
-# What is done with the arguments at a service.
+# Does a command's work with its arguments and a service.
 Work = Callable[[Namespace, RunningService], None]
 
 
@@ -25,7 +25,7 @@ def ask_service(work: Work, arguments: Namespace, settings: Settings) -> int:
 
 def ask_at(work: Work, arguments: Namespace, url: str, token: str) -> int:
     """Do *work* at the service of *url*; return the exit code."""
-    # Whatever a terminal can't show of a name must not end in a traceback.
+    # A name may have characters that the terminal can't show: no traceback for them.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         work(arguments, RunningService(arguments.url or url, token))

@@ -1,8 +1,8 @@
 """
-How a call was over time, as a bar of characters: one for each piece of the time, the worst in it.
+A call's states over time as a bar of characters. Each shows the worst state of its piece of time.
 
-In go bands of time with their states, out comes a line. Characters tell states apart, and colours
-besides where a terminal has them (https://no-color.org).
+Bands of time with their states come in, a line goes out. Each state has its own character, and its
+own colour if the terminal has colours (https://no-color.org).
 """
 
 import os
@@ -27,12 +27,12 @@ def bar(
     *,
     is_coloured: bool = False,
 ) -> str:
-    """Return *bands* as *count* characters of *signs* from *start* to *end*; blank: nobody."""
+    """Return *bands* as *count* characters of *signs* from *start* to *end*; blank: absent."""
     seconds = max(end - start, 1e-9) / count
     cells: list[str] = [""] * count
     for since, until, state in bands:
         first = max(0, int((since - start) / seconds))
-        # What ends where a character begins does not reach into it.
+        # A band that ends where a character begins does not reach into that character.
         last = min(count - 1, max(first, int((until - start) / seconds - 1e-9)))
         for index in range(first, last + 1):
             if not cells[index] or WORST_FIRST.index(state) < WORST_FIRST.index(cells[index]):
@@ -44,13 +44,13 @@ def bar(
 
 
 def legend(signs: Mapping[str, str]) -> str:
-    """Return what each of *signs* stands for."""
+    """Return a line that explains *signs*."""
     told = [f"{signs[state]} {state}" for state in reversed(WORST_FIRST[:3])]
-    return "  ".join([*told, f"{signs['unknown']} not known", "blank: not there"])
+    return "  ".join([*told, f"{signs['unknown']} not known", "blank: absent"])
 
 
 def signs_here() -> Mapping[str, str]:
-    """Return what the terminal's encoding has to draw with."""
+    """Return the characters for states that the terminal's encoding has."""
     return BARS if can_show("".join(BARS.values())) else ASCII_BARS
 
 
@@ -64,7 +64,7 @@ def can_show(text: str) -> bool:
 
 
 def has_colours() -> bool:
-    """Say whether colours are wanted: on a terminal, unless NO_COLOR says otherwise."""
+    """Say whether to print colours: on a terminal, unless NO_COLOR is set."""
     return sys.stdout.isatty() and not os.environ.get("NO_COLOR")
 
 

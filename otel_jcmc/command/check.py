@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def check(arguments: "Namespace", settings: "Settings") -> int:
-    """Print the settings in force, secrets hidden, and what is likely to disappoint."""
+    """Print the settings in force, with secrets hidden, and those that may disappoint."""
     import json
 
     from otel_jcmc.catalogue.reasons import CannotServe
@@ -48,7 +48,7 @@ def check(arguments: "Namespace", settings: "Settings") -> int:
 
 
 def _shown(settings: "Settings") -> "Iterator[tuple[str, str, bool]]":
-    """Yield name and value of each setting, secrets hidden, and whether it is set."""
+    """Yield name and value of each setting, with secrets hidden, and whether it is set."""
     from otel_jcmc.config.fields import show_url
     from otel_jcmc.config.settings import in_order, name_of
 
@@ -63,7 +63,7 @@ def _shown(settings: "Settings") -> "Iterator[tuple[str, str, bool]]":
 
 
 def _about(settings: "Settings") -> list[str]:
-    """Return what follows from several settings, and whose they are, one line each."""
+    """Return what follows from several settings, and where they come from, one line each."""
     from otel_jcmc.config.advice import ways
     from otel_jcmc.intake.privacy import describe
 
@@ -71,21 +71,21 @@ def _about(settings: "Settings") -> list[str]:
     if settings.workers:
         most = settings.worker_connections or "any number of"
         lines.append(
-            f"workers: {settings.workers} take pushes, {most} connections each;"
-            " one process more reads"
+            f"workers: {settings.workers} take pushes, with {most} connections each;"
+            " one more process reads"
         )
     lines += [f"privacy: {line}" for line in describe(settings.privacy_policy)]
     env_file = Path(".env").absolute()
     files = f"{env_file}" if env_file.is_file() else f"no {env_file}"
     lines.append(
-        f"these are the settings of this shell and of {files}: a service that runs has those"
-        " that it was started with"
+        f"these are the settings of this shell and of {files}: a running service keeps the"
+        " settings that it was started with"
     )
     return lines
 
 
 def _of_memory(settings: "Settings") -> list[str]:
-    """Return what is wrong with the memory that Redis may take; one of our own has no bound."""
+    """Return what is wrong with Redis's memory limit; the embedded store has no limit."""
     import asyncio
 
     from otel_jcmc.catalogue.reasons import StoreUnavailable
@@ -107,5 +107,5 @@ def _of_memory(settings: "Settings") -> list[str]:
     try:
         memory = asyncio.run(ask())
     except StoreUnavailable:
-        return ["Redis does not answer: nobody knows whether all that it is to hold has room"]
+        return ["Redis does not answer, so check can't tell whether its memory is large enough"]
     return memory_advice(settings, *memory) if memory else []

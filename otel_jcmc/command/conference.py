@@ -1,8 +1,8 @@
 """
-`otel-jcmc conference NAME --at TIME`: everyone who was there, on one axis, and what stood out.
+`otel-jcmc conference NAME --at TIME`: all its participants on one time axis, and what stood out.
 
-In go the arguments, out come lines of which each is one person's bar of time. NAME may be a part of
-a name; where several conferences have it they are listed.
+The arguments come in. Lines go out, each with one participant's bar of time. NAME may be a part of
+a name; if several conferences match, the command lists them.
 """
 
 import json
@@ -20,7 +20,7 @@ from otel_jcmc.command.tables import columns, lasted, local_time, verdict_text, 
 from otel_jcmc.command.zone import zone_of
 from otel_jcmc.config.settings import Settings
 
-# So long may a name be, what was wrong, and so much room has the bar at least.
+# The most characters of a name and of what was wrong, and the fewest of the bar.
 _LONGEST_NAME, _LONGEST_HOW, _LEAST_BAR = 16, 25, 20
 _AT: Final = "%H:%M:%S"
 
@@ -36,7 +36,7 @@ def run(arguments: Namespace, url: str, token: str) -> int:
 
 
 def _run(arguments: Namespace, service: RunningService) -> None:
-    """Show the one conference that is meant, or which there are."""
+    """Show the conference if only one matches, otherwise list those that do."""
     name, zone = zone_of(arguments.tz)
     query = {"at": arguments.at, "tz": name if arguments.at else None}
     found = _named(arguments.name, query, service)
@@ -52,7 +52,7 @@ def _run(arguments: Namespace, service: RunningService) -> None:
 
 
 def _named(part: str, query: dict[str, Any], service: RunningService) -> Counter[str]:
-    """Return the conferences with *part* in their names that were held then, else before."""
+    """Return the conferences with *part* in their names, held then or else before, and counts."""
     at, tz = query["at"] or "now", query["tz"]
     for times in ({"from": at, "to": at}, {"to": at}):
         asked = {"conference": part, "tz": tz, "limit": PAGE, **times}
@@ -66,14 +66,14 @@ def _named(part: str, query: dict[str, Any], service: RunningService) -> Counter
 
 
 def _choices(found: Counter[str]) -> Iterator[str]:
-    """Return which conferences there are to choose from."""
+    """Return the lines that list the conferences *found*."""
     yield f"{len(found)} conferences: name one of them"
     for name, count in found.most_common():
         yield f"  {printable(name)}  {count} session{'' if count == 1 else 's'}"
 
 
 def _lines(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
-    """Return what is shown of a conference that the service has *told* of."""
+    """Return the lines that show a conference, by the service's answer *told*."""
     start, end = (datetime.fromisoformat(told[each]).timestamp() for each in ("from", "to"))
     count = told["people_count"]
     until = "now" if told["goes_on"] else local_time(told["to"], zone, f"{_AT} %Z")
@@ -98,7 +98,7 @@ def _lines(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
 
 
 def _row(each: dict[str, Any]) -> tuple[str, str, str]:
-    """Return who somebody was, where, and what was wrong."""
+    """Return three columns about a participant: its name, its bridge or region, what was wrong."""
     scope = (each.get("verdict") or {}).get("scope")
     how = ", ".join(filter(None, [verdict_text(each), scope if scope != "participant" else ""]))
     place = printable(each["bridge"] or each["region"] or "")
@@ -106,7 +106,7 @@ def _row(each: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _axis(told: dict[str, Any], zone: tzinfo, room: int) -> str:
-    """Return the times at both ends of the bars, and in between the one that was asked for."""
+    """Return the times at both ends of the bars, and a mark at the time that was asked for."""
     first, last = (local_time(told[each], zone, _AT) for each in ("from", "to"))
     if room < len(first) + len(last) + 1:
         return first
@@ -124,7 +124,7 @@ def _axis(told: dict[str, Any], zone: tzinfo, room: int) -> str:
 def _stood_out(entries: list[dict[str, Any]], zone: tzinfo) -> Iterator[str]:
     """Return a line for each thing that stood out meanwhile."""
     if not entries:
-        yield "nothing stood out of what these people share"
+        yield "nothing stood out that these participants share"
         return
     yield "what stood out:"
     for each in entries:

@@ -1,7 +1,7 @@
 """
-`otel-jcmc doctor`: why it is empty, link by link, and what to do.
+`otel-jcmc doctor`: why a dashboard is empty, link by link, and what to do.
 
-Exit codes: 0 where nothing is wrong, 1 where something is, 2 where the arguments are.
+Exit codes: 0: nothing is wrong, 1: something is wrong, 2: the arguments are wrong.
 """
 
 import sys
@@ -19,15 +19,16 @@ _URLS = {
     "page": "--page",
     "prometheus": "--prometheus",
 }
-_SETTINGS = "docs/settings.md has all of them; `otel-jcmc check` shows those in force"
+_SETTINGS = "docs/settings.md lists all settings; `otel-jcmc check` shows those in force"
 
 
 def doctor(arguments: Namespace) -> int:
-    """Look at everything, say what is found, and return the exit code."""
+    """Run all checks, print the findings, and return the exit code."""
     for name, option in _URLS.items():
         url = getattr(arguments, name)
         if url is not None and not _is_http(url):
-            print(f"otel-jcmc: {option}: {url} is no http:// or https:// address", file=sys.stderr)
+            text = f"otel-jcmc: {option}: {url} is not an http:// or https:// address"
+            print(text, file=sys.stderr)
             return 2
     try:
         settings = read_settings()
@@ -40,7 +41,7 @@ def doctor(arguments: Namespace) -> int:
 
 
 def _asked(arguments: Namespace, settings: Settings) -> Asked:
-    """Return what *arguments* name, and where the service of *settings* is."""
+    """Return the URLs that doctor asks, by *arguments* and, without --url, by *settings*."""
     scheme = "https" if settings.tls_certificate_file else "http"
     local = url_of(scheme, settings.host, settings.port)
     url = local

@@ -1,4 +1,4 @@
-"""The settings of a command: the environment and `.env`, and each mistake in them as one line."""
+"""The settings of a command, from the environment and `.env`; each mistake becomes one line."""
 
 import os
 import sys
@@ -9,12 +9,12 @@ if TYPE_CHECKING:
     from otel_jcmc.config.settings import Settings
 
 
-# What the SDK's exporters read themselves, and only from the environment.
+# The SDK's exporters read these themselves, and only from the environment.
 OTLP_SECRETS: Final = tuple(f"OTEL_EXPORTER_OTLP_{of}HEADERS" for of in ("", "METRICS_", "TRACES_"))
 
 
 def with_settings(command: "Callable[[Settings], int]") -> int:
-    """Run *command* with the environment's settings, or say in a line each what is wrong."""
+    """Run *command* with the environment's settings, or print each mistake in them; exit code."""
     from pydantic import ValidationError
 
     from otel_jcmc.catalogue.reasons import ExporterCannotStart, KeysUnusable, StoreCannotStart
@@ -40,7 +40,7 @@ def read_settings() -> "Settings":
     Return the settings of the environment and of `.env`.
 
     Raises:
-        ValueError: something is wrong with them; `faults_of` has what.
+        ValueError: something is wrong with them; `faults_of` says what.
     """
     from dotenv import dotenv_values
 
@@ -51,7 +51,7 @@ def read_settings() -> "Settings":
         of_file = dotenv_values(".env")
     except UnicodeDecodeError:
         raise ValueError(".env: it is not UTF-8 text") from None
-    # The SDK's exporters read the environment by themselves, not the file.
+    # The SDK's exporters read the environment, but not the file.
     for name, value in of_file.items():
         if name.startswith("OTEL_") and value:
             os.environ.setdefault(name, value)
@@ -62,7 +62,7 @@ def read_settings() -> "Settings":
 
 
 def faults_of(error: ValueError) -> list[str]:
-    """Return what is wrong with settings by the *error* that they raised, a line each."""
+    """Return a line for each mistake in settings, by the *error* that they raised."""
     from dotenv import dotenv_values
     from pydantic import ValidationError
 
@@ -81,13 +81,13 @@ def faults_of(error: ValueError) -> list[str]:
 
 
 def push_base(settings: "Settings") -> str:
-    """Return where this machine finds the port for browsers of the service of *settings*."""
+    """Return the base URL of the service of *settings*: its port for browsers, on this machine."""
     scheme = "https" if settings.tls_certificate_file else "http"
     return url_of(scheme, settings.host, settings.port)
 
 
 def read_base(settings: "Settings") -> str:
-    """Return where this machine finds what is not for browsers, as `push_base`."""
+    """Return the base URL of the port for operators and scrapes, on this machine."""
     if settings.admin_port is None:
         return push_base(settings)
     scheme = "https" if settings.tls_certificate_file else "http"
@@ -95,7 +95,7 @@ def read_base(settings: "Settings") -> str:
 
 
 def url_of(scheme: str, host: str, port: int) -> str:
-    """Return where this machine finds what listens on *host* and *port*."""
+    """Return the URL by which this machine reaches a listener on *host* and *port*."""
     everywhere = ("0.0.0.0", "::")  # noqa: S104  # compared, not bound
     shown = "127.0.0.1" if host in everywhere else host
     return f"{scheme}://[{shown}]:{port}" if ":" in shown else f"{scheme}://{shown}:{port}"

@@ -1,4 +1,4 @@
-"""`otel-jcmc export`: what `serve` starts when OTLP is on, in a process of its own."""
+"""`otel-jcmc export`: the process that `serve` starts when OTLP is on."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def export(settings: "Settings") -> int:
-    """Push metrics, spans and events by OTLP until stdin ends: the process that serve starts."""
+    """Push metrics, spans and events by OTLP until stdin ends or the parent process dies."""
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.command.partitions import check_partitions
     from otel_jcmc.otlp.process import end_with_parent
@@ -35,7 +35,7 @@ def export(settings: "Settings") -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await asyncio.wait([task])
         if task.cancelled():
-            # Not by the road that waits for threads: a receiver that hangs would hold us for 10 s.
+            # A normal exit waits for threads: a receiver that hangs would delay it by 10 s.
             os._exit(0)
         task.result()
 

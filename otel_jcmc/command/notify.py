@@ -1,7 +1,7 @@
 """
-What systemd is told by a service of `Type=notify`: that it is up, that it stops.
+Reports to systemd, for a unit of `Type=notify`: the service is up, or is stopping.
 
-The protocol is sd_notify(3): a datagram to the socket that the environment names, if it names one.
+The protocol is sd_notify(3): a datagram to the socket that NOTIFY_SOCKET names, if it is set.
 """
 
 import logging
@@ -16,11 +16,11 @@ STOPPING: Final = "STOPPING=1"
 
 
 def notify(state: str) -> None:
-    """Tell systemd of a *state*, where it wants to know; who can't be told is one line of log."""
+    """Report *state* to systemd if NOTIFY_SOCKET is set; a failure is one line in the log."""
     where = os.environ.get("NOTIFY_SOCKET", "")
     if not where:
         return
-    # An @ stands for the null byte in front of a name that is in no file system.
+    # An @ stands for a null byte: a name in the abstract namespace, not a file.
     address = "\0" + where[1:] if where.startswith("@") else where
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:

@@ -1,8 +1,8 @@
 """
-One session on the terminal: who, when, how, a plot of some metrics, and what happened.
+One session on the terminal: participant, time, verdict, plots of some metrics, and what happened.
 
-In goes what the service tells of it, out come lines. Where nobody pushed, and where a number was
-not known, there is a gap; below the plots a bar has how the call was at that time.
+The service's answer comes in, lines go out. A plot has a gap where the page did not push, and where
+a number is not known. Below the plots, a bar shows the state of the call at each time.
 """
 
 from collections.abc import Iterator
@@ -14,23 +14,23 @@ from otel_jcmc.command.plot import ASCII, BLOCKS, Point, Signs, plot
 from otel_jcmc.command.running_service import printable
 from otel_jcmc.command.tables import end_text, joined, lasted, local_time, rating_text, role_text
 
-# Which range of an interval a metric has, and which end of it is the worst.
+# Metric -> the key of its worst and best values in an interval.
 _RANGES: Final = {
     "connectionquality": "quality",
     "packetloss_total": "loss",
     "transport_rtt": "round_trip",
 }
 _TOPS: Final = {"connectionquality": 100.0}
-# Of each kind of happening the attributes that tell of it.
+# Kind of change -> the attributes that show it.
 _PLACES: Final = {"region": ("serverregion", "bridge"), "network": ("networkType", "protocol")}
-# There is room for so many on one screen; --json has all.
+# One screen has room for about this many; --json has all.
 MOST_HAPPENINGS: Final = 20
 
 
 def session_lines(
     told: dict[str, Any], metrics: list[str], zone: tzinfo, width: int
 ) -> Iterator[str]:
-    """Return what is shown of a session that the service has *told* of, with *metrics* drawn."""
+    """Return the lines that show a session, by the service's answer *told*, and plot *metrics*."""
     participant = " ".join(filter(None, [told["participant_id"], role_text(told)]))
     began = local_time(told["started"], zone, "%Y-%m-%d %H:%M:%S %Z")
     end = end_text(told) or "goes on"
@@ -51,7 +51,7 @@ def session_lines(
 
 
 def _how(told: dict[str, Any]) -> str:
-    """Return how the call was as a whole, by which cause, how far that reached and for how long."""
+    """Return the verdict on the whole call: state, cause, scope, how long it was bad or fair."""
     verdict = told.get("verdict") or {}
     if not verdict.get("state"):
         return ""
@@ -64,7 +64,7 @@ def _how(told: dict[str, Any]) -> str:
 
 
 def _summary(summary: dict[str, dict[str, float | None]]) -> str:
-    """Return worst and mean of each vital that is known, as a line of 80 characters at most."""
+    """Return worst and mean of each known vital, in a line of 80 characters at most."""
     units = {"quality": "quality {}", "loss": "loss {} %", "round_trip": "round trip {} ms"}
     known = [
         units[name].format(f"{of['worst']:.3g} ({of['mean']:.3g})")
@@ -85,7 +85,7 @@ def _plotted(told: dict[str, Any], metric: str, zone: tzinfo, width: int) -> Ite
 
 
 def _points(told: dict[str, Any], metric: str) -> list[Point]:
-    """Return what is drawn of a session: each sample from the one before, unless after a gap."""
+    """Return a point for each sample; it begins at the sample before, unless after a gap."""
     which = _RANGES.get(metric)
     found = []
     for start, end, sample in _spans(told):
@@ -109,7 +109,7 @@ def _spans(told: dict[str, Any]) -> Iterator[tuple[float, float, dict[str, Any]]
 
 
 def _states(told: dict[str, Any], width: int) -> Iterator[str]:
-    """Return the bar of how the call was, under the plots' columns, if anything is known of it."""
+    """Return the bar of the call's states, under the plots' columns, if a state is known."""
     bands: list[Stretch] = [
         (start, end, sample.get("verdict", {}).get("state", "unknown"))
         for start, end, sample in _spans(told)
@@ -123,7 +123,7 @@ def _states(told: dict[str, Any], width: int) -> Iterator[str]:
 
 
 def _happenings(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
-    """Return a line for each thing that happened."""
+    """Return a line for each event and each change."""
     found = [*_events(told), *_changes(told)]
     if found:
         yield ""
@@ -134,7 +134,7 @@ def _happenings(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
 
 
 def _events(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return what the log tells: `bad: uplink`, `good`, `stats stopped`."""
+    """Return the time and text of each event in the log: `bad: uplink`, `good`, `stats stopped`."""
     for sample in told["samples"]:
         for event in sample.get("events", ()):
             kind, *words = event["what"].split(".")
@@ -144,7 +144,7 @@ def _events(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _changes(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return each change of where and by which network."""
+    """Return the time and text of each change of region, bridge or network."""
     known: dict[str, str] = {}
     for sample in told["samples"]:
         attributes = sample.get("attributes")
@@ -154,7 +154,7 @@ def _changes(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         texts = {**attributes, **paths[0]}
         for kind, names in _PLACES.items():
             now = " ".join(str(texts[name]) for name in names if texts.get(name))
-            # A page whose stats have stopped tells of none: that is not to know.
+            # A page whose stats have stopped pushes none of these: not known is not a change.
             if now and known.get(kind, now) != now:
                 yield sample["time"], f"{kind}: {known[kind]} to {now}"
             known[kind] = now or known.get(kind, "")
@@ -168,5 +168,5 @@ def _seconds(time: str) -> float:
 
 
 def _signs() -> Signs:
-    """Return what the terminal's encoding has to draw with."""
+    """Return the characters for plots that the terminal's encoding has."""
     return BLOCKS if can_show("".join(BLOCKS)) else ASCII

@@ -1,8 +1,8 @@
 """
-What the command line is taken apart with: argparse, and for each word that is wrong the nearest.
+Reads the command line with argparse, and suggests the nearest word for a wrong one.
 
-In go the words of the command line, out come the arguments, or exit 2 with a line that says what
-would be right.
+The words of the command line come in. The arguments go out, or the process exits with 2 and a line
+that says what would be right.
 """
 
 import re
@@ -15,16 +15,16 @@ _long = re.compile(r"(?<![\w-])--[a-z][a-z-]*").findall
 
 
 def examples(*lines: str) -> str:
-    """Return *lines* as the end of a help; each is a command and, behind `#`, what it does."""
+    """Return *lines* as the end of a help text; each is a command and, behind `#`, its effect."""
     return "\n".join(["examples:", *(f"  {each}" for each in lines)])
 
 
 def one_of(words: Sequence[str]) -> Callable[[str], str]:
-    """Return what takes one of *words* for an argument, and of another says the nearest."""
+    """Return a type for argparse: it accepts one of *words*, and suggests one for another word."""
 
     def take(word: str) -> str:
         if word not in words:
-            told = f"{word} is none of {', '.join(words)}{meant(word, words)}"
+            told = f"{word} is not one of {', '.join(words)}{meant(word, words)}"
             raise ArgumentTypeError(told)
         return word
 
@@ -32,23 +32,23 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 
 
 def number(word: str) -> float:
-    """Return the number that *word* is, for an argument."""
+    """Return *word* as a number, as a type for argparse."""
     try:
         return float(word)
     except ValueError:
-        raise ArgumentTypeError(f"{word} is no number") from None
+        raise ArgumentTypeError(f"{word} is not a number") from None
 
 
 def whole(word: str) -> int:
-    """Return the whole number that *word* is, for an argument."""
+    """Return *word* as a whole number, as a type for argparse."""
     try:
         return int(word)
     except ValueError:
-        raise ArgumentTypeError(f"{word} is no whole number") from None
+        raise ArgumentTypeError(f"{word} is not a whole number") from None
 
 
 def count(word: str) -> int:
-    """Return the same of something of which there is at least one."""
+    """Return *word* as a whole number of at least 1, as a type for argparse."""
     if (found := whole(word)) < 1:
         raise ArgumentTypeError(f"{word} is less than 1")
     return found
@@ -58,7 +58,7 @@ def meant(word: str, known: Iterable[str]) -> str:
     """Return a question that names the one of *known* nearest to *word*; empty if none is near."""
     from difflib import get_close_matches
 
-    # `export` is what serve starts, and nobody's to type.
+    # `export` is for serve to start, and not for an operator to type.
     found = get_close_matches(word, [each for each in known if each != "export"], 1)
     return f": is {found[0]} meant?" if found else ""
 
@@ -67,7 +67,7 @@ def parse(
     parser: ArgumentParser, commands: Mapping[str, ArgumentParser], words: list[str]
 ) -> Namespace:
     """
-    Return the arguments that *words* are, by *parser* and by that of one of *commands*.
+    Return *words* as arguments, by *parser* and by the parser of one of *commands*.
 
     Raises:
         SystemExit: they are wrong (2), or ask for help or the version (0).
@@ -81,19 +81,19 @@ def parse(
     if rest:
         of_command = commands[arguments.command]
         _check_option(of_command, rest[0].partition("=")[0])
-        of_command.error(f"too much: {' '.join(rest)}")
+        of_command.error(f"too many arguments: {' '.join(rest)}")
     return arguments
 
 
 def _check_option(parser: ArgumentParser, word: str) -> None:
-    """Refuse a *word* that is meant for an option of *parser* and is none, nor the start of one."""
+    """Refuse a *word* that begins with -- and neither is nor begins an option of *parser*."""
     known = ["--help", *_long(parser.format_usage())]
     if word.startswith("--") and not any(each.startswith(word) for each in known):
         parser.error(f"there is no option {word}{meant(word, known)}")
 
 
 def join_times(words: list[str]) -> list[str]:
-    """Return *words* with `-2h` at the flag before it, or it would be taken for one."""
+    """Return *words* with `-2h` joined to the flag before it; argparse would take it for a flag."""
     bound: list[str] = []
     for each in words:
         if bound and bound[-1] in _TIMES:

@@ -1,7 +1,7 @@
 """
-Whether the number of partitions is the one that Redis remembers, for commands that ask before all.
+Checks the number of partitions against the number that Redis remembers, before a command works.
 
-Settings come in; nothing goes out, or the one line that every command says.
+Settings come in. Nothing goes out if both agree, otherwise the same error line for every command.
 """
 
 import asyncio
@@ -15,10 +15,12 @@ from otel_jcmc.store.cluster import open_link
 
 def check_partitions(settings: Settings) -> None:
     """
-    See whether Redis has the number of partitions that *settings* have; nothing is written.
+    Check that Redis has the number of partitions that *settings* have; write nothing.
+
+    An embedded store, or a Redis that does not answer, passes.
 
     Raises:
-        StoreCannotStart: it has another one. An embedded store, or a Redis that is away, has none.
+        StoreCannotStart: Redis has another number.
     """
     if settings.redis_url is None:
         return

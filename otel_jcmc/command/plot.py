@@ -1,10 +1,10 @@
 """
 A metric over time, drawn with characters.
 
-In go points with the range that they had, out come lines for a terminal. Where there was nothing
-there is nothing: a gap has no axis either. Of libraries, plotext 5 passes over what is missing
-(its issue 114) and so joins what a gap parts, its 6 is a new one; neither draws a range, and both
-would be as much code of ours around them.
+Points with their ranges come in, lines for a terminal go out. A gap in the points stays empty, and
+has no axis either. No library is used: plotext 5 skips missing values (its issue 114) and so draws
+a line across a gap, and plotext 6 is a new design. Neither draws a range, and either would need as
+much code of ours.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from math import ceil, floor, log10
 from typing import Final, NamedTuple
 
 HEIGHT: Final = 12
-# The least that stands before the columns, with the axis: plots under each other begin alike.
+# The least width before the columns, with the axis: plots under each other then line up.
 MARGIN: Final = 3
 _TICKS: Final = 3
 
 
 class Signs(NamedTuple):
-    """What is drawn with."""
+    """The characters of a plot."""
 
     value: str
     range: str
@@ -34,10 +34,10 @@ ASCII: Final = Signs("*", ":", "-", "|", "+")
 
 class Point(NamedTuple):
     """
-    What there was from one time to another, in seconds.
+    The values from one time to another, in seconds.
 
     Attributes:
-        value: of the end; None: not known.
+        value: the value at the end; None: not known.
         low, high: the least and the most in between.
     """
 
@@ -49,7 +49,7 @@ class Point(NamedTuple):
 
 
 class _PlotColumn(NamedTuple):
-    """The rows of one column, counted from below: of the value, and of the range around it."""
+    """The rows of a column's value and of the range around it, counted from below."""
 
     value: int
     low: int
@@ -67,7 +67,7 @@ def plot(
     """
     Return *points* as lines of at most *width* characters, with times of *zone*.
 
-    From 0 up to *top*, or what is needed. A column has the mean of the values in its time.
+    The scale goes from 0 to *top*, or as far as needed. A column shows the mean of its values.
     """
     known = [each for each in points if each.value is not None]
     if not known:
@@ -84,7 +84,7 @@ def plot(
     for row in range(HEIGHT - 1, -1, -1):
         cells = "".join(_cell(each, row, signs) for each in columns)
         lines.append(f"{at.get(row, ''):>{margin}} {signs.side}{cells}".rstrip())
-    # The axis is there where something was.
+    # A gap has no axis either.
     ground = "".join(signs.axis if each else " " for each in columns).rstrip()
     lines.append(f"{' ' * margin} {signs.corner}{ground}")
     lines.append(f"{' ' * (margin + 2)}{_times(start, end, count, zone)}")
@@ -94,7 +94,7 @@ def plot(
 def _columns(
     known: Sequence[Point], start: float, seconds: float, count: int, rows: float
 ) -> list[_PlotColumn | None]:
-    """Return what is in each of *count* columns of so many *seconds*; None: nothing."""
+    """Return *count* columns, each of this many *seconds*; None: a gap."""
     gathered: list[list[Point]] = [[] for _ in range(count)]
     for point in known:
         first = floor((point.start - start) / seconds)
@@ -105,7 +105,7 @@ def _columns(
 
 
 def _column(points: Sequence[Point], rows: float) -> _PlotColumn:
-    """Return one column of *points*, at so many *rows* for 1."""
+    """Return one column of *points*; a value of 1 is *rows* high."""
     values = [each.value for each in points if each.value is not None]
     ends = [part for each in points for part in (each.low, each.high) if part is not None]
 
@@ -118,7 +118,7 @@ def _column(points: Sequence[Point], rows: float) -> _PlotColumn:
 
 
 def _cell(column: _PlotColumn | None, row: int, signs: Signs) -> str:
-    """Return what stands in *row* of a column."""
+    """Return the character in *row* of a column."""
     if column is None:
         return " "
     if row == column.value:
@@ -127,7 +127,7 @@ def _cell(column: _PlotColumn | None, row: int, signs: Signs) -> str:
 
 
 def _round_up(value: float) -> float:
-    """Return the next 1, 2 or 5 with zeros, at least 1."""
+    """Return the next of 1, 2, 5, 10, 20, 50 and so on that is not below *value*."""
     if value <= 1:
         return 1
     ten = 10.0 ** floor(log10(value))
@@ -135,7 +135,7 @@ def _round_up(value: float) -> float:
 
 
 def _times(start: float, end: float, count: int, zone: tzinfo) -> str:
-    """Return the times under the axis: at its start and end, and in between if there is room."""
+    """Return the times under the axis: at its start, its end and, if it fits, its middle."""
     form = "%H:%M:%S" if end - start < 600 else "%H:%M"
     first, middle, last = (
         datetime.fromtimestamp(start + (end - start) * part / 2, zone).strftime(form)

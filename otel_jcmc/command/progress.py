@@ -1,7 +1,7 @@
 """
-How far a long answer has come, on a terminal's error stream; nothing at all anywhere else.
+The progress of a long answer, on stderr if that is a terminal, otherwise nothing.
 
-tqdm would be a dependency for what is one line, and rich takes longer to start than most answers.
+tqdm would be a dependency for one line, and rich takes longer to start than most answers take.
 """
 
 import sys
@@ -13,16 +13,16 @@ _EVERY_SECONDS: Final = 0.1
 
 
 class Progress:
-    """A bar for so many of *what*."""
+    """A bar that counts up to a total of *what*."""
 
     def __init__(self, total: int, what: str) -> None:
-        """Begin; nothing is drawn where errors go to no terminal."""
+        """Begin; nothing is drawn if stderr is not a terminal."""
         self._total, self._what = total, what
         self._is_shown = sys.stderr.isatty()
         self._drawn_at = 0.0
 
     def show(self, done: int) -> None:
-        """Draw that so many are *done*, a few times a second."""
+        """Draw how many are *done*, at most a few times a second."""
         now = monotonic()
         if not self._is_shown or now - self._drawn_at < _EVERY_SECONDS:
             return
@@ -33,7 +33,7 @@ class Progress:
         sys.stderr.flush()
 
     def end(self) -> None:
-        """Take the bar away."""
+        """Remove the bar."""
         if self._is_shown and self._drawn_at:
             print("\r\x1b[K", end="", file=sys.stderr)
             sys.stderr.flush()

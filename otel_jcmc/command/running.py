@@ -1,7 +1,7 @@
 """
-A server that runs until it is told to stop: our event loop, uvicorn with our settings, signals.
+A server that runs until a signal stops it: our event loop, and uvicorn with our settings.
 
-`serve` calls this once in its one process, or once in each that it has forked.
+`serve` calls this once in its only process, or once in each process that it has forked.
 """
 
 import asyncio
@@ -19,10 +19,10 @@ from otel_jcmc.server.garbage import look_at_times
 from otel_jcmc.server.server import Server
 from otel_jcmc.server.tls import Certificate
 
-# Longer than the 10 s between a browser's pushes: a new connection costs several times the push.
+# Longer than the 10 s between a browser's pushes: a new connection costs several times a push.
 KEEP_ALIVE_SECONDS: Final = 75
-# While a scrape is rendered in a thread, a push waits for the interpreter's lock this long, not
-# the default 5 ms each time it needs it.
+# While a thread renders a scrape, a push waits this long each time it needs the interpreter's lock.
+# Python's default is 5 ms.
 SWITCH_SECONDS: Final = 0.0005
 
 
@@ -42,7 +42,7 @@ def run_server(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        lifespan="off",  # ours, so that what can't start is one line and not a traceback
+        lifespan="off",  # we run it, so that a failure is one line and not a traceback
         log_config=None,
         access_log=False,
         proxy_headers=False,  # intake/callers.py decides whom to believe
@@ -63,8 +63,8 @@ def run_server(
             gc.freeze()
             look_at_times(asyncio.get_running_loop())
             for number in (signal.SIGTERM, signal.SIGINT):
-                # uvicorn takes these, and raises them again when it is done: our end comes after.
-                # Until then they are for us: whoever reads that we are up may end us.
+                # uvicorn handles these later, and raises them again when it has stopped. Until it
+                # does, we must: a reader of "we are up" may stop us at once.
                 signal.signal(number, lambda *_: setattr(server, "should_exit", True))
             if certificate is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, certificate.reload)

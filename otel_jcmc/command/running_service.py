@@ -1,7 +1,7 @@
 """
-A running service, asked by HTTP as every reader is: its sessions, and their erasure.
+A running service, which commands ask by HTTP as every reader does: its sessions, their erasure.
 
-In go a URL and a token, out come answers, or `CannotShow` with one line that says why not.
+A URL and a token come in. Answers go out, or `CannotShow` with one line that says why not.
 """
 
 import json
@@ -20,7 +20,7 @@ _PIECE_BYTES: Final = 65_536
 
 
 class CannotShow(Exception):
-    """What was asked for can't be had; the message is one line."""
+    """The command can't show the answer; the message is one line that says why."""
 
 
 class RunningService:
@@ -30,7 +30,7 @@ class RunningService:
         """Ask at *url*, with *token* if there is one."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
-            raise CannotShow(f"--url: {url} is no http:// or https:// address")
+            raise CannotShow(f"--url: {url} is not an http:// or https:// address")
         self.url = url.rstrip("/")
         self._headers = {"user-agent": f"otel-jcmc/{__version__}"}
         if token:
@@ -41,7 +41,7 @@ class RunningService:
         Return the body of the answer.
 
         Raises:
-            CannotShow: there is none, or it is a refusal.
+            CannotShow: no answer came, or a refusal.
         """
         with self.stream(path, query, method) as (_, pieces):
             return b"".join(pieces)
@@ -51,10 +51,10 @@ class RunningService:
         self, path: str, query: dict[str, Any], method: str = "GET"
     ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
         """
-        Have the headers of the answer, in lower case, and its body piece by piece as it comes.
+        Yield the headers of the answer, in lower case, and its body piece by piece as it comes.
 
         Raises:
-            CannotShow: there is none, it is a refusal, or it breaks off.
+            CannotShow: no answer came, or a refusal, or the answer breaks off.
         """
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -71,22 +71,22 @@ class RunningService:
         except ssl.SSLError as error:
             raise CannotShow(f"{self.url}: {error.reason}") from None
         except BrokenPipeError:
-            # Who reads what we print has gone.
+            # The reader of our output has gone.
             raise
         except (OSError, HTTPException):
             raise CannotShow(
-                f"nobody answers at {self.url}: start it with `otel-jcmc serve`, or say with --url"
-                " where it is"
+                f"no answer from {self.url}: start the service with `otel-jcmc serve`, or give its"
+                " address with --url"
             ) from None
         finally:
             connection.close()
 
     def read(self, path: str, query: dict[str, Any], method: str = "GET") -> dict[str, Any]:
         """
-        Return the answer, which is JSON.
+        Return the answer, a JSON object.
 
         Raises:
-            CannotShow: it is none.
+            CannotShow: no answer came, or it is not a JSON object.
         """
         try:
             told = json.loads(self.ask(path, query, method))
@@ -98,5 +98,5 @@ class RunningService:
 
 
 def printable(text: str) -> str:
-    """Return *text* without what a terminal would obey."""
+    """Return *text* with a mark for each character that a terminal would obey."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

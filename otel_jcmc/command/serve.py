@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def serve(settings: "Settings") -> int:
     """Serve until SIGTERM or Ctrl-C, and return the exit code."""
-    # Imports make objects that stay: looking through them for garbage costs, and finds none. Once
-    # it serves, server/garbage.py has the say.
+    # Imports make objects that stay: a search among them for garbage takes time and finds none.
+    # Once the service runs, server/garbage.py sets the thresholds.
     gc.set_threshold(250_000, 20, 50)
     from otel_jcmc.catalogue.reasons import CannotServe
 
@@ -31,8 +31,8 @@ def serve(settings: "Settings") -> int:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
     warming, embedded = _begin(settings)
-    # The store ends with us, also when the service can't be made. It is waited for: what the kernel
-    # ends when we are gone may be seen, and may hold its folder, for a moment longer.
+    # The embedded store ends with us, even if the service can't start. We wait for its end: if we
+    # left it to the kernel, it could live and hold its folder a moment longer than we do.
     with contextlib.ExitStack() as stack:
         if embedded is not None:
             stack.callback(embedded.stop)
@@ -44,17 +44,17 @@ def _open(
     settings: "Settings",
 ) -> "tuple[list[socket.socket], list[socket.socket], Certificate | None]":
     """
-    Return sockets for each process that takes pushes, that of the admin port, our certificate.
+    Return a socket for each process that takes pushes, the admin port's, and our certificate.
 
     Raises:
-        CannotServe: one of them can't be had.
+        CannotServe: a port can't be opened, or the certificate can't be used.
     """
     from otel_jcmc.catalogue.reasons import CannotServe
     from otel_jcmc.server.sockets import listen
     from otel_jcmc.server.tls import load_certificate
 
     if settings.workers and sys.platform != "linux":
-        raise CannotServe("JCMC_WORKERS is for Linux, whose kernel shares out who connects")
+        raise CannotServe("JCMC_WORKERS needs Linux, whose kernel shares out connections")
     unread, times = settings.limit_answer_seconds, max(1, settings.workers)
     listeners = listen(settings.host, settings.port, "JCMC_PORT", unread, times)
     admin: list[socket.socket] = []
@@ -108,20 +108,20 @@ def _serve_by_workers(
     set_up_logging(settings.log_level)
     ports = [each.getsockname()[1] for each in (*listeners[:1], *admin)]
     say_where = partial(_say_where, settings, *ports)
-    # A fork beside a thread may take its locks along.
+    # A fork would copy locks that the thread holds.
     warming.join()
     return serve_by_workers(settings, embedded, listeners, admin, certificate, say_where)
 
 
 def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | None]":
     """
-    Begin what takes its time outside of our interpreter, before the imports, which take longest.
+    Start two slow tasks that can run beside our imports, which take longest.
 
-    The store that is returned, if we start one, comes up in its process, and the expressions for
-    browsers are compiled in the thread; the application's lifespan waits for both.
+    The thread compiles the expressions for browsers. The store, if we start one, comes up in its
+    own process. The application's lifespan waits for both.
 
     Raises:
-        StoreCannotStart: there is none to start, or another process uses it.
+        StoreCannotStart: no server program is installed, or another process uses the store.
     """
     from otel_jcmc.intake import browsers
     from otel_jcmc.store.embedded import EmbeddedStore
@@ -136,7 +136,7 @@ def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | Non
 
 
 def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -> None:
-    """Say on the terminal where to point a browser, a page and a Prometheus; systemd hears too."""
+    """Print the addresses for a browser, a page and Prometheus, and report to systemd."""
     from otel_jcmc.command.notify import UP, notify
     from otel_jcmc.config.advice import advice, ways
     from otel_jcmc.config.fields import show_url
@@ -146,7 +146,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     rest = base if admin_port is None else url_of(scheme, settings.admin_host, admin_port)
     store = "the one at REDIS_URL" if settings.redis_url else "embedded, gone when this stops"
     lines = [f"otel_jcmc {__version__}"]
-    # On the port for browsers of a call there is nothing at `/` when there is another port.
+    # With an admin port, the port for clients has no page at `/`.
     lines.append(f"  browser     {rest}/")
     lines.append(f'  Jitsi page  <script src="{base}/client-file" async></script>')
     if "prometheus" in settings.metrics_exporter:
@@ -156,7 +156,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
         lines.append(f"  OTLP        {settings.otlp_protocol} to {where}")
     lines += [f"  {signal:11} {way}" for signal, way in ways(settings)]
     if settings.workers:
-        lines.append(f"  workers     {settings.workers} take pushes, one process more reads")
+        lines.append(f"  workers     {settings.workers} take pushes, one more process reads")
     lines.append(f"  store       {store}")
     lines += [f"  note        {line}" for line in advice(settings)]
     notify(UP)

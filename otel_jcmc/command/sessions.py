@@ -1,9 +1,8 @@
 """
 `otel-jcmc sessions`: sessions of a running service on the terminal.
 
-In go the arguments, out come a table, one session with a plot, JSON, JSON lines or CSV. All of it
-is asked of the service by HTTP, by whoever may read there: the store that it has started itself is
-nobody else's.
+The arguments come in. A table goes out, or one session with a plot, JSON, JSON lines or CSV. The
+command asks the service by HTTP, as any reader does: an embedded store is open to its service only.
 """
 
 import json
@@ -33,7 +32,7 @@ from otel_jcmc.command.zone import zone_of
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.store.sid import began_ms, is_short_sid, short_sid
 
-# What a list is asked by, as the service names it.
+# The filters of a list, by the service's names.
 FILTERS: Final = (
     *("conference", "participant", "client_id", "region", "bridge", "browser"),
     *("end", "state", "cause", "sort"),
@@ -52,7 +51,7 @@ def run(arguments: Namespace, url: str, token: str) -> int:
 
 
 def _run(arguments: Namespace, service: RunningService) -> None:
-    """Do one of the four things there are to do."""
+    """Delete, show one session, export, or list."""
     if arguments.delete:
         _delete(arguments, service)
     elif arguments.id:
@@ -68,14 +67,14 @@ def _run(arguments: Namespace, service: RunningService) -> None:
 
 
 def _query(arguments: Namespace) -> dict[str, Any]:
-    """Return what a list is asked by."""
+    """Return the query of a list."""
     times = {"from": arguments.from_, "to": arguments.to}
     query = {name: getattr(arguments, name) for name in FILTERS} | times
     return query | {"tz": zone_of(arguments.tz)[0] if any(times.values()) else None}
 
 
 def _list(arguments: Namespace, service: RunningService) -> tuple[list[dict[str, Any]], bool]:
-    """Return the first sessions that are asked for, and whether there are more."""
+    """Return the first sessions that match, and whether more do."""
     query = _query(arguments)
     found: list[dict[str, Any]] = []
     after = None
@@ -91,7 +90,7 @@ def _list(arguments: Namespace, service: RunningService) -> tuple[list[dict[str,
 
 
 def _export(arguments: Namespace, service: RunningService) -> None:
-    """Write all that are asked for as lines, with their progress on a terminal."""
+    """Write all sessions that match as lines, and show the progress on a terminal."""
     query = {**_query(arguments), "format": "csv" if arguments.csv else "jsonl"}
     done = 0
     with service.stream("/sessions", query | {"limit": arguments.limit}) as (headers, pieces):
@@ -125,17 +124,17 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
         )
         for each in found
     ]
-    # What people chose for names is cut first.
+    # Names that people have chosen are cut first.
     table = columns(without_empty(rows), (2, 3, 4), width())
     day = f"{min(days)}, " if len(days) == 1 else ""
     said = f"{len(found)} session{'' if len(found) == 1 else 's'}; {day}times of {name}; mean/worst"
     if is_more:
-        said += f"\nthere are more: --limit {10 * len(found)}, or --csv for all"
+        said += f"\nmore sessions match: --limit {10 * len(found)}, or --csv for all"
     return f"{table}\n{said}"
 
 
 def _how(each: dict[str, Any]) -> str:
-    """Return how it was: the verdict, else why it ended; its scope if others had it too."""
+    """Return the verdict, with its scope if others had it too; without one, why it ended."""
     scope = scope_text(each)
     verdict = verdict_text(each)
     end = end_text(each)
@@ -148,7 +147,7 @@ def _show(arguments: Namespace, service: RunningService) -> None:
     """Show one session."""
     path = f"/sessions/{quote(_find(arguments.id, service), safe='')}"
     if arguments.jsonl:
-        raise CannotShow("--jsonl is of a list: one session is --json or --csv")
+        raise CannotShow("--jsonl prints a list: for one session give --json or --csv")
     if arguments.csv or arguments.json:
         kind = "csv" if arguments.csv else "json"
         sys.stdout.buffer.write(service.ask(path, {"format": kind}))
@@ -161,10 +160,12 @@ def _show(arguments: Namespace, service: RunningService) -> None:
 
 def _find(sid: str, service: RunningService) -> str:
     """
-    Return the whole id of a session; *sid* may be its end, as the table has it.
+    Return the whole id of a session; *sid* may be its end, as the table shows it.
+
+    An end that no session has is returned unchanged.
 
     Raises:
-        CannotShow: there is none, or more than one.
+        CannotShow: several sessions have this end.
     """
     if not is_short_sid(sid):
         return sid
@@ -175,28 +176,28 @@ def _find(sid: str, service: RunningService) -> str:
         page = service.read("/sessions", query)
         found += [each["id"] for each in page["sessions"] if each["id"].endswith(sid)]
         after = page["next"]
-        # Newest first: what follows had begun before.
+        # The list has the newest first: the sessions that follow began earlier.
         if after is None or began_ms(after) < began_ms(sid):
             break
     if len(found) > 1:
-        raise CannotShow(f"there are {len(found)}: {', '.join(found)}")
+        raise CannotShow(f"{len(found)} sessions have this id: {', '.join(found)}")
     return found[0] if found else sid
 
 
 def _delete(arguments: Namespace, service: RunningService) -> None:
-    """Erase all there is of a client, when it is meant."""
+    """Erase everything of a client, after the operator has confirmed it."""
     if not arguments.client_id:
-        raise CannotShow("--delete wants --client-id: whose sessions are to be erased")
+        raise CannotShow("--delete needs --client-id, the client that it erases")
     others = [name for name in FILTERS if name not in ("client_id", "conference")]
     if arguments.id or any(getattr(arguments, each) for each in (*others, "from_", "to")):
-        raise CannotShow("--delete erases all sessions of a client: by --conference at most")
+        raise CannotShow("--delete erases everything of a client: only --conference limits it")
     query = {"client_id": arguments.client_id, "conference": arguments.conference}
     if not arguments.yes:
         if not sys.stdin.isatty():
-            raise CannotShow("--delete asks before it erases: --yes where nobody can answer")
+            raise CannotShow("--delete asks on a terminal before it erases; without one give --yes")
         where = f" in {printable(arguments.conference)}" if arguments.conference else ""
-        asked = f"Erase all there is of {printable(arguments.client_id)}{where}? [y/N] "
+        asked = f"Erase everything of {printable(arguments.client_id)}{where}? [y/N] "
         if input(asked).strip().lower() not in ("y", "yes"):
-            raise CannotShow("nothing is erased")
+            raise CannotShow("nothing was erased")
     deleted = service.read("/sessions", query, "DELETE").get("deleted")
     print(f"{deleted} session{'' if deleted == 1 else 's'} erased")

@@ -1,8 +1,8 @@
 """
-`otel-jcmc summary`: how the calls of days and weeks were, on the terminal.
+`otel-jcmc summary`: the quality of calls by days and weeks, on the terminal.
 
-In go the arguments, out come a table with a bar of the bad share, JSON or CSV. It is asked of the
-service by HTTP, as `otel-jcmc sessions` asks.
+The arguments come in. A table with a bar for the bad share goes out, or JSON or CSV. The command
+asks the service by HTTP, as `otel-jcmc sessions` does.
 """
 
 import json
@@ -14,10 +14,10 @@ from otel_jcmc.command.asking import ask_service
 from otel_jcmc.command.running_service import RunningService, printable
 from otel_jcmc.config.settings import Settings
 
-# Of a bar that stands for all of the time; what is smaller than an eighth of a cell is none.
+# The width of a full bar. A bar has steps of an eighth of a cell.
 _CELLS: Final = 10
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-# A bar of a share of 1 would be as wide; most shares are small, and so a bar is full at this.
+# A bar is full at this share and not at 1, because most shares are small.
 _FULL: Final = 0.5
 _LONGEST_NAME: Final = 40
 
@@ -28,7 +28,7 @@ def show_summary(arguments: Namespace, settings: Settings) -> int:
 
 
 def _show(arguments: Namespace, service: RunningService) -> None:
-    """Show what is asked for."""
+    """Print the summaries that *arguments* ask for."""
     query = {
         "from": _day(arguments.since),
         "to": _day(arguments.to),
@@ -44,12 +44,12 @@ def _show(arguments: Namespace, service: RunningService) -> None:
 
 
 def _day(text: str | None) -> str | None:
-    """Return a day as it is asked for; `30d` is `-30d`."""
+    """Return a day as the service's query has it: `30d` becomes `-30d`."""
     return f"-{text}" if text and text[:-1].isdecimal() and text.endswith("d") else text
 
 
 def table(told: dict[str, Any], *, is_utf: bool = True) -> str:
-    """Return the groups that a service has *told* as a table."""
+    """Return the groups of the service's answer *told* as a table."""
     groups, by = told["groups"], told["by"]
     if not groups:
         return f"no sessions ended from {told['from']} to {told['to']}"
@@ -87,7 +87,7 @@ def table(told: dict[str, Any], *, is_utf: bool = True) -> str:
 
 
 def _cells(group: dict[str, Any], *, is_utf: bool) -> list[str]:
-    """Return what the table has of a group beside its time and its name."""
+    """Return a group's cells in the table, except its time and its name."""
     states = group["states"]
     judged = group["sessions"] - states["unknown"]
     cause = next(iter(group["causes"]), "")
@@ -106,7 +106,7 @@ def _cells(group: dict[str, Any], *, is_utf: bool) -> list[str]:
 
 
 def bar(share: float, *, is_utf: bool = True) -> str:
-    """Return a bar of a *share* of time, 0 to 1, that is full at a half."""
+    """Return a bar for a *share* of time, 0 to 1; it is full at a half."""
     eighths = min(8 * _CELLS, round(8 * _CELLS * share / _FULL))
     if not is_utf:
         return "#" * round(eighths / 8)
@@ -114,12 +114,12 @@ def bar(share: float, *, is_utf: bool = True) -> str:
 
 
 def _number(value: float | None, form: str) -> str:
-    """Return *value* in its *form*, nothing if it is not known."""
+    """Return *value* in its *form*, empty if it is not known."""
     return "" if value is None else form.format(value)
 
 
 def _has_blocks() -> bool:
-    """Say whether the terminal's encoding has what bars are drawn with."""
+    """Say whether the terminal's encoding has the characters of bars."""
     try:
         _EIGHTHS.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

@@ -1,7 +1,8 @@
 """
-Words and columns of what is shown on a terminal: sessions, people, how long and how it was.
+Texts and columns for the terminal: sessions, participants, durations and verdicts.
 
-In go answers of the service, out come texts; a name is cut and made printable, never obeyed.
+Answers of the service come in, texts go out. A long name is cut. Characters that a terminal would
+obey are replaced.
 """
 
 import re
@@ -13,16 +14,16 @@ from typing import Any, Final
 
 from otel_jcmc.command.running_service import printable
 
-# Where a name is so long, no terminal has room for what matters.
+# A longer name would leave no room on the terminal for the other columns.
 _LONGEST: Final = 40
 _BETWEEN: Final = 2
 
 
 def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str:
     """
-    Return *rows* as columns; where they are wider than *most*, those of *cut* are cut in turn.
+    Return *rows* as columns; if they are wider than *most*, the columns *cut* are cut in turn.
 
-    Of a column that is cut 8 characters stay.
+    A column that is cut keeps at least 8 characters.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     beyond = sum(widths) + _BETWEEN * (len(widths) - 1) - most
@@ -33,18 +34,18 @@ def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str
         (" " * _BETWEEN).join(f"{cell[:to]:<{to}}" for cell, to in zip(row, widths, strict=True))
         for row in rows
     )
-    # What is narrower yet loses what stands last.
+    # On a terminal that is narrower still, each line loses its end.
     return "\n".join(line[:most].rstrip() if beyond > 0 else line.rstrip() for line in lines)
 
 
 def without_empty(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return *rows*, the first of which has the names, without columns that say nothing."""
+    """Return *rows* without empty columns; the first row has the names of the columns."""
     told = [any(column[1:]) for column in zip(*rows, strict=True)]
     return [[cell for cell, is_told in zip(row, told, strict=True) if is_told] for row in rows]
 
 
 def width() -> int:
-    """Return how wide a table may be: as the terminal, 100 columns in a pipe."""
+    """Return how wide a table may be: the terminal's width, or 100 columns in a pipe."""
     return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
 
 
@@ -54,18 +55,18 @@ def local_time(text: str, zone: tzinfo | None, form: str) -> str:
 
 
 def verdict_text(told: dict[str, Any]) -> str:
-    """Return how it was and why: `bad: uplink`; empty where nothing is known."""
+    """Return state and cause of the verdict: `bad: uplink`; empty if they are not known."""
     verdict = told.get("verdict") or {}
     return ": ".join(filter(None, [verdict.get("state"), verdict.get("cause")]))
 
 
 def scope_text(told: dict[str, Any]) -> str:
-    """Return how far reached what was wrong; empty where nothing was, or it is not known."""
+    """Return the verdict's scope; empty if nothing was wrong, or it is not known."""
     return (told.get("verdict") or {}).get("scope") or ""
 
 
 def vital_text(told: dict[str, Any], name: str, form: str = ".3g") -> str:
-    """Return mean and worst of a vital: `2.1/28`; empty where it is not known."""
+    """Return mean and worst of a vital: `2.1/28`; empty if it is not known."""
     of = (told.get("summary") or {}).get(name) or {}
     if of.get("mean") is None or of.get("worst") is None:
         return ""
@@ -73,44 +74,44 @@ def vital_text(told: dict[str, Any], name: str, form: str = ".3g") -> str:
 
 
 def lasted_text(told: dict[str, Any]) -> str:
-    """Return for how long it was bad, of how long: `2m/1:05h`; with a plus it goes on."""
+    """Return how long it was bad, and how long it was: `2m/1:05h`; a plus: it goes on."""
     seconds = (told.get("seconds") or {}).get("bad")
     whole = told["duration_seconds"]
-    # A session begins with its first push, which tells of the time before it.
+    # A session begins with its first push, but that push covers the time before it.
     bad = "-" if seconds is None else briefly(min(seconds, whole)) if seconds else "0"
     return f"{bad}/{briefly(whole)}" + ("" if told["end_reason"] else "+")
 
 
 def end_text(told: dict[str, Any]) -> str:
-    """Return why a session ended, and of a failure its cause; empty: it goes on."""
-    # A service of an earlier version tells no cause.
+    """Return why a session ended, and the cause of a failure; empty: it goes on."""
+    # A service of an earlier version sends no cause.
     return ": ".join(filter(None, [told["end_reason"], told.get("end_cause")]))
 
 
 def role_text(session: dict[str, Any]) -> str:
-    """Return in brackets what a session's page was, empty for an ordinary participant's."""
-    # An older service says nothing of it.
+    """Return the role of a session's page in brackets, empty for an ordinary participant's."""
+    # A service of an earlier version sends no role.
     return f"({role})" if (role := session.get("role")) else ""
 
 
 def rating_text(session: dict[str, Any]) -> str:
-    """Return how a session was rated, empty if it was not."""
+    """Return the rating of a session, empty if it has none."""
     return f"rated {rating:g}" if (rating := session.get("rating")) else ""
 
 
 def who_text(session: dict[str, Any]) -> str:
-    """Return who it was: the name where it is kept, else the participant's id; and the role."""
+    """Return the participant's name, or its id if no name is kept, and its role."""
     name = session.get("name") or session["participant_id"] or "?"
     return printable(" ".join(filter(None, [name[:_LONGEST], role_text(session)])))
 
 
 def brief(browser: str | None) -> str:
-    """Return a browser with the first number of its version."""
+    """Return a browser with only the first number of its version."""
     return printable(re.sub(r"(\d+)\.[\d.]*$", r"\1", browser or ""))
 
 
 def lasted(seconds: float) -> str:
-    """Return a duration as people say it."""
+    """Return a duration in words: `20 s`, `3 min`, `1:05 h`."""
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f"{rest} s"
@@ -118,10 +119,10 @@ def lasted(seconds: float) -> str:
 
 
 def briefly(seconds: float) -> str:
-    """Return a duration as a table has it: 20s, 3m, 1:05h."""
+    """Return a duration for a table: `20s`, `3m`, `1:05h`."""
     return lasted(seconds).replace(" min", "m").replace(" ", "")
 
 
 def joined(between: str, *texts: str | None) -> str:
-    """Return those of *texts* that there are."""
+    """Return those of *texts* that are not empty, with *between* between them."""
     return between.join(printable(each) for each in texts if each)

@@ -25,8 +25,8 @@ from otel_jcmc.service.app import create_app
 from otel_jcmc.service.shared import Shared
 from otel_jcmc.store.embedded import EmbeddedStore
 
-# Where pushes and a scrape want the same core, pushes get three quarters of it: they come all the
-# time, and nobody waits for a scrape before its time-out.
+# If pushes and a scrape need the same core, pushes get three quarters of it: they come all the
+# time, and a scrape has until its time-out.
 READER_NICENESS: Final = 5
 
 
@@ -41,20 +41,20 @@ def serve_by_workers(
     """
     Serve until SIGTERM or SIGINT with a process for each of *listeners*, and return the exit code.
 
-    All sockets stay open in this process too: who connects to one whose process has died waits for
-    the next one. One more process answers on *admin*, or where the others relay to.
+    All sockets stay open in this process too: if a process dies, its new connections wait for the
+    process that replaces it. One more process answers on *admin*, or what the others relay to it.
 
     Raises:
-        StoreCannotStart: ours does not come up, or the one that is there is of no use.
-        KeysUnusable: there is no key to verify tokens by where the settings say that one is.
+        StoreCannotStart: the embedded store does not come up, or Redis can't be used.
+        KeysUnusable: the settings name a key for tokens that does not exist or can't be used.
     """
-    # What all need is read once, here: a mistake in it is told once too.
+    # All processes need the keys. Reading them here reports a mistake in them only once.
     make_jitsi_tokens(settings)
     with contextlib.ExitStack() as stack:
         if embedded is not None:
             embedded.start()
             settings = settings.with_redis(embedded.url)
-        # So that it is said once.
+        # Checked here, so that the error appears only once.
         check_partitions(settings)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_jcmc-"))
         path = short_path(folder, "reader")
@@ -86,13 +86,14 @@ def serve_by_workers(
                 return 1
             finally:
                 if place.reads and os.getppid() != parent:
-                    # It was killed, and can't do it.
+                    # The parent was killed, and can't remove it.
                     shutil.rmtree(folder, ignore_errors=True)
             return 0
 
         def end() -> None:
             notify(STOPPING)
-            # Nobody will accept here: who connects is refused at once, and a proxy asks the next.
+            # No process will accept here any more. The kernel now refuses a connection at once,
+            # and a proxy tries its next server.
             for each in (*listeners, *admin):
                 each.close()
 
@@ -111,18 +112,19 @@ def serve_by_workers(
 
 
 def _yield_to_others() -> None:
-    """Let this process have the less of a core the more others want it; see sched(7)."""
+    """Give other processes precedence over this one on a core; see sched(7)."""
     niceness = os.nice(READER_NICENESS)
-    # Where the kernel weighs sessions, that of a process counts within its own alone.
+    # If the kernel groups processes by session, niceness counts only within one session.
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(niceness))
 
 
 def short_path(folder: str, name: str) -> str:
     """
-    Return a path of *name* in *folder* that a unix socket can have, however long that of *folder*.
+    Return a path of *name* in *folder* that is short enough for a unix socket.
 
-    A long one goes by a descriptor of the folder, which stays open and which a fork hands on.
+    If it would be too long, it goes by a descriptor of the folder. The descriptor stays open, and
+    forked processes inherit it.
     """
     path = Path(folder) / name
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:

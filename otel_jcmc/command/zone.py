@@ -1,7 +1,7 @@
 """
-The time zone of who asks: what `--tz` says, else this machine's.
+The time zone of a command: `--tz`, or this machine's.
 
-Out comes its name, which the service gets, and the zone, in which times are shown.
+Its name goes out, which the command sends to the service, and the zone for the times it shows.
 """
 
 import os
@@ -18,10 +18,10 @@ _DATABASE: Final = "zoneinfo/"
 
 def zone_of(text: str | None) -> tuple[str, tzinfo]:
     """
-    Return name and zone of *text*, of this machine if there is none.
+    Return name and zone of *text*, or of this machine if it is empty.
 
     Raises:
-        CannotShow: there is no such zone.
+        CannotShow: no zone has this name.
     """
     name = text or _machine_zone()
     try:
@@ -31,7 +31,7 @@ def zone_of(text: str | None) -> tuple[str, tzinfo]:
 
 
 def _machine_zone(localtime: Path = Path("/etc/localtime")) -> str:
-    """Return the name of this machine's zone; where it has none its present offset."""
+    """Return the name of this machine's zone, or its present offset if it has no name."""
     names = [os.environ.get("TZ", "").removeprefix(":")]
     if not names[0] and localtime.is_symlink():
         # Debian, Red Hat, Alpine and macOS all link to a file of the database.

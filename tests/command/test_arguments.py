@@ -113,29 +113,29 @@ def test_every_example_of_a_help_can_be_typed() -> None:
             "otel-jcmc simulate: error: there is no option --partcipants: is --participants meant?",
         ),
         ("serve --xyzzy", "otel-jcmc serve: error: there is no option --xyzzy"),
-        ("check all", "otel-jcmc check: error: too much: all"),
+        ("check all", "otel-jcmc check: error: too many arguments: all"),
         (
             "summary --by bridg",
             (
-                "otel-jcmc summary: error: argument --by: bridg is none of region, bridge,"
+                "otel-jcmc summary: error: argument --by: bridg is not one of region, bridge,"
                 " browser, network, relay, end, sender: is bridge meant?"
             ),
         ),
         (
             "summary --per wek",
             (
-                "otel-jcmc summary: error: argument --per: wek is none of day, week, all:"
+                "otel-jcmc summary: error: argument --per: wek is not one of day, week, all:"
                 " is week meant?"
             ),
         ),
-        ("simulate --for long", "otel-jcmc simulate: error: argument --for: long is no number"),
+        ("simulate --for long", "otel-jcmc simulate: error: argument --for: long is not a number"),
         (
             "simulate --participants 2.5",
-            "otel-jcmc simulate: error: argument --participants: 2.5 is no whole number",
+            "otel-jcmc simulate: error: argument --participants: 2.5 is not a whole number",
         ),
         (
             "sessions --limit many",
-            "otel-jcmc sessions: error: argument --limit: many is no whole number",
+            "otel-jcmc sessions: error: argument --limit: many is not a whole number",
         ),
         ("sessions --limit -1", "otel-jcmc sessions: error: argument --limit: -1 is less than 1"),
     ],
@@ -238,8 +238,8 @@ def test_check_as_json_says_the_same(tmp_path: Path) -> None:
 
 def test_check_says_whose_settings_it_shows(tmp_path: Path) -> None:
     told = (
-        "# these are the settings of this shell and of {}: a service that runs has those that it"
-        " was started with"
+        "# these are the settings of this shell and of {}: a running service keeps the"
+        " settings that it was started with"
     )
     assert ran("check", folder=tmp_path).stdout.splitlines()[-1] == told.format(
         f"no {tmp_path}/.env"

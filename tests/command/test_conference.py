@@ -106,8 +106,8 @@ def test_a_meeting_is_a_bar_for_each_of_its_people(show: Shown) -> None:
     assert bars[0].count("█") / len(bars[0]) == pytest.approx(0.2, abs=0.04)
     assert len(bars[1]) / len(bars[0]) == pytest.approx(0.5, abs=0.03)
     assert set(bars[1].strip()) == {"▁"}
-    assert lines[4] == "▁ good  ▄ fair  █ bad  ░ not known  blank: not there"
-    assert lines[5] == "nothing stood out of what these people share"
+    assert lines[4] == "▁ good  ▄ fair  █ bad  ░ not known  blank: absent"
+    assert lines[5] == "nothing stood out that these participants share"
 
 
 def test_a_part_of_a_name_is_enough_where_one_has_it(show: Shown) -> None:
@@ -135,7 +135,7 @@ def test_where_none_has_it_that_is_told(show: Shown) -> None:
 def test_a_list_says_that_there_are_more_and_how_to_go_on(show: Shown) -> None:
     out = show("sessions", "--conference", "key", "--limit", "3")[1].splitlines()
     assert len(out) == 6
-    assert out[-1] == "there are more: --limit 30, or --csv for all"
+    assert out[-1] == "more sessions match: --limit 30, or --csv for all"
     assert "more" not in show("sessions", "--conference", "board", "--limit", "62")[1]
 
 

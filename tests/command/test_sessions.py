@@ -288,16 +288,19 @@ def test_json_and_csv_are_those_of_the_service(service: Service, sid: str) -> No
     [
         (["f" * 48], "no such session, or history no longer has it"),
         (["f" * 16], "no such session, or history no longer has it"),
-        (["f" * 48, "--jsonl"], "--jsonl is of a list: one session is --json or --csv"),
+        (["f" * 48, "--jsonl"], "--jsonl prints a list: for one session give --json or --csv"),
         (["--from", "soon"], "400 from must be a time: 14:00, yesterday 14:00, yesterday,"),
         (["--from", "14:00", "--tz", "Mars"], "--tz must be a time zone: Europe/Berlin,"),
         (["--state", "awful"], "400 state must be good, fair, bad or unknown"),
         (["x", "--metric", "y"], "400 metrics must be some of connectionquality,"),
-        (["--delete"], "--delete wants --client-id: whose sessions are to be erased"),
-        (["--delete", "--client-id", "x"], "--delete asks before it erases: --yes where nobody"),
-        (["--delete", "--client-id", "x", "--from", "-2h", "--yes"], "--delete erases all"),
-        (["--url", "http://127.0.0.1:1"], "nobody answers at http://127.0.0.1:1: start it with"),
-        (["--url", "ftp://x"], "--url: ftp://x is no http:// or https:// address"),
+        (["--delete"], "--delete needs --client-id, the client that it erases"),
+        (["--delete", "--client-id", "x"], "--delete asks on a terminal before it erases"),
+        (["--delete", "--client-id", "x", "--from", "-2h", "--yes"], "--delete erases everything"),
+        (
+            ["--url", "http://127.0.0.1:1"],
+            "no answer from http://127.0.0.1:1: start the service",
+        ),
+        (["--url", "ftp://x"], "--url: ftp://x is not an http:// or https:// address"),
     ],
 )
 def test_what_can_not_be_is_one_line(
@@ -374,7 +377,7 @@ def test_a_client_is_erased_when_the_question_is_answered(
         while "[y/N]" not in shown:
             assert select.select([ours], [], [], 15)[0]
             shown += os.read(ours, 4096).decode()
-        assert f"Erase all there is of {client_id}?" in shown
+        assert f"Erase everything of {client_id}?" in shown
         os.write(ours, said.encode())
         assert process.wait(timeout=15) == left
     os.close(ours)

@@ -119,5 +119,5 @@ def test_the_command_asks_the_service(service: Service, tmp_path: Path) -> None:
 def test_what_can_not_be_is_one_line(service: Service, tmp_path: Path) -> None:
     code, said, error = summary(tmp_path, "--url", service.url, "--since", "soon")
     assert (code, said) == (1, "")
-    assert "400 from must be a day: " in error
+    assert "400 from must be a day, like " in error
     assert error.count("\n") == 1

@@ -1257,7 +1257,7 @@ def test_the_check_tells_of_workers() -> None:
     ran = command("check", JCMC_WORKERS="3")
     assert ran.returncode == 0
     assert "JCMC_WORKERS=3\n" in ran.stdout
-    told = "# workers: 3 take pushes, 3334 connections each; one process more reads\n"
+    told = "# workers: 3 take pushes, with 3334 connections each; one more process reads\n"
     assert told in ran.stdout
 
 

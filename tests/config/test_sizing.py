@@ -108,7 +108,7 @@ def test_check_says_that_redis_is_away() -> None:
     checked = check("redis://127.0.0.1:1")
     assert checked.returncode == 0
     assert checked.stderr == (
-        "note: Redis does not answer: nobody knows whether all that it is to hold has room\n"
+        "note: Redis does not answer, so check can't tell whether its memory is large enough\n"
     )
 
 

@@ -420,5 +420,5 @@ def test_what_one_process_can_not_start_with_is_said_once(short_path: Path) -> N
 
 
 def test_what_the_start_and_the_check_say(pair: Service) -> None:
-    assert "  workers     2 take pushes, one process more reads" in pair.banner
+    assert "  workers     2 take pushes, one more process reads" in pair.banner
     assert request(pair.url + "/-/ready").body == "ready\n"
