@@ -1,7 +1,7 @@
 """
 Spans or events that wait in Redis, on their way to the receiver.
 
-Of all replicas on one Redis, one sends, by a lease, until the receiver has everything. Each item is
+One of all replicas on a Redis sends, by a lease, until the receiver has everything. Each item is
 sent at least once, and is the same each time. So if a process dies between the receiver's answer
 and the removal, the item is sent twice, but never wrongly. The exporter's process runs this, for
 traces/delivery.py and logs/delivery.py.

@@ -1,5 +1,5 @@
 """
-`/live`: who has a bad call now, and what stands out.
+`/live`: the participants with a bad call now, and what stands out.
 
 In comes a query (the filter, and which conference is open), out goes the page. A page that is
 already open gets only the part that changes.

@@ -54,7 +54,7 @@ class Certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["http/1.1"])
         try:
-            # A password, so that nobody is asked for one on the terminal.
+            # Without a password, the library would ask for one on the terminal.
             context.load_cert_chain(*self._files, password="")
         except ssl.SSLError as error:
             what = (

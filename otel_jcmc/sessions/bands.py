@@ -37,7 +37,7 @@ def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
     after a gap, tells only about its own moment.
     """
     found: list[Band] = []
-    # Of the band that is not over yet.
+    # These describe the band that is not over yet.
     from_ms = to_ms = 0
     how: tuple[int | None, int] | None = None
     for push in pushes_of(samples):

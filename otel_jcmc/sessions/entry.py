@@ -243,8 +243,8 @@ def outlines(entries: Iterable[bytes]) -> list[Sample]:
     """
     Return the samples of a session by time, with what is needed for bands and spells.
 
-    Of an entry that has its pushes, only these and the stretches are read, which takes a third of
-    the time of `in_order`.
+    If an entry has its pushes, only these and the stretches are read. That takes a third of the
+    time of `in_order`.
     """
     found = []
     for entry in entries:

@@ -51,7 +51,7 @@ class Payload(msgspec.Struct, array_like=True, gc=False):
         client: the digest of the client that it concerns, by which it is erased; zeros: none.
         session: the page's own id of the session; empty: it has none.
         instance: `service.instance.id` of the service that noticed it.
-        attributes: who and where, by catalogue id.
+        attributes: the participant and its place, by catalogue id.
         told: what the event tells besides, by the names that are sent.
     """
 
