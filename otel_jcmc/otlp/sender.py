@@ -23,7 +23,7 @@ class Outcome(Enum):
     The outcome of a request.
 
     TAKEN: the receiver has it. AWAY: it may take the same request later. BAD: it will never take
-    this request. REFUSED: it did not take it, and its answer does not tell whether that is final.
+    this request. REFUSED: it did not take it, and its answer does not say whether that is final.
     """
 
     TAKEN = 0

@@ -152,7 +152,7 @@ def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
     """
     Return runs of *points* without a gap that know the measure *at*.
 
-    One point in between that does not know it makes no gap: browsers tell the upload loss only now
+    One point in between that does not know it makes no gap: browsers report upload loss only now
     and then.
     """
     found: list[list[Point]] = []

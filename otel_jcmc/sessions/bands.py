@@ -31,10 +31,10 @@ class Band(NamedTuple):
 
 def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
     """
-    Return the states of a session, in order: each push tells about the time since the one before.
+    Return the states of a session, in order: each push reports on the time since the one before.
 
     After more than *ttl_ms* without a push there is a gap. The first push of all, and each push
-    after a gap, tells only about its own moment.
+    after a gap, reports only on its own moment.
     """
     found: list[Band] = []
     # These describe the band that is not over yet.

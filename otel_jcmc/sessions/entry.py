@@ -214,7 +214,7 @@ def unpack(entry: bytes) -> Stored:
 
 
 def _read(found: Stored) -> Sample:
-    """Return what an entry tells; any error means that it is damaged."""
+    """Return the content of an entry; any error means that it is damaged."""
     numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
     for at, value in zip(range(MOS_ID - 1, CAUSE_ID), found.verdict or (), strict=False):

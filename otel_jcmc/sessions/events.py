@@ -52,7 +52,7 @@ class Payload(msgspec.Struct, array_like=True, gc=False):
         session: the page's own id of the session; empty: it has none.
         instance: `service.instance.id` of the service that noticed it.
         attributes: the participant and its place, by catalogue id.
-        told: what the event tells besides, by the names that are sent.
+        told: the event's other values, by the names that are sent.
     """
 
     client: bytes
@@ -118,7 +118,7 @@ def payload_of(
 
 
 def uid_of(*parts: str) -> str:
-    """Return the uid of an event, 32 hex digits: a digest of what it tells."""
+    """Return the uid of an event, 32 hex digits: a digest of its content."""
     digest = blake2b("\0".join(parts).encode(), digest_size=16, person=b"otel_jcmc")
     return digest.hexdigest()
 

@@ -72,7 +72,7 @@ class Bounds(NamedTuple):
 
 
 class PartitionUse(NamedTuple):
-    """What quota.lua tells about a partition."""
+    """The answer of quota.lua about a partition."""
 
     is_full: int = 0
     old: int = 0
