@@ -1,8 +1,8 @@
 """
-What the README's figures come from: `python -m benchmarks`, see README.md in this folder.
+The measurements behind the README's figures: `python -m benchmarks`, see README.md in this folder.
 
-`load` makes pushes, `service` runs what takes them, `measure` has a file for each thing that is
-measured, `report` shows what came of it. `__main__.py` is the command.
+`load` makes pushes, `service` runs the service that takes them, `measure` has a file for each
+measurement, and `report` shows the results. `__main__.py` is the command.
 """
 
 import sys

@@ -1,8 +1,8 @@
 """
-What pushes say, made beforehand: making a body while the load runs would cost more than sending it.
+The bodies of pushes, made beforehand: to make one during the load would cost more than to send it.
 
-A participant's push is an identity, different for each, and what follows, taken from a page: STEPS
-bodies that drift as a call does, whose labels stay. Two shapes:
+A push begins with the participant's own identity. The rest comes from a page, which has STEPS
+bodies: their values drift as in a call, their labels stay. Two shapes:
 
 - `wire`: the wire format's example as the original's page sends it, 13 series. Each value has as
   many digits as the example's, so each body is 738 bytes long.
@@ -100,7 +100,7 @@ def _client_page(chance: random.Random) -> list[bytes]:
     while True:
         page = Page(chance, Conference("town-hall", present=9), interval_seconds=10)
         pushed = [msgspec.json.decode(page.body())["metrics"] for _ in range(STEPS + 1)][1:]
-        # Firefox does not know everything, and who has the camera off sends no video.
+        # Firefox does not know all metrics, and a participant with the camera off sends no video.
         whole = [metrics for metrics in pushed if not _lacks(metrics)]
         if len(whole) > STEPS / 2:
             return [_end(whole[step % len(whole)]) for step in range(STEPS)]

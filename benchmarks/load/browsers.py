@@ -1,9 +1,9 @@
 """
-The browsers of a call, and the head of the request that each sends for a push.
+The browsers of a conference, and the head of the request that each sends for a push.
 
-Chromium's head is what it was seen to send for the client file's `fetch()` of text/plain to
-another origin, without a proxy between; Firefox and Safari have no client hints. SHARES are
-rounded from public statistics of desktop and mobile use, with Jitsi's own Electron app beside.
+Chromium's head was recorded: the client file's `fetch()` of text/plain to another origin, without a
+proxy between. Firefox and Safari send no client hints. SHARES are rounded from public statistics of
+desktop and mobile use; Jitsi's own Electron app is added.
 """
 
 from typing import Final, NamedTuple

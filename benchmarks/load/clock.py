@@ -1,9 +1,9 @@
 """
 Calls at fixed times: the beat of the open loop.
 
-A thread, because a loop's timers are as coarse as a millisecond and a thread's sleep is not. Above
-a thousand a second several go with one beat, each at most a millisecond apart: to wake the loop
-costs as much as a push.
+It is a thread, because a loop's timers have steps of a millisecond and a thread's sleep has not.
+Above a thousand calls a second one beat makes several, at most a millisecond apart: to wake the
+loop costs as much as a push.
 """
 
 import asyncio

@@ -4,9 +4,9 @@ r"""
     python -m benchmarks.load --url http://127.0.0.1:3000/metrics/push --participants 10000 \
         --connections 64 --seconds 10 --pid 1234
 
-Without a rate as fast as the connections can, with one at fixed times. Prints a table, or JSON
-with `--json FILE` (`-`: to stdout, in place of the table). The exit code is 1 when a push was not
-answered 200, or none was.
+Without a rate it pushes as fast as the connections can, with a rate at fixed times. It prints a
+table, or JSON with `--json FILE` (`-`: to stdout, in place of the table). The exit code is 1 if a
+push was not answered 200, or if no push was answered.
 """
 
 import argparse

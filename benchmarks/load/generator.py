@@ -1,9 +1,9 @@
 """
-The load: pushes on connections that stay open, to any URL, and what came of them.
+The load: pushes on connections that stay open, to any URL, and their results.
 
-A push that is not answered `timeout_seconds` after the time that it was meant for is lost. A
-connection that ends is opened again. When a push goes is loops.py's part, pushes.py makes what is
-sent, command.py is the command line.
+A push is lost if no answer comes within `timeout_seconds` of the time that it was meant for. A
+connection that ends is opened again. The times of pushes are in loops.py, their requests in
+pushes.py, the command line in command.py.
 """
 
 import asyncio
@@ -154,7 +154,7 @@ class Load:
             self.sweep(long_ago)
 
     def lose(self, why: str) -> None:
-        """Count a push that nobody will answer."""
+        """Count a push that will get no answer."""
         self.done += 1
         self.errors[why] += 1
 

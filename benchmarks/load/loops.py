@@ -1,9 +1,9 @@
 """
-When pushes go.
+The times of pushes.
 
-Closed loop (rate 0): each connection pushes again as soon as it is answered, for so many seconds
-or until so many pushes. Open loop: so many pushes a second whatever the answers do, and latency
-counts from the time that a push was meant for, so that a service which stalls is not asked less.
+Closed loop (rate 0): each connection pushes again as soon as it has the answer, for a time or for a
+number of pushes. Open loop: a fixed number of pushes a second, whatever the answers. Latency then
+counts from the time that a push was meant for, so a service that stalls does not get less load.
 """
 
 import asyncio
@@ -89,7 +89,7 @@ class OpenLoad(Load):
             self.end()
 
     def sweep(self, long_ago: float) -> None:
-        """Lose what nobody had a connection for."""
+        """Count as lost the pushes that found no free connection in time."""
         while self._waiting and self._waiting[0] < long_ago:
             self._waiting.popleft()
             self.lose(LATE)

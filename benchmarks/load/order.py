@@ -1,4 +1,4 @@
-"""What the load generator is asked for and what it tells: as its command line and JSON have it."""
+"""The load generator's order and its result, as in its command line and its JSON."""
 
 import math
 from dataclasses import asdict, dataclass, field
@@ -11,7 +11,7 @@ class Order:
     What is asked for; see above.
 
     Attributes:
-        first: number of the first of the *participants*, who take turns.
+        first: number of the first of the *participants*; they take turns.
         pushes: ends a closed loop, 0: *seconds* do.
         body: `wire` or `client`, see bodies.py.
         lean: the head of a request is as little as a push needs.

@@ -1,8 +1,8 @@
 """
-Whole requests, ready to be sent: participant after participant pushes, then the first one again.
+Whole requests, ready to send: one participant after the other pushes, then the first one again.
 
-Put together from what was made beforehand: 1.5 µs each. Participant *number* always has the same
-identity, browser and page, and goes on a step of its page with each push.
+Each is put together from parts made beforehand, which takes 1.5 µs. Participant *number* always has
+the same identity, browser and page, and each push takes the next step of its page.
 """
 
 from time import time
@@ -70,7 +70,7 @@ class Pushes:
 
 
 def _head(target: Target, place: int, *, lean: bool) -> _Head:
-    """Return the head of who sits at the address with number *place*; *lean*: without it."""
+    """Return the head of the participant at address number *place*; *lean*: without the address."""
     lines = headers(SHARES[place % len(SHARES)], target.netloc, lean=lean)
     if not lean:
         lines.append(f"x-forwarded-for: 198.18.{place // 250}.{place % 250 + 1}")

@@ -1,4 +1,4 @@
-"""That nothing is left of a million different participants who have come and gone."""
+"""Whether any memory stays after a million different participants have come and gone."""
 
 from statistics import median
 from time import monotonic, sleep

@@ -1,8 +1,8 @@
 """
-What the client file weighs, and what a sample of a real call takes from a page's main thread.
+The size of the client file, and the time that a sample of a real call takes on the main thread.
 
-A Chromium of its own, without DevTools, which would add a millisecond to each request: the page
-says when a turn is over, and the CPU time of its main thread is read from the kernel.
+It runs a Chromium without DevTools, which would add a millisecond to each request. The page says
+when a turn is over, and the kernel says how much CPU time its main thread has used.
 """
 
 import json
@@ -34,7 +34,7 @@ FLAGS = [
     "--disable-features=WebRtcHideLocalIpsWithMdns",  # names, that nothing here resolves
     "--autoplay-policy=no-user-gesture-required",
     "--mute-audio",  # there may be no device
-    # Nobody looks at the page, and its timers must run all the same.
+    # The page is not visible, but its timers must run all the same.
     "--disable-background-timer-throttling",
     "--disable-renderer-backgrounding",
     "--disable-backgrounding-occluded-windows",
@@ -54,7 +54,7 @@ def measure(bench: Bench) -> None:
             call = f"for a sample, {others} others in the call"
             rounds = [_sample_ms(bench, service, others, is_sent=False) for _ in bench.rounds(2, 1)]
             bench.add(f"main thread {call}", rounds, "ms", 3.5 if others == 40 else 2)
-        # What the browser itself does for a request is most of it, and nobody's to make less.
+        # The browser's own work for a request is most of it, and the client can't reduce that.
         rounds = [_sample_ms(bench, service, 2, is_sent=True) for _ in bench.rounds(2, 1)]
         bench.add("with the browser's fetch(), 2 others", rounds, "ms")
 

@@ -1,4 +1,4 @@
-"""What the verdict of a crowd costs: of recorded pushes, and finding what stands out among many."""
+"""The cost of a crowd's verdict: on recorded pushes, and to find what stands out among many."""
 
 import gc
 import random
@@ -22,12 +22,12 @@ JUDGE_TARGET_US: Final = 2.0
 LOOK_TARGET_US: Final = 1.0
 PUSHES: Final = 2000
 TURNS: Final = 20
-# Of rooms of several sizes: some five people each.
+# Participants -> conferences of several sizes, some five participants each.
 CROWDS: Final = {10_000: 1900, 100_000: 19_000}
 
 
 class _Look(NamedTuple):
-    """Everybody as a snapshot has them: where each is, its state, and who is not well."""
+    """All participants, as a snapshot has them: place and state of each, and the unwell ones."""
 
     places: list[Place]
     states: list[int | None]

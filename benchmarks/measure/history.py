@@ -1,4 +1,4 @@
-"""What history costs: the CPU of a push with and without it, a day of a thousand, a search."""
+"""The cost of history: CPU of a push with and without it, a day of a thousand seats, a search."""
 
 import re
 from collections.abc import Callable, Sequence
@@ -108,7 +108,7 @@ def _pushes_a_sample(service: Running) -> Callable[[], float]:
 
 
 def _measure_day(bench: Bench) -> None:
-    """Simulate the day, and how it is when nobody stays for long."""
+    """Simulate the day, and another one in which all sessions are short."""
     hours = bench.choose(24, 1)
     what = f"{SEATS:,} seats for {hours} hours"
     day = simulate(SEATS, hours, HOUR_SECONDS, bench.say)

@@ -1,4 +1,4 @@
-"""What a service takes while nobody is there."""
+"""The cost of a service without participants."""
 
 from time import sleep
 

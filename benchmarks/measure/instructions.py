@@ -1,10 +1,10 @@
 """
-What a push costs in instructions, as callgrind counts them: however busy the machine is.
+The cost of a push in instructions, as callgrind counts them: a busy machine does not change it.
 
-The service and the floor run in valgrind, some fifty times slower, and push after push comes on 64
-connections: so each batch has 64 pushes, as at full load, or with one connection a single one. The
-kernel's work is in none of it. History has been told to write an entry an hour: what it makes of a
-session's pushes, once an interval, is in `history`; here it weighs them.
+The service and the floor run in valgrind, some fifty times slower. Pushes come without a pause on
+64 connections, so each batch has 64 pushes, as at full load; with one connection it has one. The
+kernel's work is not counted. History writes only one entry an hour here: it weighs the pushes, and
+the cost of the entry that it makes once an interval is in `history`.
 """
 
 import re

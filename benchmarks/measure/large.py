@@ -1,8 +1,8 @@
 """
 100,000 participants, by one process for pushes and one that reads.
 
-Each pushes every 10 s, and all are scraped every 15 s; the load comes from the same two cores. What
-p99 was with one process for everything is measured beside it, for numbers of participants in turns.
+Each pushes every 10 s, and all are scraped every 15 s. The load runs on the same two cores. Beside
+it, p99 with one process for everything is measured, for several numbers of participants in turns.
 """
 
 from benchmarks.load.bodies import CLIENT, WIRE

@@ -1,4 +1,4 @@
-"""What 10,000 live participants take, in the service and in the store, their sessions apart."""
+"""The memory of 10,000 live participants in the service and in the store; their sessions apart."""
 
 from benchmarks.report.bench import Bench
 from benchmarks.service.running import LASTING, PARTICIPANTS, SERVICE, Running, running

@@ -1,8 +1,8 @@
 """
-What pages cost: the first view, and a hundred who have it open while 10,000 push.
+The cost of pages: the first view, and a hundred readers with it open while 10,000 push.
 
-Who watches does what the page's script does: it hears that there is something new, waits for some
-part of half a second, and fetches what has changed.
+A reader here does what the page's script does: it hears of a change, waits for a part of half a
+second, and fetches the part that has changed.
 """
 
 import http.client
@@ -59,7 +59,7 @@ def _first_view(bench: Bench) -> None:
             files = [service.service.get(path).body for path in paths]
             took.append(1e3 * (monotonic() - began))
             size = len("".join([page, *files]).encode())
-            # Of another look.
+            # Each round gets another look.
             sleep(0.5)
     bench.add(f"first view of {PARTICIPANTS:,}", [size / 1e3], "kB", TARGET_KB)
     bench.add(f"first view of {PARTICIPANTS:,}: time", took, "ms")

@@ -1,4 +1,4 @@
-"""What a real Prometheus takes for the participants that it has seen."""
+"""The memory of a real Prometheus for the participants that it has seen."""
 
 import re
 import tempfile

@@ -1,9 +1,9 @@
 """
-What one push costs, with all limits on: each is acknowledged when the store has it.
+The cost of one push, with all limits on: the service answers when the store has it.
 
-Its cost is that of the event loop, which does all that is done for it. Every ten seconds a thread
-beside it looks at everybody, for what stands out. That costs by the participant and not by the
-push, and falls into one turn or another: it has a figure of its own.
+The cost is the CPU time of the event loop, which does all the work of a push. Every ten seconds a
+thread beside it looks for what stands out among all participants. That costs by the participant
+and not by the push, and falls into one turn or another, so it has its own figure.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ from otel_jcmc.metrics.watch import LOOK_SECONDS
 
 CONNECTIONS = 64
 TARGET_US = 40
-# Of the floor, in the same round: what all that a push is used for may cost.
+# A push may cost this many times the floor of the same round.
 TARGET_RATIO = 1.8
 # So many that none of them pushes more than once a second, which the limits would refuse.
 PARTICIPANTS = 40_000
@@ -34,7 +34,7 @@ def measure(bench: Bench) -> None:
         orders = {
             "a push": wire,
             "a push, head of four lines": replace(wire, lean=True),
-            # Others: who comes under another session has left the former and joins.
+            # Other participants: the same one with another session would leave and join again.
             "a push of 30 series": replace(wire, body="client", first=PARTICIPANTS),
             "the floor": replace(wire, url=floor.url),
         }

@@ -1,9 +1,9 @@
 """
-What a real Prometheus takes for 10,000 participants with all rules that we ship.
+The cost of a real Prometheus with 10,000 participants and all rules that we ship.
 
-With their own series, with conferences, and with what is wider alone. It scrapes the pages as
-prometheus.yaml has them, every 5 s. Everybody pushes before each round, so that states are known.
-All rules are evaluated as often, those too that prometheus.yaml has once a minute.
+It is measured with participants' series, with conferences', and with wider levels only. Prometheus
+scrapes the pages of prometheus.yaml every 5 s. All participants push before each round, so that
+states are known. All rules run as often, even those that prometheus.yaml runs once a minute.
 """
 
 import re

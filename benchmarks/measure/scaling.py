@@ -1,4 +1,4 @@
-"""What a push, a series of a scrape and a participant cost, from a hundred participants up."""
+"""The cost of a push, of a series in a scrape and of a participant, from a hundred of these up."""
 
 from statistics import median
 

@@ -1,9 +1,9 @@
 """
-What one scrape of 10,000 participants costs, in the forms in which it is asked for.
+The cost of one scrape of 10,000 participants, in each form of the request.
 
-As it is asked for without headers, and as Prometheus asks; and that again after one participant
-in ten has pushed since the last scrape, and after all have, which is how it is when browsers push
-every 10 s and Prometheus scrapes every 15 s.
+One form has no headers, the others have Prometheus's. These are measured when no participant has
+pushed since the last scrape, when one in ten has, and when all have. The last is the usual case:
+browsers push every 10 s, and Prometheus scrapes every 15 s.
 """
 
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""What each stage of a push costs by itself, in this process, in a loop: no socket, no store."""
+"""The cost of each stage of a push alone, in this process, in a loop: no socket, no store."""
 
 from collections.abc import Callable
 from dataclasses import dataclass

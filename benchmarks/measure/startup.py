@@ -1,4 +1,4 @@
-"""How long it takes from the command to the first answer, the store's start included."""
+"""The time from the command to the first answer, with the store's start."""
 
 from time import perf_counter
 

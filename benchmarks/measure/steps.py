@@ -1,9 +1,9 @@
 """
-How long one step holds up the others: of each event loop, and of the store, at 100,000.
+The longest steps of each event loop and of the store at 100,000 participants: others wait for them.
 
-By one process for pushes and one that reads, while all push every 20 s and are scraped every 15 s.
-A step of a loop is told by its CPU time, as the loop of asyncio has it (service/stepped.py); a
-command of the store by its SLOWLOG, which has the time it took.
+One process takes pushes and one reads, while all push every 20 s and are scraped every 15 s. A
+loop's step is measured by its CPU time in asyncio's loop (service/stepped.py), a command of the
+store by the time in its SLOWLOG.
 """
 
 import json

@@ -1,4 +1,4 @@
-"""What summaries cost: bytes in Redis, the making of one, and a year of them counted."""
+"""The cost of summaries: bytes in Redis, the time to make one, and to count a year of them."""
 
 import random
 from collections.abc import Iterator

@@ -1,8 +1,7 @@
 """
-Many participants for minutes, each of whom pushes every 10 s, scraped as Prometheus does it.
+Many participants for minutes: each pushes every 10 s, and scrapes come as from Prometheus.
 
-50,000 are to be held without an error, by the one process that is the default. `hold` is what
-large.py holds more of them with.
+The default, one process, must hold 50,000 without an error. large.py uses `hold` for more of them.
 """
 
 import http.client

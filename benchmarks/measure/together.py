@@ -1,4 +1,4 @@
-"""What pushes feel of scrapes and of OTLP, at 10,000 participants and 300 pushes a second."""
+"""The delay of pushes by scrapes and OTLP, at 10,000 participants and 300 pushes a second."""
 
 import threading
 from collections.abc import Iterator

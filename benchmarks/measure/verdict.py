@@ -1,4 +1,4 @@
-"""What the verdict and the histograms cost a push, in a loop: no socket, no store."""
+"""The cost of the verdict and the histograms for a push, in a loop: no socket, no store."""
 
 from collections.abc import Callable
 from time import process_time

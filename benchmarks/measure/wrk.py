@@ -1,5 +1,5 @@
 """
-The same pushes by wrk and by the generator here, in turns: neither is what limits the service.
+The same pushes by wrk and by our generator, in turns: they show that neither limits the service.
 
 wrk sends what pushes.py makes, from a file; its threads share nothing with Python.
 """

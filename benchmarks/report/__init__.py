@@ -1,6 +1,6 @@
 """
-What a measurement says, and where that is shown.
+The results of measurements, and the places that show them.
 
-Rounds come in, by a Bench, and who used the machine meanwhile. A table goes out to the terminal,
-results/latest.json to whoever measures next, docs/performance.md and its pictures to readers.
+Rounds come in by a Bench, with the CPU use of the machine meanwhile. A table goes to the terminal,
+results/latest.json to the next run, docs/performance.md and its pictures to readers.
 """

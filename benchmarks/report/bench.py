@@ -1,8 +1,8 @@
 """
-What every measurement is given: how long it may take, and where its figures go.
+Every measurement gets a Bench: it says how long the rounds may be, and collects the figures.
 
-A figure is the median of its rounds; the best stands beside it, because whatever else runs on the
-machine only ever adds.
+A figure is the median of its rounds. The best stands beside it, because other work on the machine
+can only make a round slower.
 """
 
 import sys
@@ -16,7 +16,7 @@ from benchmarks.report.machine import Usage
 from benchmarks.report.pace import Pace
 
 ROOT = Path(__file__).parents[2]
-# Of fewer it says nothing how far they are apart.
+# The spread of fewer rounds means nothing.
 ENOUGH_ROUNDS = 8
 
 

@@ -1,8 +1,8 @@
 """
-The machine: what it is, and who has been using its CPU.
+The machine: its parts, and the processes that use its CPU.
 
-`Watch` takes the CPU time of processes over a stretch of time, and how busy everybody else kept
-the machine meanwhile: figures from a busy machine are no figures.
+`Watch` measures the CPU time of processes over a stretch of time, and how busy other processes
+kept the machine meanwhile: figures from a busy machine are worthless.
 """
 
 import os
@@ -58,7 +58,7 @@ class Family:
             with suppress(psutil.NoSuchProcess):
                 times = member.cpu_times()
                 total += times.user + times.system
-                # Of a child that has ended; one that is alone had its own reasons to start it.
+                # Add the children that have ended, unless only this process counts.
                 total += 0 if self._alone else times.children_user + times.children_system
         return total
 
@@ -80,7 +80,7 @@ class Family:
 
 
 class Loop(Family):
-    """Of a process the thread that it began with: of the service the event loop."""
+    """The first thread of a process; in the service, this is the event loop."""
 
     def cpu_seconds(self) -> float:
         """Return user and system time of that thread so far."""
@@ -123,10 +123,10 @@ class Watch:
         return Usage(seconds, cpu, 100 * others / seconds / (psutil.cpu_count() or 1))
 
     def _now(self) -> tuple[float, float, float, dict[str, float]]:
-        """Return the time, and CPU seconds so far: everybody's, this process's, and each role's."""
+        """Return the time, and CPU seconds so far: of the machine, this process, and each role."""
         machine = psutil.cpu_times()
         busy = sum(machine) - machine.idle - getattr(machine, "iowait", 0.0)
-        # A load generator counts here once it has ended, before which nobody reads.
+        # A load generator counts here only when it has ended; Watch reads only after that.
         mine = sum(os.times()[:4])
         cpu = {role: family.cpu_seconds() for role, family in self._families.items()}
         return monotonic(), busy, mine, cpu

@@ -1,9 +1,9 @@
 """
-How fast the machine is just now, against the fastest that it was in this run.
+The speed of the machine just now, against its fastest in this run.
 
-A virtual machine shares its cores with others that no count of CPU time shows: on ours a loop that
-takes 3.2 ms takes 6.3 ms for seconds or minutes, with nothing else running. A round begins when
-the machine is at its own pace, if it comes to that in time; what it was is told beside the figure.
+A virtual machine shares its cores with others, which no count of CPU time shows. On ours a loop of
+3.2 ms takes 6.3 ms for seconds or minutes, with nothing else running. A round begins when the
+machine has its full speed, or after a time limit. The report shows the speed beside the figure.
 """
 
 from time import perf_counter, sleep

@@ -32,7 +32,7 @@ STAYS = (
 BAD = {"ada": range(40, 55), "cleo": range(35, 48)}
 SILENT = {"dan": range(50, 60)}
 CELLULAR = {"ada": range(44, 100)}
-# After she has expired, and nobody expected her any more.
+# She comes back after she has expired and the grace of her session is over.
 CLEO_AGAIN = ("cleo", 74, 84, "left")
 
 

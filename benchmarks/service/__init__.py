@@ -1,6 +1,7 @@
 """
-What is measured: the service as its users run it, and two things that stand in for it.
+The service that is measured, as operators run it, and two stand-ins for it.
 
-Settings come in; out goes what is running: the address, the processes whose CPU and memory count,
-load on it. `floor` is a push that nobody looks at, `day` the recorder alone, in simulated time.
+Settings come in. A running service goes out: its address, the processes whose CPU and memory count,
+and load on it. `floor` answers pushes without a look at them. `day` runs the recorder alone, in
+simulated time.
 """

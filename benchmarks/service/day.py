@@ -1,9 +1,9 @@
 """
 A day's history in simulated time: people who come, push every 10 s for about an hour, and leave.
 
-The seats are always taken: who leaves makes room for somebody else. Pushes are those of the
-original's page, values that drift (load/bodies.py), made beforehand; a Recorder at a clock of our
-own writes them into a real server. Only what the recorder does counts as its CPU.
+The seats are always taken: when a participant leaves, another one comes. Pushes are those of the
+original's page with values that drift (load/bodies.py), made beforehand. A Recorder with a clock of
+our own writes them into a real server. Only the recorder's work counts as its CPU.
 """
 
 import asyncio

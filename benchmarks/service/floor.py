@@ -1,5 +1,5 @@
 """
-What the same server takes for a push that nobody looks at: the floor under the figure of `push`.
+The cost of a push in the same server without our code: the floor under the figure of `push`.
 
 A bare ASGI callable that reads the body and answers OK, on uvicorn as `serve` sets it up. A busy
 or slow machine shows here first.
@@ -20,7 +20,7 @@ from benchmarks.report.machine import Family
 
 
 class Floor(NamedTuple):
-    """The server that nobody looks behind."""
+    """The bare server, with its process."""
 
     url: str
     family: Family

@@ -1,5 +1,5 @@
 """
-A service that runs, as its users run it: `otel-jcmc serve` with its embedded store, on loopback.
+A running service, as operators run it: `otel-jcmc serve` with its embedded store, on loopback.
 
 Load comes from a process of its own, `python -m benchmarks.load`.
 """
@@ -36,7 +36,7 @@ PROMETHEUS = {
     "accept-encoding": "gzip",
 }
 PARTICIPANTS = 10_000
-# Longer than any measurement: nobody is to expire in it.
+# Longer than any measurement: no participant must expire during one.
 LASTING = {"METRICS_EXPIRATION": "3600"}
 SERVICE, STORE, EXPORTER, BESIDE = "service", "store", "exporter", "beside"
 _SCRAPE_SECONDS = 60

@@ -1,4 +1,4 @@
-"""How long a search of 200,000 sessions takes, and what pushes feel of searches without a pause."""
+"""The time of a search in 200,000 sessions, and the delay of pushes by searches without a pause."""
 
 import hashlib
 import random
@@ -95,7 +95,7 @@ def _ask(service: Running, query: str) -> float:
 
 
 def _feel(bench: Bench, service: Running) -> None:
-    """Push with nobody who searches and with somebody who does without a pause, in turns."""
+    """Push in turns without a search and with one reader that searches without a pause."""
     order = Order("", RATE, rate=RATE, seconds=bench.choose(SECONDS, 2))
     service.load(order)
     quiet, felt, searches = [], [], []

@@ -1,10 +1,10 @@
 """
 `python -m benchmarks.service.stepped FILE COMMAND...`: `otel-jcmc COMMAND...`, its loops watched.
 
-Each step of an event loop (a callback, which is a stretch of a task too) is counted by the CPU time
-that its thread takes for it: a machine that is busy with others does not lengthen it, and neither
-does what waits for the interpreter's lock. Each process adds a line of JSON a second to FILE. The
-loop is asyncio's own, whose steps can be watched and cost more than those of uvloop.
+A step of an event loop is a callback; a stretch of a task is one too. Its figure is the CPU time of
+its thread. A busy machine does not lengthen that, nor does a wait for the interpreter's lock. Each
+process adds a line of JSON a second to FILE. The loop is asyncio's own: its steps can be watched,
+and cost more than those of uvloop.
 """
 
 import asyncio

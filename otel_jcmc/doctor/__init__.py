@@ -1,6 +1,6 @@
 """
-`otel-jcmc doctor`: why a dashboard is empty, asked link by link from the page to Prometheus.
+`otel-jcmc doctor`: why a dashboard is empty. It checks each link from the page to Prometheus.
 
-Settings and a few URLs come in, findings go out: what is well, what is not and what to do about it.
-It asks as others would, by HTTP and the store's own protocol. It mends nothing and keeps nothing.
+Settings and a few URLs come in. Findings go out: each says what works, or what fails and how to
+mend it. The command asks by HTTP and by the store's own protocol. It changes and keeps nothing.
 """

@@ -1,4 +1,4 @@
-"""One request by HTTP as doctor sends it, and its answer; what can't be had is one line."""
+"""One HTTP request that doctor sends, and its answer. A failure becomes one line of text."""
 
 import json
 import ssl
@@ -14,29 +14,29 @@ _MOST_BYTES: Final = 8 * 1024 * 1024
 
 
 class Unreachable(Exception):
-    """Nobody answers; the message says why in a few words."""
+    """The request got no answer; the message says why in a few words."""
 
 
 class Answer(NamedTuple):
-    """An answer, whatever its status; names of headers in lower case, several of one as a list."""
+    """An answer of any status; headers: name in lower case -> all its values."""
 
     status: int
     headers: dict[str, list[str]]
     body: bytes
 
     def header(self, name: str) -> str:
-        """Return the header of that *name*, empty if there is none."""
+        """Return the header *name*, empty if the answer has none."""
         return ", ".join(self.headers.get(name, ()))
 
     def json(self) -> Any:
-        """Return the body's JSON, None where it is none."""
+        """Return the body's JSON, None if the body is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
     def reason(self) -> str:
-        """Return the first reason of a push that our service has refused, empty if it is not."""
+        """Return the first reason for which our service refused a push, empty if it did not."""
         told = self.json()
         try:
             return str(told["errors"][0]["reason"])
@@ -52,10 +52,10 @@ def ask(
     seconds: float = SECONDS,
 ) -> Answer:
     """
-    Send one request to *url*, and follow no redirect; each wait ends after so many *seconds*.
+    Send one request to *url*, and follow no redirect; each wait ends after *seconds*.
 
     Raises:
-        Unreachable: there is no answer.
+        Unreachable: no answer came.
     """
     parts = urlsplit(url)
     kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -64,7 +64,7 @@ def ask(
     try:
         connection = kind(parts.netloc, timeout=seconds)
     except HTTPException:
-        raise Unreachable("it is no address") from None
+        raise Unreachable("it is not an address") from None
     try:
         connection.request(method, target, body, sent)
         answer = connection.getresponse()
@@ -79,7 +79,7 @@ def ask(
     except OSError as error:
         raise Unreachable(error.strerror or "no connection") from None
     except HTTPException as error:
-        raise Unreachable(f"what answers is no HTTP ({type(error).__name__})") from None
+        raise Unreachable(f"the answer is not HTTP ({type(error).__name__})") from None
     finally:
         connection.close()
 

@@ -1,9 +1,9 @@
 """
-What the dashboards ask a Prometheus: whether it can answer, and has what the service tells.
+The dashboards' queries: whether Prometheus can answer them, and has the series that they read.
 
-A panel may be empty and all be well: nobody is bad, no page tells of its bridge. So there is no
-list of those that may be. What the service tells at this moment is what Prometheus has to have; a
-panel that reads some of it which Prometheus does not have is empty, or wrong, and should not be.
+A panel may be empty and all be well, for example when no call is bad or no page pushes its bridge.
+This file therefore has no list of panels that may be empty. It compares: Prometheus must have every
+series that the service exports at this moment. A panel is wrong if it reads one that is missing.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,28 +28,28 @@ _OF_LEVELS: Final = {
     *(_PREFIX + row.field for row in FAMILIES),
     *(metric_name(row.otel_name, row.otel_unit) for row in FAMILIES),
 }
-# Longer than any sensible interval of a scrape, and than somebody waits.
+# Longer than any sensible scrape interval; an operator would not wait longer.
 _MOST_SECONDS: Final = 60.0
-# From a scrape to the answer to a query.
+# Prometheus needs about this long until a query finds what a scrape has read.
 _MARGIN_SECONDS: Final = 2.0
-_LIMITS: Final = "its own log says more; query.max-samples and query.timeout are its limits"
-_ROAD: Final = "does a Collector on the way drop or rename it? docs/roads.md has how it arrives"
+_LIMITS: Final = "read Prometheus's log; query.max-samples and query.timeout are its limits"
+_ROAD: Final = "does a Collector on the way drop or rename it? docs/roads.md has the names"
 
 
 def boards(
     api: Api, portrait: Portrait, names: Collection[str] | None, until: float
 ) -> Iterator[Finding]:
     """
-    Return what the dashboards of the service of *portrait* lack.
+    Return what the dashboards lack of the service of *portrait*.
 
-    *names* are those of all series that it tells, None: nobody knows; Prometheus should have them
+    *names* are all series that the service exports, None: not known. Prometheus should have them
     by *until*, a Unix time. Raises as *api* does.
     """
     settings = portrait.settings
     naming = settings["JCMC_NAMING"]
     if naming == Naming.JCMC and settings[name_of("metrics_prefix")] != _PREFIX:
-        text = f"the dashboards ask for {_PREFIX}..., and {name_of('metrics_prefix')} is another"
-        yield left_open("prometheus", text, "replace it in the dashboards and the rules")
+        text = f"the dashboards read {_PREFIX}..., but {name_of('metrics_prefix')} is different"
+        yield left_open("prometheus", text, "replace the prefix in the dashboards and the rules")
         return
     queries = shipped.boards(naming).queries
     failing = _failing(api, naming)
@@ -58,24 +58,24 @@ def boards(
         error = next(iter(failing.values()))
         yield wrong("prometheus", f"it can't answer {places}: {error}", _LIMITS)
     if names is None:
-        yield left_open("prometheus", "the service does not say which series it has")
+        yield left_open("prometheus", "the service does not say which series it exports")
         return
     lacking = _lacking(
         api, {name for each in queries for name in each.reads if name in names}, until
     )
     if lacking:
-        # Who has left meanwhile need not be there.
+        # Prometheus need not have the series of a participant that has left meanwhile.
         lacking &= portrait.names() or frozenset()
     for page in (_VERDICTS, _PARTICIPANTS, _SERVICE):
         if of_page := {name for name in lacking if _page_of(name) == page}:
             yield _empty(portrait, page, of_page, queries)
     if not lacking and not failing:
-        yield well("prometheus", f"what the dashboards in {naming}/ ask for is there")
+        yield well("prometheus", f"it has all series that the dashboards in {naming}/ read")
     yield from _unsaid(portrait, names)
 
 
 def _failing(api: Api, naming: str) -> dict[Query, str]:
-    """Return those queries of the dashboards of a *naming* that can't be answered, and why."""
+    """Return the queries of a *naming*'s dashboards that Prometheus can't answer -> its error."""
     of = shipped.boards(naming)
     found: dict[Query, str] = {}
     chosen = {}
@@ -95,7 +95,7 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def _lacking(api: Api, names: set[str], until: float) -> set[str]:
-    """Return which of *names* are not there *until* then, or soon."""
+    """Wait *until* Prometheus should have all *names*; return those that it still lacks."""
     until = min(until, time() + _MOST_SECONDS) + _MARGIN_SECONDS
     while names := {name for name in names if not _has(api, name)}:
         if time() > until:
@@ -105,7 +105,7 @@ def _lacking(api: Api, names: set[str], until: float) -> set[str]:
 
 
 def _has(api: Api, name: str) -> bool:
-    """Say whether there is a series *name*, or too many of them to tell."""
+    """Say whether Prometheus has a series *name*; if it has too many to count, say yes."""
     try:
         return api.has(name)
     except QueryFails:
@@ -113,7 +113,7 @@ def _has(api: Api, name: str) -> bool:
 
 
 def _page_of(name: str) -> str:
-    """Return the smallest page of the service that tells the series *name*."""
+    """Return the smallest page of the service that exports the series *name*."""
     if name in _OF_LEVELS:
         return _VERDICTS
     return (
@@ -124,19 +124,19 @@ def _page_of(name: str) -> str:
 
 
 def _empty(portrait: Portrait, page: str, names: set[str], queries: tuple[Query, ...]) -> Finding:
-    """Return what is empty by *names*, which *page* tells and Prometheus does not have."""
+    """Return the panels that lack *names*, which *page* exports and Prometheus does not have."""
     places = dict.fromkeys(each.place for each in queries if names.intersection(each.reads))
     panels = listed([*places], between="; ")
     text = f"it has no {listed(sorted(names), 3)}, so these are empty: {panels}"
-    scraped = f"scrape {page}, or /metrics, and see metric_relabel_configs of the job"
+    scraped = f"scrape {page}, or /metrics, and check metric_relabel_configs of the job"
     return wrong("prometheus", text, scraped if portrait.has_exporter("prometheus") else _ROAD)
 
 
 def _unsaid(portrait: Portrait, names: Collection[str]) -> Iterator[Finding]:
-    """Return which panels are empty since the service itself tells nothing for them."""
+    """Return the panels that are empty because the service exports nothing for them."""
     told = portrait.settings["JCMC_SERIES"].split(",")
     if untold := [level.value for level in Level if level not in told]:
         text = f"panels of {', '.join(untold)} stay empty: JCMC_SERIES does not name them"
         yield left_open("prometheus", text)
     elif not any(_page_of(name) == _PARTICIPANTS and name.startswith("jitsi_") for name in names):
-        yield left_open("prometheus", "nobody is live: ask again while a call goes on")
+        yield left_open("prometheus", "no participant is live: ask again during a conference")

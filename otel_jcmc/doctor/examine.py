@@ -1,4 +1,4 @@
-"""Everything that doctor looks at, in the order of the road: one list of findings."""
+"""All checks of doctor, in the order that a push travels: one list of findings."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,20 +13,20 @@ from otel_jcmc.doctor.prometheus import prometheus
 from otel_jcmc.doctor.service import Portrait, find_service, pushes
 from otel_jcmc.doctor.store import store
 
-# Who runs where, and not how: a shell beside the service has others.
+# These say where a process listens. A shell beside the service may well have others.
 _OF_PLACE = frozenset(("JCMC_HOST", "JCMC_PORT", "JCMC_ADMIN_PORT", "JCMC_ADMIN_HOST"))
 
 
 class Asked(NamedTuple):
     """
-    What doctor is to look at; URLs end with no slash.
+    The URLs that doctor asks; none ends with a slash.
 
     Attributes:
-        url: of the service, where it answers what is not for browsers.
-        local_url: of the same, where browsers are answered.
-        public_url: what browsers reach it by; None: it is not behind anything.
-        page_url: of a conference's page; None: it is not looked at.
-        prometheus_url: of Prometheus; None: it is not asked.
+        url: the service's port for operators and scrapes.
+        local_url: the same service's port for browsers.
+        public_url: the service's URL for browsers, through a proxy; None: no proxy.
+        page_url: a conference's page; None: doctor does not ask for it.
+        prometheus_url: Prometheus; None: doctor does not ask it.
     """
 
     url: str
@@ -37,7 +37,7 @@ class Asked(NamedTuple):
 
 
 def examine(settings: Settings, asked: Asked) -> Iterator[Finding]:
-    """Return what is found, link by link; *settings* are those here."""
+    """Return the findings, link by link; *settings* are those of this shell."""
     portrait, of_service = find_service(asked.url, to_text(settings.read_token or ""))
     yield from _settings(settings, portrait)
     yield from store(settings, portrait)
@@ -48,7 +48,7 @@ def examine(settings: Settings, asked: Asked) -> Iterator[Finding]:
             portrait, site_of(portrait, asked.public_url or asked.local_url, asked.page_url)
         )
         if asked.public_url is None:
-            text = "this was asked of the service itself, and not as browsers reach it"
+            text = "doctor asked the service directly, and not by the URL that browsers use"
             yield left_open("page", text, "--public-url https://meet.example.org/metrics-collector")
         yield from leaving.scrape(portrait)
         yield from leaving.otlp(portrait)
@@ -59,18 +59,18 @@ def examine(settings: Settings, asked: Asked) -> Iterator[Finding]:
 
 
 def _settings(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return what is likely to disappoint: of the service's settings, else of those here."""
+    """Return advice about the service's settings, or about this shell's if it is not running."""
     if portrait is None:
-        yield well("settings", "they are good; the service's own may be others")
+        yield well("settings", "this shell's are valid; the service may have others")
         lines = advice(settings)
     else:
         here, there = shown_settings(settings), portrait.settings
         names = {name for name in here.keys() | there.keys() if here.get(name) != there.get(name)}
         if others := sorted(names - _OF_PLACE):
-            text = f"the service has others than this shell: {', '.join(others)}"
-            yield left_open("settings", text, "what follows is of the service's own")
+            text = f"the service and this shell differ in {', '.join(others)}"
+            yield left_open("settings", text, "the lines below are about the service's settings")
         else:
-            yield well("settings", "they are good, and those of the service")
+            yield well("settings", "they are valid, and the service has the same")
         lines = portrait.told["advice"]
     for line in lines:
         yield left_open("settings", line)

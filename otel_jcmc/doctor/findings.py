@@ -1,4 +1,4 @@
-"""What doctor finds: a line each, for a terminal or as JSON."""
+"""The findings of doctor: one line each on a terminal, or one JSON document."""
 
 import json
 import re
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-# What a terminal would obey.
+# A terminal would obey these characters.
 _CONTROL: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+")
 
 
 class Mark(StrEnum):
-    """What a finding comes to: WELL, WRONG, or OPEN, where it could not or need not be told."""
+    """The result of a check: WELL, WRONG, or OPEN, which doctor can't or need not decide."""
 
     WELL = "well"
     WRONG = "wrong"
@@ -24,13 +24,13 @@ _PLAIN_SIGNS: Final = {Mark.WELL: "ok", Mark.WRONG: "NOT", Mark.OPEN: "-"}
 
 class Finding(NamedTuple):
     """
-    One thing that was looked at.
+    The result of one check.
 
     Attributes:
-        topic: which link of the chain: settings, store, service, pushes, page, scrape, otlp,
+        topic: the link of the chain: settings, store, service, pushes, page, scrape, otlp,
             traces, logs, prometheus.
-        text: what was found.
-        remedy: what to do about it; empty where there is nothing to do.
+        text: what doctor found.
+        remedy: what the operator can do; empty if there is nothing to do.
     """
 
     topic: str
@@ -40,28 +40,28 @@ class Finding(NamedTuple):
 
 
 def well(topic: str, text: str) -> Finding:
-    """Return that something is as it should be."""
+    """Return a finding: this works."""
     return Finding(topic, Mark.WELL, text)
 
 
 def wrong(topic: str, text: str, remedy: str) -> Finding:
-    """Return that something is not as it should be, and what to do."""
+    """Return a finding: this does not work, and the remedy."""
     return Finding(topic, Mark.WRONG, text, remedy)
 
 
 def left_open(topic: str, text: str, remedy: str = "") -> Finding:
-    """Return that nobody can tell, or that it is for the operator to say whether it is well."""
+    """Return a finding that doctor can't judge, or that the operator must judge."""
     return Finding(topic, Mark.OPEN, text, remedy)
 
 
 def listed(names: Sequence[str], most: int = 6, between: str = ", ") -> str:
-    """Return some of *names*, and how many more there are."""
+    """Return the first *most* of *names*, and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return between.join(names[:most]) + more
 
 
 def as_text(findings: Iterable[Finding], *, is_utf: bool = True) -> str:
-    """Return *findings* as lines, a remedy in a line of its own."""
+    """Return *findings* as lines, each remedy on its own line."""
     signs = _SIGNS if is_utf else _PLAIN_SIGNS
     wide = max(map(len, signs.values()))
     lines = []
@@ -83,7 +83,7 @@ def as_json(findings: Iterable[Finding]) -> str:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return 0, or 1 if something is wrong; what is left open is not."""
+    """Return 1 if a finding is WRONG, otherwise 0; OPEN is not wrong."""
     return int(any(each.mark is Mark.WRONG for each in findings))
 
 

@@ -1,8 +1,8 @@
 """
-What a browser sees: the client file, the page's policy, and a push that is only a test.
+What a browser would get: the client file, the page's policy, and the answer to a test push.
 
-It asks by the public URL where there is one, else the service itself. The test push is nobody's: it
-is in no history, no count and no verdict (TEST_CLIENT), and it leaves again.
+Doctor uses the public URL if it has one, otherwise the service's own. The test push has a client
+id of its own (TEST_CLIENT): history, counts and verdicts leave it out. Its last push says "left".
 """
 
 import json
@@ -24,19 +24,19 @@ _ROOM: Final = "otel-jcmc-doctor"
 _PROXY: Final = "does the proxy have the locations of the README (Publish two paths)?"
 _PUSH_URL: Final = f"{_PROXY} PUSH_URL is where pages push"
 _CORS: Final = "name the page's origin in JCMC_CORS_ALLOWED_ORIGINS"
-_HOST: Final = "a CORSMiddleware of the application that it is mounted in must allow it too"
-_STRIPPED: Final = "a proxy on the way drops it: let it pass Access-Control-* on"
+_HOST: Final = "if the service is mounted in an application, its CORSMiddleware must allow it too"
+_STRIPPED: Final = "a proxy on the way drops the header: let it pass Access-Control-* on"
 
 
 class Site(NamedTuple):
     """
-    Where browsers are, and what they ask for.
+    The URLs that a browser in a conference uses.
 
     Attributes:
-        page_url: the page of a conference, or what has its origin.
-        has_page: whether it was named, and is to be looked at.
+        page_url: the page of a conference, or the root of its origin.
+        has_page: whether the operator named the page; then doctor reads its policy.
         script_url: the client file.
-        push_url: where the file pushes to.
+        push_url: the address that the client pushes to.
     """
 
     page_url: str
@@ -56,16 +56,16 @@ class Site(NamedTuple):
 
 
 def site_of(portrait: Portrait, public_url: str, page_url: str | None) -> Site:
-    """Return where browsers of the service of *portrait* are, which they reach at *public_url*."""
+    """Return the URLs of browsers that reach the service of *portrait* at *public_url*."""
     script_url = f"{public_url}/client-file"
-    # As the client file has it: beside itself where nothing is set.
+    # The client does the same: without PUSH_URL it pushes to a path beside its own file.
     push_url = portrait.settings.get("PUSH_URL") or urljoin(script_url, "metrics/push")
     has_page = page_url is not None
     return Site(page_url or origin_of_url(public_url) + "/", has_page, script_url, push_url)
 
 
 def page(portrait: Portrait, site: Site) -> Iterator[Finding]:
-    """Return what a browser would see."""
+    """Return findings about what a browser would get."""
     yield from _client_file(portrait, site)
     if site.has_page:
         yield from _policy(site)
@@ -73,7 +73,7 @@ def page(portrait: Portrait, site: Site) -> Iterator[Finding]:
     if site.is_cross_origin and auth != "none":
         yield from _preflight(site)
     if not portrait.is_ready:
-        yield left_open("page", "no test push, as the store takes none")
+        yield left_open("page", "doctor sent no test push: the store takes none")
     elif auth == "jwt":
         yield from _path_alone(site)
     else:
@@ -81,43 +81,44 @@ def page(portrait: Portrait, site: Site) -> Iterator[Finding]:
 
 
 def _client_file(portrait: Portrait, site: Site) -> Iterator[Finding]:
-    """Return whether the client file comes, and is the service's own."""
+    """Return whether the client file arrives, and is the service's own."""
     url = site.script_url
     try:
         answer = ask(url, headers={"origin": site.origin})
     except Unreachable as error:
-        yield wrong("page", f"the client file does not come: {url}: {error}", _PROXY)
+        yield wrong("page", f"the client file does not arrive: {url}: {error}", _PROXY)
         return
     version = f'"version":"{portrait.told["version"]}"'.encode()
     if answer.status != 200:
-        yield wrong("page", f"the client file does not come: {url} is {answer.status}", _PROXY)
+        text = f"the client file does not arrive: {url} answers {answer.status}"
+        yield wrong("page", text, _PROXY)
     elif "javascript" not in answer.header("content-type"):
         kind = answer.header("content-type") or "nothing"
         text = f"{url} is of type {kind}, which no browser runs as a script"
-        yield wrong("page", text, "let the proxy pass Content-Type on, and serve no page there")
+        yield wrong("page", text, "the proxy must pass Content-Type on, and serve no page there")
     elif version not in answer.body:
         yield wrong("page", f"{url} is not this service's client file", "empty the proxy's cache")
     else:
-        yield well("page", f"the client file comes: {url}")
+        yield well("page", f"the client file arrives: {url}")
 
 
 def _policy(site: Site) -> Iterator[Finding]:
-    """Return whether the page loads the file, and whether its policy lets it."""
+    """Return whether the page names the client file, and whether its policy allows it."""
     try:
         answer = ask(site.page_url, headers={"accept": "text/html"})
     except Unreachable as error:
         yield wrong("page", f"{site.page_url}: {error}", "--page is the URL of a conference's page")
         return
     if answer.status != 200:
-        text = f"{site.page_url} is {answer.status}, so nobody knows its policy"
+        text = f"{site.page_url} answers {answer.status}, so doctor can't read its policy"
         yield left_open("page", text, "--page is the URL of a conference's page")
         return
     policies = policies_of(answer.headers.get("content-security-policy", ()), answer.body)
     script = forbidding(policies, SCRIPT, site.script_url, site.page_url)
     connect = forbidding(policies, CONNECT, site.push_url, site.page_url)
     if script and is_by_nonce(policies):
-        text = "its policy lets scripts in by a nonce or hash, which doctor can't tell"
-        yield left_open("page", text, "look at the browser's console")
+        text = "its policy allows scripts by a nonce or hash, which doctor can't check"
+        yield left_open("page", text, "read the browser's console")
         script = None
     elif script:
         text = f"the policy of {site.page_url} forbids the client file"
@@ -126,7 +127,7 @@ def _policy(site: Site) -> Iterator[Finding]:
         text = f"the policy of {site.page_url} forbids the push"
         yield wrong("page", text, f"add {origin_of_url(site.push_url)} to its {connect}")
     if not script and not connect:
-        yield well("page", f"the policy of {site.page_url} lets the file and its pushes through")
+        yield well("page", f"the policy of {site.page_url} allows the client file and its pushes")
     if b"client-file" not in answer.body:
         text = f"{site.page_url} does not name the client file itself"
         yield left_open("page", text, "does its config.js (analytics.scriptURLs)? See the README")
@@ -142,30 +143,30 @@ def _preflight(site: Site) -> Iterator[Finding]:
     try:
         answer = ask(site.push_url, "OPTIONS", asking)
     except Unreachable:
-        return  # the push says so
+        return  # The test push reports it.
     if answer.status >= 300 or "authorization" not in answer.header("access-control-allow-headers"):
-        text = f"the preflight of a push with a token is refused ({answer.status})"
+        text = f"the browser's preflight before a push with a token fails ({answer.status})"
         yield wrong("page", text, f"{_CORS}; {_HOST}; the proxy must pass OPTIONS on")
 
 
 def _path_alone(site: Site) -> Iterator[Finding]:
-    """Return whether the push path leads to the service, where nobody here may push."""
+    """Return whether the push path leads to the service, without a push: doctor has no token."""
     try:
         answer = ask(site.push_url, "OPTIONS", {"origin": site.origin})
     except Unreachable as error:
         yield wrong("page", f"pushes do not come through: {site.push_url}: {error}", _PUSH_URL)
         return
     if answer.status != 204:
-        text = f"pushes do not come through: {site.push_url} is {answer.status}"
+        text = f"pushes do not arrive: {site.push_url} answers {answer.status}"
         yield wrong("page", text, _PUSH_URL)
     else:
-        yield well("page", f"pushes come through: {site.push_url}")
-    text = "no test push: JCMC_PUSH_AUTH=jwt wants Jitsi's own token, which doctor does not have"
-    yield left_open("page", text, "whether tokens are good shows in what is refused")
+        yield well("page", f"pushes arrive: {site.push_url}")
+    text = "no test push: JCMC_PUSH_AUTH=jwt needs Jitsi's own token, which doctor does not have"
+    yield left_open("page", text, "the refused pushes above show whether tokens are good")
 
 
 def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator[Finding]:
-    """Return whether a push comes through, is seen as a participant, and leaves again."""
+    """Return whether a test push arrives, becomes a participant, and leaves again."""
     headers = {"origin": site.origin, "content-type": "text/plain;charset=UTF-8"}
     participant, session = secrets.token_hex(4), secrets.token_hex(16)
     before = portrait.count_tests()
@@ -175,7 +176,7 @@ def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator
             given = ask(url, "POST", headers, b"")
             token = (given.json() or {}).get("token") if given.status == 200 else None
             if not token:
-                yield _not_through(f"no push token comes from {url}", given)
+                yield _not_through(f"{url} gives no push token", given)
                 return
             headers["authorization"] = f"Bearer {token}"
         answer = ask(site.push_url, "POST", headers, _body(participant, session))
@@ -183,7 +184,7 @@ def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator
         yield wrong("page", f"pushes do not come through: {site.push_url}: {error}", _PUSH_URL)
         return
     if answer.status != 200:
-        yield _not_through(f"a test push to {site.push_url} is not taken", answer)
+        yield _not_through(f"a test push to {site.push_url} was not accepted", answer)
         return
     if site.is_cross_origin and answer.header("access-control-allow-origin") not in (
         "*",
@@ -192,33 +193,34 @@ def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator
         allowed = portrait.settings.get("JCMC_CORS_ALLOWED_ORIGINS", "").split(",")
         is_stripped = "*" in allowed or site.origin in allowed
         text = (
-            f"no page of {site.origin} may read the answer: Access-Control-Allow-Origin is not it"
+            f"pages of {site.origin} may not read the answer: Access-Control-Allow-Origin differs"
         )
         yield wrong("page", text, _STRIPPED if is_stripped else _CORS)
     is_seen = _wait(portrait, lambda tests: before is not None and tests > before)
-    # Who does not come through is still there, which shows.
+    # If this last push does not arrive, the participant stays, and the next wait shows it.
     with suppress(Unreachable):
         ask(site.push_url, "POST", headers, _body(participant, session, "left"))
     has_left = _wait(portrait, lambda tests: before is not None and tests <= before)
     if is_seen and has_left:
-        yield well("page", f"a test push to {site.push_url} came back as a participant, and left")
+        yield well("page", f"a test push to {site.push_url} became a participant, and left")
     elif is_seen:
-        text = "a test push came back as a participant, and did not leave"
-        yield wrong("page", text, "it expires by itself; do the last pushes of pages come through?")
+        text = "a test push became a participant, and did not leave"
+        yield wrong("page", text, "it expires alone; do the last pushes of pages arrive?")
     else:
-        text = f"a test push to {site.push_url} was taken, and this service does not show it"
-        yield wrong("page", text, "it went to another service: another Redis, or key prefix")
+        text = f"a test push to {site.push_url} was accepted, but this service does not show it"
+        yield wrong("page", text, "it reached another service, with another Redis or key prefix")
 
 
 def _not_through(what: str, answer: Answer) -> Finding:
-    """Return that *what* is so, by the *answer* of the service or of what stands before it."""
+    """Return a finding that *what* is so, by the *answer* of the service or of its proxy."""
     if reason := answer.reason():
         return wrong("page", f"{what}: {reason} ({answer.status})", remedy_for(reason))
-    return wrong("page", f"{what}: {answer.status}, and not by the service", _PUSH_URL)
+    text = f"{what}: {answer.status}, which did not come from the service"
+    return wrong("page", text, _PUSH_URL)
 
 
 def _wait(portrait: Portrait, is_so: Callable[[int], bool]) -> bool:
-    """Say whether what is so of the number of live tests within some seconds."""
+    """Wait until *is_so* holds for the number of live test participants; say whether it did."""
     until = monotonic() + SEEN_SECONDS
     while True:
         tests = portrait.count_tests()
@@ -230,7 +232,7 @@ def _wait(portrait: Portrait, is_so: Callable[[int], bool]) -> bool:
 
 
 def _body(participant: str, session: str, end: str = "") -> bytes:
-    """Return a push of a participant who is nobody."""
+    """Return a push of a test participant."""
     told: dict[str, Any] = {"id": session, "seq": 1 if end else 0, "interval_ms": 10_000}
     if end:
         told["end"] = {"reason": end}

@@ -1,8 +1,8 @@
 """
-Whether a page's Content-Security-Policy lets a script be loaded, or a push be sent.
+Whether a page's Content-Security-Policy lets it load the client file and send pushes.
 
-Policies come in as a browser gets them, out comes the one directive that forbids. What hangs on a
-script's nonce or hash nobody can tell from outside.
+Policies come in as a browser gets them. The first directive that forbids the URL goes out. If a
+policy allows scripts by nonce or hash, this file can't decide: it sees only the policy.
 
 Source: W3C, Content Security Policy Level 3 (6.7.2, matching of source lists).
 """
@@ -15,13 +15,13 @@ from urllib.parse import urlsplit
 _PORTS: Final = {"http": "80", "https": "443"}
 _META: Final = re.compile(rb"<meta\s[^>]*content-security-policy[^>]*>", re.IGNORECASE)
 _CONTENT: Final = re.compile(rb"""\scontent\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
-# Of each purpose the directives that speak of it, the first that is there counts.
+# The directives for each purpose; the first that the policy has counts.
 SCRIPT: Final = ("script-src-elem", "script-src", "default-src")
 CONNECT: Final = ("connect-src", "default-src")
 
 
 def policies_of(headers: Iterable[str], page: bytes) -> list[str]:
-    """Return all policies of a page: those of *headers*, and those in the *page* itself."""
+    """Return all policies of a page: those in *headers*, and those in the text of *page*."""
     found = [each.strip() for header in headers for each in header.split(",")]
     inside = [content for tag in _META.findall(page) if (content := _CONTENT.search(tag))]
     found += [(each[1] or each[2] or b"").decode(errors="replace") for each in inside]
@@ -31,7 +31,7 @@ def policies_of(headers: Iterable[str], page: bytes) -> list[str]:
 def forbidding(
     policies: Iterable[str], purpose: Sequence[str], url: str, page_url: str
 ) -> str | None:
-    """Return the directive that forbids *url* to the page at *page_url*, None if none does."""
+    """Return the directive that forbids the page at *page_url* to use *url*, None if none does."""
     for policy in policies:
         directives: dict[str, list[str]] = {}
         for part in policy.split(";"):
@@ -46,7 +46,7 @@ def forbidding(
 
 
 def is_by_nonce(policies: Iterable[str]) -> bool:
-    """Say whether scripts are let in by what stands in their tag, and not by where they are."""
+    """Say whether a policy allows scripts by their tag (nonce) and not by their URL."""
     text = " ".join(policies)
     return "'strict-dynamic'" in text or "'nonce-" in text
 
@@ -56,7 +56,7 @@ def _allows(sources: Sequence[str], url: str, page_url: str) -> bool:
 
 
 def _matches(source: str, url: str, page_url: str) -> bool:
-    """Say whether one *source* of a list is *url*, for the page at *page_url*."""
+    """Say whether one *source* of a list matches *url*, for the page at *page_url*."""
     source = source if source.startswith("'") else source.lower()
     wanted, page = urlsplit(url), urlsplit(page_url)
     if source.lower() == "'self'":
@@ -78,7 +78,7 @@ def _matches(source: str, url: str, page_url: str) -> bool:
 
 
 def _fits(scheme: str, wanted: str) -> bool:
-    """Say whether *wanted* is *scheme*, or the same by TLS."""
+    """Say whether *wanted* is *scheme*, or https where *scheme* is http."""
     return wanted == scheme or (scheme, wanted) == ("http", "https")
 
 

@@ -1,7 +1,7 @@
 """
-Prometheus, where its URL is given: whether it has us, by its own scrapes or by another road.
+Prometheus, if the operator gives its URL: whether our metrics reach it, by scrape or otherwise.
 
-Its rules and what the dashboards ask it are looked at elsewhere (rules.py, boards.py).
+rules.py looks at its rules, boards.py at the queries of the dashboards.
 
 Source: Prometheus, HTTP API (targets).
 """
@@ -23,37 +23,37 @@ _ROADS: Final = (
     "does it scrape the Collector's page, or take OTLP itself, and is that where"
     " OTEL_EXPORTER_OTLP_ENDPOINT leads? docs/roads.md has the files of each road"
 )
-# What begins the error of a target, or is in it, and what to do.
+# A part of a target's error -> the remedy.
 _ERRORS: Final = {
-    "sample limit exceeded": "raise sample_limit of the job, or tell of fewer: JCMC_SERIES",
+    "sample limit exceeded": "raise sample_limit of the job, or export less: JCMC_SERIES",
     "body size limit exceeded": "raise body_size_limit of the job, or scrape in shares",
     "context deadline exceeded": "raise scrape_timeout of the job, or scrape in shares",
     "HTTP status 401": "give the job JCMC_SCRAPE_TOKEN as its credentials",
     "HTTP status 403": "Prometheus's address is not private: ALLOW_PRIVATE_SCRAPE_ONLY,"
     " JCMC_SCRAPE_TOKEN",
     "HTTP status 404": "OTEL_METRICS_EXPORTER must name prometheus; with JCMC_ADMIN_PORT the"
-    " target is that port",
-    "connection refused": "nobody listens at the job's target",
+    " target must have that port",
+    "connection refused": "the service does not listen at the job's target",
 }
-# A Collector that scrapes does so every 15 s (otelcol-scrape.yaml), and then its batch is full.
+# A Collector scrapes every 15 s (otelcol-scrape.yaml), and then waits for its batch.
 _COLLECTOR_SECONDS: Final = 25.0
 _BUILD: Final = "otel_jcmc_build_info"
 
 
 def prometheus(url: str, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return what Prometheus at *url* has of us."""
+    """Return findings about the Prometheus at *url*."""
     try:
         yield from _looked_at(Api(url), portrait)
     except Unreachable as away:
-        remedy = "--prometheus is its own URL, such as http://127.0.0.1:9090; is it overloaded?"
+        remedy = "is --prometheus its URL, such as http://127.0.0.1:9090? Is it overloaded?"
         yield wrong("prometheus", f"it does not answer at {url}: {away}", remedy)
     except QueryFails as error:
-        yield wrong("prometheus", f"it can't answer: {error}", "its own log says more")
+        yield wrong("prometheus", f"it can't answer: {error}", "read Prometheus's log")
 
 
 def _looked_at(api: Api, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return what is found, as long as it answers."""
-    # Before Prometheus is asked, so that it can have them by then.
+    """Return the findings; raises as *api* does."""
+    # The service is asked first, so that Prometheus has time to get these series.
     names, asked_at = portrait.names() if portrait else None, time()
     targets = api.get("targets?state=active")["activeTargets"]
     groups = api.get("rules")["groups"]
@@ -73,7 +73,7 @@ def _targets(
     *,
     has_us: bool,
 ) -> Iterator[Finding]:
-    """Return whether what it has of us comes: *ours* are its targets, some of which are *sick*."""
+    """Return whether our metrics reach it: *ours* are its targets, *sick* those of them down."""
     for each in sick:
         error = each["lastError"]
         remedy = next((todo for word, todo in _ERRORS.items() if word in error), _JOBS)
@@ -83,20 +83,20 @@ def _targets(
         yield well("prometheus", f"it scrapes {len(ours)} target(s) of otel_jcmc, all are up")
     elif not ours and has_us:
         yield well(
-            "prometheus", "it has otel_jcmc's metrics, which come by another road than a scrape"
+            "prometheus", "it has otel_jcmc's metrics, and gets them by another road than a scrape"
         )
     elif not ours and portrait is not None and portrait.has_exporter("otlp"):
         yield wrong(
-            "prometheus", "it has nothing of otel_jcmc, neither scraped nor by OTLP", _ROADS
+            "prometheus", "it has no metric of otel_jcmc, neither by scrape nor by OTLP", _ROADS
         )
     elif not ours:
-        yield wrong("prometheus", "it scrapes no otel_jcmc", _JOBS)
+        yield wrong("prometheus", "it does not scrape otel_jcmc", _JOBS)
 
 
 def _ours(
     api: Api, targets: list[dict[str, Any]], portrait: Portrait | None
 ) -> list[dict[str, Any]]:
-    """Return those *targets* that are ours: by what they have told, or by job, path or address."""
+    """Return our *targets*: known by a series that they export, or by job, path or address."""
     told = {each.get("instance") for each in api.labels(f"last_over_time({_BUILD}[1h])")}
     address = urlsplit(portrait.url).netloc if portrait else ""
     return [
@@ -110,7 +110,7 @@ def _ours(
 
 
 def _interval(target: dict[str, Any]) -> float:
-    """Return the seconds between two scrapes of a *target*, of which its job says `1m30s`."""
+    """Return the seconds between two scrapes of a *target*, whose interval is text: `1m30s`."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
     seconds, number = 0.0, ""
     for each in str(target.get("scrapeInterval", "")).replace("ms", ""):
@@ -122,6 +122,6 @@ def _interval(target: dict[str, Any]) -> float:
 
 
 def _road_seconds(portrait: Portrait) -> float:
-    """Return how long something may be on its way that is not scraped here."""
+    """Return how many seconds a value may need to reach Prometheus without its own scrape."""
     interval_ms = portrait.settings.get("OTEL_METRIC_EXPORT_INTERVAL", "0")
     return max(_COLLECTOR_SECONDS, float(interval_ms) / 1000)

@@ -1,5 +1,5 @@
 """
-Prometheus's HTTP API, as far as doctor asks it.
+The part of Prometheus's HTTP API that doctor uses.
 
 Source: Prometheus, HTTP API (instant queries, errors).
 """
@@ -10,54 +10,54 @@ from urllib.parse import quote
 
 from otel_jcmc.doctor.asking import Unreachable, ask
 
-# A dashboard of a large fleet takes some.
+# The query of a dashboard takes some seconds with a large fleet.
 _SECONDS: Final = 30.0
-# Of a series: who is in a call.
+# The labels of a series, which name a participant and a conference.
 _LABELS: Final = re.compile(r"\{.*\}", re.DOTALL)
 
 
 class QueryFails(Exception):
-    """Prometheus can't answer a query; the message says why, without anybody's labels."""
+    """Prometheus can't answer a query; the message says why, without labels of participants."""
 
 
 class Api:
     """The API of one Prometheus."""
 
     def __init__(self, url: str) -> None:
-        """Ask the one at *url*."""
+        """Ask the Prometheus at *url*."""
         self._url = url
 
     def get(self, path: str) -> Any:
         """
-        Return the data of an answer.
+        Return the data of the answer.
 
         Raises:
-            Unreachable: there is none.
-            QueryFails: it is an error of the query.
+            Unreachable: no answer came, or not Prometheus's.
+            QueryFails: the query has an error.
         """
         answer = ask(f"{self._url}/api/v1/{path}", seconds=_SECONDS)
         told = answer.json()
         if isinstance(told, dict) and told.get("status") == "error":
             raise QueryFails(hidden(str(told.get("error"))))
         if answer.status != 200 or not isinstance(told, dict) or "data" not in told:
-            raise Unreachable(f"what answers is no Prometheus ({answer.status})")
+            raise Unreachable(f"the answer is not Prometheus's ({answer.status})")
         return told["data"]
 
     def labels(self, expr: str) -> list[dict[str, str]]:
         """
-        Return the labels of what *expr* finds now.
+        Return the labels of the series that *expr* finds now.
 
         Raises:
-            Unreachable: nobody answers.
-            QueryFails: it can't be answered.
+            Unreachable: no answer came, or not Prometheus's.
+            QueryFails: Prometheus can't answer it.
         """
         return [each["metric"] for each in self.get(f"query?query={quote(expr)}")["result"]]
 
     def has(self, name: str) -> bool:
-        """Say whether there is a series *name* now; raises as `labels` does."""
+        """Say whether Prometheus has a series *name* now; raises as `labels` does."""
         return bool(self.labels(f"count({name})"))
 
 
 def hidden(error: str) -> str:
-    """Return an *error* of Prometheus without the labels of series, in which participants are."""
+    """Return an *error* of Prometheus without labels of series, which may name participants."""
     return _LABELS.sub("{...}", error)

@@ -1,5 +1,5 @@
 """
-The rules of collector-config/ in a Prometheus: which are missing, which fail, which ask otherwise.
+Our rules in a Prometheus: which are missing, which fail, which have another expression.
 
 Source: Prometheus, HTTP API (rules).
 """
@@ -11,28 +11,28 @@ from otel_jcmc.doctor import shipped
 from otel_jcmc.doctor.findings import Finding, left_open, listed, well, wrong
 from otel_jcmc.doctor.promql import Api, hidden
 
-# File -> what Prometheus has where it is wanted; None: nobody needs it who did not have it before.
+# File -> a series that Prometheus has if it needs the file; None: only old installations need it.
 _WANTED_WITH: Final = {
     "bridges.yaml": "jitsi_jvb_stress_level",
     "former-names.yaml": None,
 }
-# What is there wherever recording.yaml is evaluated.
+# A Prometheus that evaluates recording.yaml has this series.
 _RECORDED: Final = "otel_jcmc:store_up:min"
 _FILES: Final = "name the files of collector-config/rules/ in rule_files, and reload Prometheus"
 _OLDER: Final = "the file is an older one: take collector-config/rules/ of this version, and reload"
 
 
 def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
-    """Return what is wrong with our rules among those of *groups*; raises as *api* does."""
+    """Return findings about our rules among those of *groups*; raises as *api* does."""
     loaded = {each["name"]: each for group in groups for each in group["rules"]}
     ours = {file: of for file, of in shipped.rules().items() if _is_wanted(file, loaded, api)}
     every = {name: digest for of in ours.values() for name, digest in of.items()}
     if not every.keys() & loaded.keys():
         if api.has(_RECORDED):
-            text = "it has what the project's rules record, and not the rules"
+            text = "it has the series that the project's rules record, but not the rules"
             yield left_open("prometheus", text, "fine if another server evaluates them")
             return
-        yield wrong("prometheus", "none of the project's rules are loaded: no alert fires", _FILES)
+        yield wrong("prometheus", "it has loaded none of our rules: no alert fires", _FILES)
         return
     is_well = True
     for file, of in ours.items():
@@ -41,7 +41,7 @@ def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
             if len(lacking) == len(of):
                 yield wrong("prometheus", f"the rules of {file} are not loaded", _FILES)
             else:
-                yield wrong("prometheus", f"of {file} it lacks {listed(lacking)}", _OLDER)
+                yield wrong("prometheus", f"its {file} lacks {listed(lacking)}", _OLDER)
     for name in every:
         if name in loaded and loaded[name]["health"] == "err":
             is_well = False
@@ -53,14 +53,14 @@ def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
         if name in loaded and shipped.digest_of(loaded[name]["query"]) != digest
     ]
     if others:
-        text = f"other expressions than this version's: {listed(others)}"
-        yield left_open("prometheus", text, f"fine if they are yours; else {_OLDER}")
+        text = f"rules that differ from this version's: {listed(others)}"
+        yield left_open("prometheus", text, f"fine if you changed them; otherwise {_OLDER}")
     elif is_well:
-        yield well("prometheus", f"the project's {len(every)} rules are loaded, and none fails")
+        yield well("prometheus", f"it has loaded our {len(every)} rules, and none fails")
 
 
 def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
-    """Say whether the rules of *file* should be there: all but a few, or some of them are."""
+    """Say whether Prometheus should have *file*, or already has some of its rules."""
     if file not in _WANTED_WITH or any(name in loaded for name in shipped.rules()[file]):
         return True
     series = _WANTED_WITH[file]
@@ -68,7 +68,7 @@ def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
 
 
 def _remedy(error: str) -> str:
-    """Return what to do about a rule's *error*."""
+    """Return the remedy for a rule's *error*."""
     if "duplicate" in error or "many-to-many" in error:
-        return "is something scraped twice, by two jobs or by two roads? docs/roads.md"
-    return "Prometheus's page /rules has the expression; is its file the one of this version?"
+        return "does a metric arrive twice, by two jobs or by two roads? docs/roads.md"
+    return "Prometheus's page /rules shows the expression; is the file of this version?"

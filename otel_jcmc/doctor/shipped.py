@@ -1,7 +1,7 @@
 """
-The rules and dashboards of collector-config/ as this version has them, for who asks Prometheus.
+The rules and dashboards of collector-config/ in this version, for rules.py and boards.py.
 
-Made by `make generate` of the files themselves (shipped.json, beside this file).
+`make generate` makes shipped.json, beside this file, from those files.
 """
 
 import json
@@ -12,7 +12,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-# What the variables of a dashboard are while nobody has chosen anything, and Grafana's own.
+# The variables of a dashboard before a reader has chosen values, and Grafana's own.
 VARIABLES: Final[Mapping[str, str]] = {
     "$participant": ".*",
     "$bridge": ".*",
@@ -25,12 +25,12 @@ CONFERENCE: Final = "$conference"
 
 class Query(NamedTuple):
     """
-    What one panel asks.
+    One query of a panel.
 
     Attributes:
-        board, panel: where it stands.
+        board, panel: the names of the dashboard and the panel.
         expr: PromQL, with variables.
-        reads: the metrics in it.
+        reads: the metrics in *expr*.
     """
 
     board: str
@@ -40,7 +40,7 @@ class Query(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The panel, as it is told of."""
+        """The panel's name for findings."""
         return f"{self.board}: {self.panel}"
 
 
@@ -49,8 +49,8 @@ class Boards(NamedTuple):
     The dashboards of one naming.
 
     Attributes:
-        conferences: PromQL of the conference to look at, the one with the most series.
-        label: which of its labels is the name.
+        conferences: PromQL that finds the conference with the most series.
+        label: the label that has the conference's name.
     """
 
     conferences: str
@@ -59,19 +59,19 @@ class Boards(NamedTuple):
 
 
 def fill(expr: str, chosen: Mapping[str, str]) -> str:
-    """Return *expr* with its variables as *chosen*, the others as nobody has chosen."""
+    """Return *expr* with the variables *chosen*, and VARIABLES for the others."""
     for name, value in {**VARIABLES, **chosen}.items():
         expr = expr.replace(name, value)
     return expr
 
 
 def digest_of(expr: str) -> str:
-    """Return a digest of a rule's *expr*, the same as of the text that Prometheus makes of it."""
+    """Return a digest of a rule's *expr*, the same for the text that Prometheus makes of it."""
     return blake2b(re.sub(r"\s", "", expr).encode(), digest_size=6).hexdigest()
 
 
 def rules() -> dict[str, dict[str, str]]:
-    """Return file -> rule -> digest of what it asks."""
+    """Return file -> rule -> digest of its expression."""
     return dict(_shipped()["rules"])
 
 
@@ -85,6 +85,6 @@ def boards(naming: str) -> Boards:
 
 @cache
 def _shipped() -> dict[str, Any]:
-    """Return the document."""
+    """Return shipped.json, read once."""
     found: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
     return found

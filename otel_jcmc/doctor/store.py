@@ -1,4 +1,4 @@
-"""The store, asked by the settings here: whether it answers, its version, memory and clock."""
+"""The store of this shell's settings: whether it answers, its version, memory and clock."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -17,26 +17,26 @@ from otel_jcmc.store.info import info_of, run_of
 
 MOST_CLOCK_SECONDS: Final = 5.0
 LEAST_REDIS: Final = (7, 0)
-# Of its maxmemory: from here on it is full any moment.
+# A share of maxmemory: above it the store may be full at any moment.
 FULL: Final = 0.95
 _REDIS: Final = "is Redis up, and is REDIS_URL right? docs/operations.md has the forms"
-# What is in the answer to us -> what to do, where the service has none either.
+# A part of Redis's error -> the remedy, if the service gets no answer either.
 _ANSWERS: Final = {
-    "CERTIFICATE_VERIFY_FAILED": "its certificate is not of a CA that REDIS_URL trusts:"
-    " ssl_ca_certs, or it has another name",
-    "WRONGPASS": "Redis does not take user and password of REDIS_URL",
-    "NOAUTH": "Redis wants a password: REDIS_URL has none",
-    "invalid username-password": "Redis does not take user and password of REDIS_URL",
-    "NOPERM": "Redis's ACL keeps REDIS_URL's user from it: docs/operations.md has what is needed",
+    "CERTIFICATE_VERIFY_FAILED": "its certificate is not from a CA that REDIS_URL trusts"
+    " (ssl_ca_certs), or has another host name",
+    "WRONGPASS": "Redis does not accept the user and password of REDIS_URL",
+    "NOAUTH": "Redis needs a password: REDIS_URL has none",
+    "invalid username-password": "Redis does not accept the user and password of REDIS_URL",
+    "NOPERM": "Redis's ACL forbids it to REDIS_URL's user: docs/operations.md lists its needs",
 }
-_MEMORY: Final = "docs/sizing.md has how much it may come to hold"
+_MEMORY: Final = "docs/sizing.md says how much memory it needs"
 
 
 def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return what is known of the store; what the service of *portrait* says goes first."""
+    """Return findings about the store; the service of *portrait* knows better than this shell."""
     told, why = _ask(settings)
     if told and portrait is not None and _is_another(portrait.told.get("store_run"), told):
-        told, why = {}, "they lead to another Redis than the service has"
+        told, why = {}, "they name another Redis than the service's"
     yield from _state(settings, portrait, told, why)
     if told:
         yield from _details(told)
@@ -55,7 +55,7 @@ def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
 def _state(
     settings: Settings, portrait: Portrait | None, told: dict[str, str], why: str
 ) -> Iterator[Finding]:
-    """Return whether it answers: the service, and us, whom it has *told* this or else *why* not."""
+    """Return whether the store answers the service, and us: it has *told* us this, or *why* not."""
     if portrait is not None and not portrait.is_ready:
         yield wrong(
             "store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told, why)
@@ -64,31 +64,31 @@ def _state(
         if portrait.told["is_store_whole"]:
             yield well("store", "it answers the service and takes writes")
         else:
-            text = "a part of the cluster does not answer the service: its conferences are missing"
+            text = "a part of the cluster does not answer: its conferences are missing"
             yield wrong("store", text, "docs/runbooks/OtelJcmcPartitionsUnread.md")
         if not told:
-            text = f"the settings here do not lead to it: {why}"
-            yield left_open("store", text, "run doctor with the service's own settings")
+            text = f"the settings of this shell do not lead to it: {why}"
+            yield left_open("store", text, "run doctor with the service's settings")
     elif not told:
         if settings.redis_url is None:
-            yield left_open("store", "the embedded one comes and goes with the service")
+            yield left_open("store", "the embedded store runs only while the service runs")
         else:
             yield wrong("store", f"Redis does not answer: {why}", _remedy(told, why))
 
 
 def _details(told: dict[str, str]) -> Iterator[Finding]:
-    """Return what the store says of itself."""
+    """Return findings about what the store has *told* of itself."""
     name = "Valkey" if "valkey_version" in told else "Redis"
     version = told.get("valkey_version") or told.get("redis_version", "")
     is_cluster = told.get("redis_mode") == "cluster"
     shown = f"{name} {version}{', a cluster' if is_cluster else ''}"
     if name == "Redis" and _number(version) < LEAST_REDIS:
-        yield wrong("store", shown, "Redis 7.0 or newer is wanted, or Valkey")
+        yield wrong("store", shown, "the service needs Redis 7.0 or newer, or Valkey")
     else:
         yield well("store", shown)
     used, most = int(told.get("used_memory", 0)), int(told.get("maxmemory", 0))
     if most and used > FULL * most:
-        yield wrong("store", f"it has {used / most:.0%} of its maxmemory in use", _MEMORY)
+        yield wrong("store", f"it uses {used / most:.0%} of its maxmemory", _MEMORY)
     if told.get("role") == "slave":
         yield wrong(
             "store", "it is a replica, which takes no writes", "point REDIS_URL at a master"
@@ -100,12 +100,12 @@ def _details(told: dict[str, str]) -> Iterator[Finding]:
 
 
 def _is_another(run: str | None, told: dict[str, str]) -> bool:
-    """Say whether the service's store, of that *run*, is another than the one that *told* this."""
+    """Say whether the service's store has another run id (*run*) than the one that *told* this."""
     return bool(run) and run_of(told) not in ("", run)
 
 
 def _remedy(told: dict[str, str], why: str) -> str:
-    """Return what to do about a store that takes no pushes; it has *told* this, or *why* not."""
+    """Return the remedy for a store that takes no pushes; it has *told* this, or *why* not."""
     if told and int(told.get("maxmemory", 0)):
         return f"raise its maxmemory: {_MEMORY}"
     return next((remedy for word, remedy in _ANSWERS.items() if word in why), _REDIS)
@@ -118,7 +118,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _ask(settings: Settings) -> tuple[dict[str, str], str]:
-    """Return what the store says of itself, empty where it says nothing, and why it does not."""
+    """Return the store's INFO, empty if it does not answer, and then why not."""
     url = to_text(settings.redis_url or "") or EmbeddedStore(settings.embedded_dir).url
     try:
         return asyncio.run(_info(url)), ""
@@ -130,10 +130,10 @@ def _ask(settings: Settings) -> tuple[dict[str, str], str]:
 
 async def _info(url: str) -> dict[str, str]:
     """
-    Return the lines of INFO, and `clock`: how many seconds the store is ahead of us.
+    Return the lines of INFO, and `clock`: how many seconds the store's clock is ahead of ours.
 
     Raises:
-        StoreUnavailable: it does not answer, or refuses to say.
+        StoreUnavailable: the store does not answer, or refuses.
     """
     link = open_link(url)
     found: dict[str, str] = {}

@@ -43,7 +43,7 @@ def token_of(headers: Iterable[Header], report: Report) -> bytes:
     Return the token of a push, the header's before the body's, unchecked.
 
     Raises:
-        PushRefused: there is no token, or it is unclear which one counts.
+        PushRefused: the push has no token, or it is unclear which one counts.
     """
     told = authorizations(headers)
     if len(told) > 1:

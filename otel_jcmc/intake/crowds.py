@@ -41,7 +41,7 @@ class Crowd:
     __slots__ = ("address", "full_at", "joins_full_at", "lives", "looks_at", "network", "seated")
 
     def __init__(self, address: str) -> None:
-        """Begin with nobody."""
+        """Begin with no participants."""
         self.address, self.network = address, ""
         self.full_at = self.joins_full_at = self.looks_at = 0.0
         self.lives: dict[int, float] = {}
@@ -63,7 +63,7 @@ class Crowds:
     """
 
     def __init__(self, most: int = 0, seats: int = 0) -> None:
-        """Begin with nobody."""
+        """Begin with no participants."""
         self._most, self._seats = most, seats
         self._crowds: dict[str, Crowd] = {}
         self._tidies_at = _MANY

@@ -1,9 +1,9 @@
 """
 The head of a push: only the few header lines that the service reads.
 
-It comes as a server's parsed lines, or as bytes. Of some sixteen lines, every push needs two, the
-browser's name and the proxy's report of the caller, and some pushes need the page's origin or a
-token. Searching for those in the bytes costs less than parsing all lines.
+It comes as a server's parsed lines, or as bytes. A head has some sixteen lines. Every push needs
+two, the browser's name and the proxy's report of the caller; some pushes need the page's origin or
+a token. Searching for those in the bytes costs less than parsing all lines.
 
 Source: RFC 9112, 5 (field lines).
 """

@@ -63,7 +63,8 @@ class Keys:
         Read keys from *text*, or from the file at *path*.
 
         Raises:
-            KeysUnusable: there is no usable key; the message is one line without any part of a key.
+            KeysUnusable: the settings give no usable key. The message is one line without any part
+                of a key.
         """
         self._read = read
         self._path = path
@@ -179,7 +180,7 @@ def keys_of(secret: str = "", public_key: str = "", jwks_file: Path | None = Non
     Return the keys for one of the three settings; *public_key* is PEM or a path.
 
     Raises:
-        KeysUnusable: there is no usable key.
+        KeysUnusable: the settings give no usable key.
     """
     if secret:
         return Keys(secret_key, secret)

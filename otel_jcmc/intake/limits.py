@@ -189,7 +189,7 @@ class Limits:
         Count a push of *crowd*, and return whether it may bring a new participant.
 
         Raises:
-            TooFast: there were too many.
+            TooFast: too many came.
         """
         if not crowd.address:
             return True
@@ -217,7 +217,7 @@ class Limits:
         Count a push for *member*.
 
         Raises:
-            TooFast: there were too many.
+            TooFast: too many came.
         """
         pace = self._of_participant
         if pace and (seconds := pace.take(member, now)):

@@ -5,9 +5,9 @@ The entries of JCMC_PRIVACY and its short settings come in. A Privacy goes out, 
 checked Report before anything goes to Redis. Keys in Redis, labels and OTLP attributes are made
 from the changed Report, so no other part needs to know the policy.
 
-A hash is keyed: without the key, nobody can try out names. The same text has the same hash while
-the key is the same. Case matters: `Standup` and `standup` have two hashes, as they have two series
-without hashing.
+A hash is keyed: without the key, a reader can't try out names. The same text has the same hash
+while the key is the same. Case matters: `Standup` and `standup` have two hashes, as they have two
+series without hashing.
 """
 
 import socket

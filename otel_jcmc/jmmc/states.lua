@@ -1,12 +1,12 @@
 -- What is known of one session of a JMMC page: merges each push into what the pushes before it left, in Redis's order.
 -- 
 -- KEYS[1] hash of the session: catalogue id -> number or text; "seq": how many pushes it has had; "63": the metrics of its
---         last push, a bit for each id
--- KEYS[2] index of its partition: id of the session -> its last push in ms;  KEYS[1] ends in ":" and that id
--- ARGV[1] ms for which a session is kept after a push, ARGV[2] most sessions in this partition, -1: any number
--- ARGV[3] "1" to open the session
--- ARGV[4] the value that this push has for "63"
--- ARGV[5...] two for each change: id, value ("" to forget it)
+--         last push, a bit for each id.
+-- KEYS[2] index of its partition: id of the session -> its last push in ms;  KEYS[1] ends in ":" and that id.
+-- ARGV[1] ms for which a session is kept after a push, ARGV[2] most sessions in this partition, -1: any number.
+-- ARGV[3] "1" to open the session.
+-- ARGV[4] the value that this push has for "63".
+-- ARGV[5...] two for each change: id, value ("" to forget it).
 -- 
 -- Returns the session as a flat list, or nothing if it does not exist and is not opened. Its "63" is of the push before.
 local keep, most = tonumber(ARGV[1]), tonumber(ARGV[2])

@@ -1,7 +1,7 @@
 """
 One collection: the gauges of participants and of levels, over one snapshot.
 
-Levels are counted from all participants. Of participants, perhaps only the worst are exported.
+Levels are counted from all participants. Of these, a service may export only the worst.
 """
 
 from collections.abc import Collection

@@ -82,7 +82,7 @@ class Telemetry:
         store_up: whether the last exchange with Redis worked.
         count_connections: returns the number of open ones; None: not known.
         history: its figures; None if no sessions are recorded.
-        reads_refused: shared with the doors that count.
+        reads_refused: shared with the parts of `web` that count.
         instruments: they export all of it, except the fleet's histograms.
     """
 

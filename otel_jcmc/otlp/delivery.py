@@ -1,7 +1,7 @@
 """
 Spans or events that wait in Redis, on their way to the receiver.
 
-Of all replicas on one Redis, one sends, by a lease, until the receiver has everything. Each item is
+One of all replicas on a Redis sends, by a lease, until the receiver has everything. Each item is
 sent at least once, and is the same each time. So if a process dies between the receiver's answer
 and the removal, the item is sent twice, but never wrongly. The exporter's process runs this, for
 traces/delivery.py and logs/delivery.py.
@@ -169,7 +169,7 @@ class Sending:
         return [self.lease.keep(line, "sends", self._lost), self._sending(), self._tending()]
 
     def _lost(self) -> None:
-        """Tell the parent that another replica now knows how many wait."""
+        """Report to the parent that another replica now knows how many wait."""
         self._report({"waiting": None})
 
     async def _sending(self) -> None:
@@ -205,7 +205,7 @@ class Sending:
         self._report({self._kind.what: counts, "waiting": waiting, "why": self._delivery.why})
 
     def _report(self, report: Report) -> None:
-        """Tell the parent, if anything is new."""
+        """Report to the parent, if anything is new."""
         is_new = any(report.get(each) != self._told.get(each) for each in ("waiting", "why"))
         if is_new or any(report.get(self._kind.what, {}).values()):
             self._tell({self._kind.signal: report})

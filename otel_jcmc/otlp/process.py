@@ -79,7 +79,7 @@ class ParticipantExport:
             await self.reader.close()
 
     def _lost(self) -> None:
-        """Tell the parent that another replica now knows how many are live."""
+        """Report to the parent that another replica now knows how many are live."""
         report_to_parent({})
 
     async def _let_go(self) -> None:

@@ -23,7 +23,7 @@ class Outcome(Enum):
     The outcome of a request.
 
     TAKEN: the receiver has it. AWAY: it may take the same request later. BAD: it will never take
-    this request. REFUSED: it did not take it, and its answer does not tell whether that is final.
+    this request. REFUSED: it did not take it, and its answer does not say whether that is final.
     """
 
     TAKEN = 0
@@ -64,8 +64,8 @@ class Signal(Enum):
     LOGS = ("logs", "rejected_log_records")
 
 
-# "All other 4xx or 5xx MUST NOT be retried", except those that say nothing about the content: who
-# may send and where to is set here or in a proxy, and an operator will correct it.
+# "All other 4xx or 5xx MUST NOT be retried", except those that say nothing about the content: the
+# address and the credentials are set here or in a proxy, and an operator will correct them.
 _PASSING_STATUS: Final = {429, 502, 503, 504}
 _AWAY_STATUS: Final = _PASSING_STATUS | {401, 403, 404, 405, 407, 408}
 _BAD_STATUS: Final = {400, 413, 415, 422}

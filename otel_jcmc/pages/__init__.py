@@ -1,5 +1,5 @@
 """
-Web pages for people: who has a bad call now, and how past calls were.
+Web pages for people: the participants with a bad call now, and how past calls were.
 
 In comes a browser's request, out goes a page that works without scripts, or an event that tells an
 open page to load again. Pages read the snapshot, the journal and history; they write nothing.

@@ -1,5 +1,5 @@
 """
-`/conferences/NAME`: who was there, when, and how the call of each participant was.
+`/conferences/NAME`: the participants of a conference, their times, and how each call was.
 
 In come its name and a time, out goes a page with all sessions on one axis, and above them what
 stood out.
@@ -29,7 +29,7 @@ from otel_jcmc.verdict.record import Record
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.session_query import read_at, read_conference
 
-# Of all sessions together: a page of one megabyte.
+# All sessions of a page together: this makes one megabyte.
 MOST_BANDS: Final = 8_000
 _LEAST_BANDS: Final = 40
 _NONE: Final = (

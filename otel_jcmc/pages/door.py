@@ -1,5 +1,5 @@
 """
-The door before pages: it asks for the token, and turns the right token into a cookie.
+The check before pages: it asks for the token, and turns the right token into a cookie.
 
 In comes a request. Out goes nothing if the caller may read, otherwise a page with a form.
 

@@ -21,7 +21,7 @@ _OTHERS: Final = {
     "quality.bad": "the connection quality became bad",
     "quality.good": "the connection quality became good again",
 }
-# Attributes whose change is told, with their names on the page.
+# Attributes whose change is shown, with their names on the page.
 _PLACES: Final = (("Region", REGION.id), ("Bridge", BRIDGE.id))
 _PATHS: Final = (("Network", NETWORK_TYPE.id), ("Protocol", PROTOCOL.id))
 

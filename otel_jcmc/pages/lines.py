@@ -2,7 +2,7 @@
 Values over time as lines of SVG, in a box that is WIDTH wide and HEIGHT high.
 
 In goes the course of a session, out come charts: paths with gaps where nothing is known, a scale,
-and a text for readers who do not see the picture.
+and a text for readers who can't see the picture.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -48,7 +48,7 @@ class Chart(NamedTuple):
         area: a path around the best and worst values, if both are known.
         lowest, highest: the ends of the scale, as text.
         threshold_y, threshold: values beyond it are bad; None and empty: there is none.
-        text: describes the chart for readers who do not see it.
+        text: describes the chart for readers who can't see it.
     """
 
     title: str
@@ -152,7 +152,7 @@ def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
     """
     Return runs of *points* without a gap that know the measure *at*.
 
-    One point in between that does not know it makes no gap: browsers tell the upload loss only now
+    One point in between that does not know it makes no gap: browsers report upload loss only now
     and then.
     """
     found: list[list[Point]] = []

@@ -1,5 +1,5 @@
 """
-`/live`: who has a bad call now, and what stands out.
+`/live`: the participants with a bad call now, and what stands out.
 
 In comes a query (the filter, and which conference is open), out goes the page. A page that is
 already open gets only the part that changes.
@@ -193,7 +193,7 @@ def event_routes(viewing: Viewing, door: Door) -> APIRouter:
 
     @router.get("/live/events", include_in_schema=False)
     async def events(request: Request) -> Response:
-        """Tell of each new look, as server-sent events."""
+        """Send each new look as a server-sent event."""
         if refusal := door.refuse(request):
             return refusal
         # The stream has no end: only clients that ask for events get it.

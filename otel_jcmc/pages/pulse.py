@@ -12,7 +12,7 @@ from typing import Final
 from otel_jcmc.metrics.own import Telemetry
 
 MINUTE_SECONDS: Final = 60.0
-# Of pushes.
+# The outcomes of a push.
 OUTCOMES: Final = ("accepted", "refused", "failed")
 _Counts = dict[str, int]
 _EveryCount = dict[tuple[str, str], int]

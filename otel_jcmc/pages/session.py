@@ -1,8 +1,8 @@
 """
 `/sessions/ID`: how one session was, from its first push to its end.
 
-In comes its id, out goes a page: who and when, the verdict, and on one axis the states, what stood
-out meanwhile and the numbers, with at most as many points as a screen shows.
+In comes its id, out goes a page: participant, time and verdict, and on one axis the states, what
+stood out meanwhile and the numbers, with at most as many points as a screen shows.
 """
 
 from collections.abc import Sequence

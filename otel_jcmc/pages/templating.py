@@ -141,7 +141,7 @@ async def large_page(
 
 
 def asset_routes() -> APIRouter:
-    """Return the routes of the files that pages load; everybody may read them."""
+    """Return the routes of the files that pages load; every client may read them."""
     router = APIRouter(default_response_class=Response)
 
     @router.get(ASSET_PATH + "/{digest}/{name}", include_in_schema=False)

@@ -141,7 +141,7 @@ class Viewing:
 
     @property
     def _rest(self) -> float:
-        """Seconds for which the look is still kept if nobody asks."""
+        """Seconds for which the look is still kept if no reader asks."""
         return max(self._asked_at, self._looked_at) + self._kept_seconds - self._clock()
 
     def _make(self, taken: list[Snapshot], at_ms: int) -> Now:

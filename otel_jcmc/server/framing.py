@@ -1,11 +1,11 @@
 """
 Bytes of one connection -> requests, each with one end, or the end of the connection.
 
-httptools' parser says what a request is (RFC 9112). This file settles what the parser leaves open:
-an upgrade is ignored and the body read by its length; trailers are dropped; a transfer coding that
-we can't decode, and CONNECT, are answered once; nothing behind the last request of a connection is
-parsed. Requests that wait for an answer are limited, and so are the size of a head and the bytes
-that frame a body.
+httptools' parser says what a request is (RFC 9112). This file settles what the parser leaves open.
+It ignores an upgrade, and reads the body by its length. It drops trailers. CONNECT, and a transfer
+coding that we can't decode, get one answer. It parses nothing behind the last request of a
+connection. It limits the requests that wait for an answer, the size of a head, and the bytes that
+frame a body.
 
 uvicorn's protocol is not used: it takes what comes behind an upgrade for a request (Kludex/uvicorn
 2722) and has none of these limits. Only uvicorn's ASGI cycle of one request is used.

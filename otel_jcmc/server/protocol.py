@@ -340,7 +340,7 @@ class PushProtocol(Framing):
             self._late_timer = None
 
     def _end_head(self) -> None:
-        """Close a connection whose head is late, unless we were the ones who did not read."""
+        """Close a connection whose head is late, unless we had stopped reading."""
         self._in_time()
         if self.flow.read_paused:
             self._expect_within(self._limits.head_seconds, self._end_head)

@@ -36,7 +36,7 @@ _OF_A_CONNECTION: Final = frozenset(
         *(b"transfer-encoding", b"upgrade", b"expect", _CALLER),
     )
 )
-# Of an answer; each process writes its own date.
+# These lines of an answer are not relayed; each process writes its own date.
 _NOT_HANDED_BACK: Final = _OF_A_CONNECTION | {b"date"}
 _AGAIN: Final[list[Header]] = [
     (b"content-type", b"text/plain; charset=utf-8"),

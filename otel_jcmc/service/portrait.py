@@ -100,7 +100,7 @@ class SelfPortrait:
         return []
 
     async def _store_run(self) -> str:
-        """Return what tells the store from others, empty where nobody knows."""
+        """Return the store's run id, empty if the store does not answer."""
         with suppress(StoreUnavailable):
             return run_of(await info_of(self._reading.link, "server"))
         return ""

@@ -31,13 +31,13 @@ class Band(NamedTuple):
 
 def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
     """
-    Return the states of a session, in order: each push tells about the time since the one before.
+    Return the states of a session, in order: each push reports on the time since the one before.
 
     After more than *ttl_ms* without a push there is a gap. The first push of all, and each push
-    after a gap, tells only about its own moment.
+    after a gap, reports only on its own moment.
     """
     found: list[Band] = []
-    # Of the band that is not over yet.
+    # These describe the band that is not over yet.
     from_ms = to_ms = 0
     how: tuple[int | None, int] | None = None
     for push in pushes_of(samples):

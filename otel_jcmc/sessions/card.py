@@ -33,7 +33,7 @@ _HEAD: Final = struct.Struct(">IHH")
 
 class Card(NamedTuple):
     """
-    What a card tells.
+    The content of a card.
 
     Attributes:
         last_ms: the last push that it counts, Unix time in ms.

@@ -214,7 +214,7 @@ def unpack(entry: bytes) -> Stored:
 
 
 def _read(found: Stored) -> Sample:
-    """Return what an entry tells; any error means that it is damaged."""
+    """Return the content of an entry; any error means that it is damaged."""
     numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
     for at, value in zip(range(MOS_ID - 1, CAUSE_ID), found.verdict or (), strict=False):
@@ -243,8 +243,8 @@ def outlines(entries: Iterable[bytes]) -> list[Sample]:
     """
     Return the samples of a session by time, with what is needed for bands and spells.
 
-    Of an entry that has its pushes, only these and the stretches are read, which takes a third of
-    the time of `in_order`.
+    If an entry has its pushes, only these and the stretches are read. That takes a third of the
+    time of `in_order`.
     """
     found = []
     for entry in entries:

@@ -1,9 +1,9 @@
 -- Removes everything about one participant: its sessions, and its last push.
 -- 
--- KEYS[1] any key of the partition
--- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text
--- ARGV[5] the member, ARGV[6] ms from now on in which pushes may be part of an entry that began before
--- ARGV[7...] sids of its sessions
+-- KEYS[1] any key of the partition.
+-- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text.
+-- ARGV[5] the member, ARGV[6] ms from now on in which pushes may be part of an entry that began before.
+-- ARGV[7...] sids of its sessions.
 -- 
 -- Returns four values of each session that existed: sid, session, instance ("" if none), leg.
 local REMEMBER_MS = 3600000

@@ -1,8 +1,8 @@
 -- Takes events of one partition into the list of those that wait for a receiver: each once, however often it is told.
 -- 
--- KEYS[1] any key of the partition
+-- KEYS[1] any key of the partition.
 -- ARGV[1] most that wait in this partition, ARGV[2] ms for which they wait when no replica sends them, ARGV[3] most events
--- of one participant in a minute
+-- of one participant in a minute.
 -- ARGV[4...] eight of each: kind, event, uid, member ("" for none), session (without a member the digest of a client, ""
 -- for none), age (ms), how long it lasted (ms), payload.
 -- Kinds: "event" happened; "out" is a push in an outage; "over" is the first push after it that its sender has heard of.
@@ -14,7 +14,7 @@
 --   events:refused           digest of a client -> until when events about it that stand out are refused (ms)
 --   outages                  "member:session" -> when it was first told (ms), for outages that go on
 --   outages:how              hash: "member:session" -> when it began, how long it has lasted, its last push (all ms)
---   outages:over             "member:session" -> the first push after it (ms), of the last minutes
+--   outages:over             "member:session" -> the first push after it (ms), of the last minutes.
 -- Returns how many were dropped, then the names, "member:session", of outages that go on although "over" was told.
 local FIELDS, HOUR_MS, DAY_MS, LATE_MS, MOST_NAMES = 8, 3600000, 86400000, 600000, 10000
 local time = redis.call('TIME')

@@ -51,8 +51,8 @@ class Payload(msgspec.Struct, array_like=True, gc=False):
         client: the digest of the client that it concerns, by which it is erased; zeros: none.
         session: the page's own id of the session; empty: it has none.
         instance: `service.instance.id` of the service that noticed it.
-        attributes: who and where, by catalogue id.
-        told: what the event tells besides, by the names that are sent.
+        attributes: the participant and its place, by catalogue id.
+        told: the event's other values, by the names that are sent.
     """
 
     client: bytes
@@ -118,7 +118,7 @@ def payload_of(
 
 
 def uid_of(*parts: str) -> str:
-    """Return the uid of an event, 32 hex digits: a digest of what it tells."""
+    """Return the uid of an event, 32 hex digits: a digest of its content."""
     digest = blake2b("\0".join(parts).encode(), digest_size=16, person=b"otel_jcmc")
     return digest.hexdigest()
 

@@ -56,7 +56,7 @@ LATE_MS: Final = 1000
 
 
 class NoSuchSession(Exception):
-    """There is no session with this id, or no longer."""
+    """History has no session with this id, or not any more."""
 
 
 class History:
@@ -155,7 +155,7 @@ class History:
         Return the session of this *sid*, and the entries of its log in the order of writing.
 
         Raises:
-            NoSuchSession: there is none.
+            NoSuchSession: history has no session with this id.
             StoreUnavailable: Redis did not answer in time.
         """
         if not is_sid(sid):

@@ -1,9 +1,9 @@
 -- Adds one batch of entries to the logs of sessions of one partition.
 -- 
--- KEYS[1] the number of the last batch that this process has written; any number of processes write
--- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text
--- ARGV[5] the number of this batch, ARGV[6] most entries of a session
--- ARGV[7] the entries, one after the other, as gathering.py makes them
+-- KEYS[1] the number of the last batch that this process has written; any number of processes write.
+-- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text.
+-- ARGV[5] the number of this batch, ARGV[6] most entries of a session.
+-- ARGV[7] the entries, one after the other, as gathering.py makes them.
 -- 
 -- Each write of a session has a version and names the one it builds on (items.py). If two processes take one session's
 -- pushes, a write that does not build on the newest is answered with the present state; the process merges both and sends

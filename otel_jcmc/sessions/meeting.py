@@ -1,5 +1,5 @@
 """
-A conference at a given time: who was there, when, and how each participant fared.
+A conference at a given time: its participants, their times, and how each participant fared.
 
 A conference's name and a time come in. The instance that was held then, or the last one before,
 goes out, with all participants on one time axis and with what stood out meanwhile. Instances are

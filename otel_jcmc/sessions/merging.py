@@ -60,7 +60,7 @@ def rebased(
     sessions: dict[bytes, _Session] = {}
     again = []
     told = [(items.unpack(packed), newest) for packed, newest in conflicts]
-    # The state that was told last is the newest.
+    # The state that was pushed last is the newest.
     latest = {item.name: newest for item, newest in told}
     for item, _ in told:
         session = sessions.get(item.name)
@@ -83,7 +83,7 @@ class _Session:
         try:
             self._last_ms, self._totals, self._lines = read_card(newest.card)
         except ValueError:
-            # There is no card, or it is damaged.
+            # The session has no card, or a damaged one.
             self._last_ms, self._totals, self._lines = 0, new_totals(), {}
 
     def take(self, item: Item, version: bytes) -> Rebased:

@@ -1,15 +1,15 @@
 -- Moves what is over to where it is kept longer: once, however often it is asked for.
 -- 
--- ARGV[1...4] and the keys as in store/stays.lua, which comes before this text
+-- ARGV[1...4] and the keys as in store/stays.lua, which comes before this text.
 -- ARGV[5] ms for which a span waits when no replica sends spans, ARGV[6] the span; a session's has its mark
--- (span_marks.py); empty: there is none
--- A session: ARGV[7] its sid; ARGV[8] its instance, 0: it has none; ARGV[9] 0 if its log is not needed any more
--- ARGV[10] digest of its client in hex, empty if it is not known
+-- (span_marks.py); empty: there is none.
+-- A session: ARGV[7] its sid; ARGV[8] its instance, 0: it has none; ARGV[9] 0 if its log is not needed any more.
+-- ARGV[10] digest of its client in hex, empty if it is not known.
 -- ARGV[11] its summary, empty if there is none; ARGV[12] the list that it joins, ARGV[13] until when that is kept (ms),
--- ARGV[14] bytes that Redis needs for a summary besides
+-- ARGV[14] bytes that Redis needs for a summary besides.
 -- ARGV[15...] pairs for its conference's hash: fields with "+" in front are added up; with "<" and ">" the least and the
--- largest stay; all others are set
--- A conference: ARGV[7] "conference:instance", ARGV[8] `there` of emptied; there are no more arguments
+-- largest stay; all others are set.
+-- A conference: ARGV[7] "conference:instance", ARGV[8] `there` of emptied; there are no more arguments.
 -- Returns 1 if it was moved, 0 if it had been moved before, or goes on.
 local waits, span, name, instance = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local outbox = base .. 'outbox'

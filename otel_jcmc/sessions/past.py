@@ -23,7 +23,7 @@ from otel_jcmc.store.sid import began_ms, sid_member
 
 # Commands that are sent for one session.
 KEYS: Final = 7
-# Anything shorter is no card.
+# Anything shorter is not a card.
 CARD_HEAD_BYTES: Final = 8
 
 _T = TypeVar("_T")
@@ -102,7 +102,7 @@ def session_of(
     card: bytes | None,
 ) -> PastSession:
     """Return the session *sid* from the replies to `keys_of`."""
-    # Some fields, which only scripts read, are no text.
+    # Some fields, which only scripts read, are not text.
     told = {name.decode(): text.decode(errors="replace") for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)

@@ -1,11 +1,11 @@
 -- Removes sessions of one partition: those that have been kept long enough, and the oldest if there are too many.
 -- 
--- KEYS[1] any key of the partition
--- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text
--- ARGV[5] most sessions, ARGV[6] most bytes, -1: any number
--- ARGV[7...9] bytes taken besides logs: by each session, by each that is to become a span, by each conference
--- ARGV[10] ms: a session that was there later does not go for being too many, -1: any may; ARGV[11] most removed at once
--- ARGV[12] 1 if all partitions together are about full
+-- KEYS[1] any key of the partition.
+-- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text.
+-- ARGV[5] most sessions, ARGV[6] most bytes, -1: any number.
+-- ARGV[7...9] bytes taken besides logs: by each session, by each that is to become a span, by each conference.
+-- ARGV[10] ms: a session that was there later does not go for being too many, -1: any may; ARGV[11] most removed at once.
+-- ARGV[12] 1 if all partitions together are about full.
 -- 
 -- Returns, between semicolons: 1 if Redis is out of memory, how many went because of their age, how many because of
 -- their number or bytes, how many sessions are left, the bytes of all, when the oldest was last there (ms), the time (ms),

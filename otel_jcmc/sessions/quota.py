@@ -27,10 +27,10 @@ from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
-# Bytes that are taken besides those that log.lua counts: by a session's keys and its place in the
-# index (quota.lua adds what Redis takes more than Valkey), by a session that waits for its span,
-# and by a conference. Measured with Valkey 9 and Redis 7.0 as the growth of all memory in use
-# (tests/sessions/test_quota.py).
+# Bytes besides those that log.lua counts. SESSION_BYTES: a session's keys and its place in the
+# index (quota.lua adds what Redis takes more than Valkey). OPEN_BYTES: a session that waits for its
+# span. ROOM_BYTES: a conference. Measured with Valkey 9 and Redis 7.0 as the growth of all memory
+# in use (tests/sessions/test_quota.py).
 SESSION_BYTES: Final = 1200
 OPEN_BYTES: Final = 550
 ROOM_BYTES: Final = 450
@@ -72,7 +72,7 @@ class Bounds(NamedTuple):
 
 
 class PartitionUse(NamedTuple):
-    """What quota.lua tells about a partition."""
+    """The answer of quota.lua about a partition."""
 
     is_full: int = 0
     old: int = 0
@@ -220,7 +220,7 @@ class Quota:
         most = Bounds(self._bounds.sessions or there.sessions, self._most_bytes())
         present = now_ms - PRESENT_MS
         # For old sessions a minute more or less does not matter: a few at a time, from partition to
-        # partition, would take too long. Of those that are present, many share a minute.
+        # partition, would take too long. Many sessions that are present share a minute.
         tolerance = TOLERANCE_MS if second < present else 0
         until = second + tolerance
         is_beyond = there.bytes > most.bytes or there.sessions > most.sessions

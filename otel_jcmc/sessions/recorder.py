@@ -1,5 +1,5 @@
 """
-Records sessions: gathers what pushes tell, and writes it to each session's log in Redis.
+Records sessions: gathers the content of pushes, and writes it to each session's log in Redis.
 
 `take` hears of every push that Redis has stored (intake/intake.py). Once an interval, when a
 session leaves, and when the service stops, what was gathered becomes an entry (gathering.py), which

@@ -2,7 +2,7 @@
 How far the trouble of sessions reached, for the few sessions of a page.
 
 Sessions and the journal of what stood out come in; the scope of most of each session's bad time
-goes out. A log is read only if something stood out while the session was there.
+goes out. A log is read only if something stood out while the session was live.
 """
 
 from asyncio import sleep

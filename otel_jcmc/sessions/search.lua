@@ -1,16 +1,16 @@
 -- Looks through some cards of one partition (sessions/card.py) for sessions that are asked for.
 -- 
--- KEYS[1] the hash `cards`, KEYS[2] the index `live`
--- ARGV[1] the cursor to continue from, ARGV[2] about how many cards to look at
--- ARGV[3] 1: the worst come first, 0: the newest
--- ARGV[4] only places below this one count, ARGV[5] only places above this one are told; empty: any
--- ARGV[6] it had begun by then, 11 hex digits; empty: any time
--- ARGV[7] it was there then or later, tenths of a second since 2024
--- ARGV[8] its card's last push may be this many tenths before ARGV[7]
--- ARGV[9] 1: it goes on, 0: it has expired, empty: either
--- ARGV[10] 1: cards are not enough to decide, because their names are in lower case, and cut
+-- KEYS[1] the hash `cards`, KEYS[2] the index `live`.
+-- ARGV[1] the cursor to continue from, ARGV[2] about how many cards to look at.
+-- ARGV[3] 1: the worst come first, 0: the newest.
+-- ARGV[4] only places below this one count, ARGV[5] only places above this one are told; empty: any.
+-- ARGV[6] it had begun by then, 11 hex digits; empty: any time.
+-- ARGV[7] it was there then or later, tenths of a second since 2024.
+-- ARGV[8] its card's last push may be this many tenths before ARGV[7].
+-- ARGV[9] 1: it goes on, 0: it has expired, empty: either.
+-- ARGV[10] 1: cards are not enough to decide, because their names are in lower case, and cut.
 -- ARGV[11...] conditions. Each: the number of ways to meet it; for each way the mark of a line, a text, and `part`: the
---   line contains it, `whole`: the line equals it, `none`: there is no such line
+--   line contains it, `whole`: the line equals it, `none`: there is no such line.
 -- 
 -- Returns the cursor (0 at the end), how many sessions surely match, the places of those above ARGV[5], and the places of
 -- those that need more than the card to decide.

@@ -70,7 +70,7 @@ def _changed(
 ) -> Iterator[tuple[bytes, bytes]]:
     """Return those of *entries* that name one of *theirs*, each with its new version."""
     for entry in entries:
-        # Nobody can read a damaged entry.
+        # No reader can decode a damaged entry, so it names no client.
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             parts = _decode(entry)
             attributes = parts[ATTRIBUTES_AT] if len(parts) > ATTRIBUTES_AT else None

@@ -4,7 +4,7 @@ Marks a waiting span with its owner; the mark stands at its end and is not sent.
 A span does not name its client, and history may drop a session before its span is sent. So the
 maker of a span marks it for erasure.py: client and member come in, and a field goes out that no
 span has, with a digest of the client. A version that does not know the mark sends it along;
-receivers skip an unknown field (protobuf's rule), and nobody can read the client's id from it.
+receivers skip an unknown field (protobuf's rule), and can't read the client's id from it.
 """
 
 from typing import Final, NamedTuple

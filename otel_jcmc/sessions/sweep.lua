@@ -1,6 +1,6 @@
 -- Looks at the open sessions of one partition whose time has come: atomically claims and returns those that are over.
 -- 
--- ARGV[5] most to look at; ARGV[1...4] and the keys as in store/stays.lua, which comes before this text
+-- ARGV[5] most to look at; ARGV[1...4] and the keys as in store/stays.lua, which comes before this text.
 -- Returns: how many sessions are not known any more, 1 if there is more to look at, and what is over: pairs of
 -- {sid, its hash} and of {"conference:instance", its hash and `there` of emptied}. They are returned again a while later
 -- unless moves.lua has moved them.

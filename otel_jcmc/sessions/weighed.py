@@ -17,9 +17,9 @@ from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally
 _QUALITY_SCALE, _LOSS_SCALE, _TRIP_SCALE = VITAL_SCALES
 # One more push fits behind them.
 MOST_BYTES: Final = 2 * (MOST - 1)
-# What is weighed of a push: when it came (seconds of our clock), the time that it covers (ms; 0:
-# not told), for a push in an outage how long that has lasted (ms), its byte (pushes.py), state,
-# cause and place, what it counts (vitals.COUNTED), and quality, loss and round trip.
+# A push, as it is weighed. First its time (seconds of our clock), the time that it covers (ms; 0:
+# not known), and for a push in an outage how long that has lasted (ms). Then its byte (pushes.py),
+# state, cause and place, what it counts (vitals.COUNTED), and quality, loss and round trip.
 Noted = tuple[
     float,
     float,

@@ -1,9 +1,9 @@
 """
 `otel-jcmc simulate`: pushes like the pages of many participants.
 
-Each seat holds one participant at a time, who joins, pushes every interval, is muted or has a bad
+Each seat holds one participant at a time. It joins, pushes every interval, is muted or has a bad
 network for a while, and leaves. Another participant takes the seat only when the leave is answered,
-so there are never more than the requested number. At the end, or at Ctrl-C, all participants leave.
+so the number never exceeds the requested one. At the end, or at Ctrl-C, all participants leave.
 """
 
 import asyncio

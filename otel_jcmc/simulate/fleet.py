@@ -1,5 +1,5 @@
 """
-The participants of a story: conferences on the bridges of regions, and who is in them.
+A story's conferences on the bridges of regions, and the participants in them.
 
 In conferences of two and three all participants send; in larger ones a few are heard and the others
 listen. Participants have addresses of many networks, and some conferences are one office.

@@ -1,7 +1,7 @@
 -- Shares out the work that several replicas do together: each asker learns which shares are its own until it asks again.
 -- 
--- KEYS[1] share, from 0 on -> the replica that has it;  KEYS[2] the replicas that are there: name -> until when, in ms
--- ARGV[1] the replica that asks, ARGV[2] for how many ms it counts as there from now on, ARGV[3] how many shares there are
+-- KEYS[1] share, from 0 on -> the replica that has it.  KEYS[2] the replicas that are there: name -> until when, in ms.
+-- ARGV[1] the replica that asks, ARGV[2] for how many ms it counts as there from now on, ARGV[3] how many shares there are.
 -- 
 -- Share i belongs to the replica at place i modulo their number, among all that are there, sorted by name. A replica gives
 -- up a share that belongs to another. A replica takes its share when no replica that is there has it. Returns the asker's

@@ -2,7 +2,7 @@
 Which of several replicas does a task that only one may do, or which shares of a common task.
 
 A lease is a key in Redis that one replica holds for a few seconds and renews; a replica that can't
-renew it has lost it. Of the replicas on one Redis, one pushes OTLP, and one makes and sends spans.
+renew it has lost it. One of the replicas on a Redis pushes OTLP, and one makes and sends spans.
 A task that is shared out has a lease for each share, and the numbers of shares that replicas have
 differ by one at most. When a replica comes or goes, others give up or take over shares. For some
 seconds then a share may have no replica, but it never has two. lease.lua has the rule.

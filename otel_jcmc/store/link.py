@@ -1,15 +1,17 @@
 """
 One connection to Redis that answers in time or says that it did not.
 
-Commands come in and their replies go out in order. A caller awaits `run`; a caller that sends all
-the time uses `send`, which calls back and needs no task. redis-py opens the connection (URL, TLS,
-AUTH, SELECT); then wire.py takes it over, because redis-py's read of one reply costs as much as the
-rest of a push's work in the store. redis-py's defaults (10 retries, 5 s) would hold a push for a
-minute and are not used: each exchange has one deadline. After a time-out the connection is dropped,
-because a late reply would be taken for the next command's. It is also dropped when a server says
-that it is no longer the master, or when Sentinels name another one; the next connection then leads
-to the present master. A node of a Redis Cluster has only a part of the keys: a URL that names one
-server is refused there, and cluster.py has a link to each node.
+Commands come in and their replies go out in order. A caller awaits `run`. A caller that sends all
+the time uses `send`, which calls back and needs no task.
+
+The library redis-py opens the connection (URL, TLS, AUTH, SELECT). Then wire.py takes it over,
+because redis-py's read of one reply costs as much as the rest of a push's work in the store. The
+library's defaults (10 retries, 5 s) would hold a push for a minute and are not used: each exchange
+has one deadline. After a time-out the connection is dropped, because a late reply would be taken
+for the next command's. It is also dropped when a server says that it is no longer the master, or
+when Sentinels name another one; the next connection then leads to the present master. A node of a
+Redis Cluster has only a part of the keys: a URL that names one server is refused there, and
+cluster.py has a link to each node.
 """
 
 import asyncio

@@ -1,12 +1,12 @@
 -- Writes one batch of pushes of one partition, by Redis's own clock. Only this script writes these keys.
 -- 
--- KEYS[1] the index of the live: member -> expiry in µs, which each push changes;  KEYS[2] the sessions that ended: "member:session" -> until ms
--- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members
--- ARGV[1...4] what is kept of sessions, as in stays.lua, which comes before this text
--- ARGV[5] most in a conference, ARGV[6] most ends to remember; -1: any number
--- ARGV[7] ms for which an end is remembered, ARGV[8] ms after its expiry at which a member is pruned
--- ARGV[9] most ms that a new participant lives, whatever its push asks for; -1: any time
--- ARGV[10] most live in this partition; -1: any number
+-- KEYS[1] the index of the live: member -> expiry in µs, which each push changes.  KEYS[2] the sessions that ended: "member:session" -> until ms.
+-- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members.
+-- ARGV[1...4] what is kept of sessions, as in stays.lua, which comes before this text.
+-- ARGV[5] most in a conference, ARGV[6] most ends to remember; -1: any number.
+-- ARGV[7] ms for which an end is remembered, ARGV[8] ms after its expiry at which a member is pruned.
+-- ARGV[9] most ms that a new participant lives, whatever its push asks for; -1: any time.
+-- ARGV[10] most live in this partition; -1: any number.
 -- ARGV[11] the pushes, a msgpack array of arrays: member, session id ("": the server names it), seq (-1: none), ttl in ms
 -- (below 0: the participant may not be new), payload ("" for a leave, except a join that failed), digest of the owner ("":
 -- pushes have no owner), why the participant leaves ("": it stays), a failure's cause, ms for which a failed join was tried

@@ -132,7 +132,7 @@ class Stay:
         stored: the attributes as they are stored, checked; kept in this form because it is small
             and they are needed only once.
         paths: how many values a list metric has, each with attributes of its own.
-        is_test: whether its push is one by which somebody tries whether pushes come through.
+        is_test: whether its push is a test push of doctor.
         labels: what metrics/labels.py has made of it.
         who: what metrics/seen.py has made of it.
     """

@@ -14,7 +14,7 @@ from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
 # Sentinel itself needs a second to see that a replica was promoted: two seconds in all.
 ASK_SECONDS: Final = 0.5
-# Of a push's half second enough must be left for another Sentinel and for the master.
+# A push has half a second, and must have time left for another Sentinel and for the master.
 SENTINEL_SECONDS: Final = 0.2
 
 Address = tuple[str, int]

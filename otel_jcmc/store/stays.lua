@@ -1,11 +1,11 @@
 -- One participant's stay in one conference: how it begins, goes on and ends. This text comes before each script that
 -- touches a stay: participant.lua, sessions/log.lua, sessions/sweep.lua, sessions/moves.lua.
 -- 
--- KEYS[1] any key of the partition
--- ARGV[1] 0: sessions are not kept, 1: they are kept, 2: they also become spans, 3: no spans, but summaries
--- ARGV[2] grace: ms after an expiry within which a participant that comes back continues the same stay
--- ARGV[3] keep: ms for which a session is kept in Redis
--- ARGV[4] settle: ms after a session's last push in which some of its log may still come
+-- KEYS[1] any key of the partition.
+-- ARGV[1] 0: sessions are not kept, 1: they are kept, 2: they also become spans, 3: no spans, but summaries.
+-- ARGV[2] grace: ms after an expiry within which a participant that comes back continues the same stay.
+-- ARGV[3] keep: ms for which a session is kept in Redis.
+-- ARGV[4] settle: ms after a session's last push in which some of its log may still come.
 -- 
 -- A sid names one leg of a session: member (32 hex), start in ms (11 hex), 5 hex of the client's session id.
 -- Keys, all below "jcmc:{03}:" of the partition:

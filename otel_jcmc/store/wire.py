@@ -27,7 +27,7 @@ class Wire(asyncio.Protocol):
         # redis-py knows which errors concern the connection and which a command.
         self._parser = hiredis.Reader(protocolError=NoConnection, replyError=BaseParser.parse_error)
         self._replies: list[Any] = []
-        # For each exchange that is under way: how many replies it must get, and who takes them.
+        # For each exchange that is under way: the number of its replies, and the taker of them.
         self._asked: deque[tuple[int, Told]] = deque()
         self._lost: Exception | None = None
         self._transport = transport

@@ -45,7 +45,7 @@ def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
     """
     Return the verdict on *samples* of a session that has *lasted_ms*.
 
-    Time that no push covers counts as unknown. Of unknown time only the length is reported.
+    Time that no push covers counts as unknown. Only the length of unknown time is reported.
     """
     stretches = [stretch for sample in samples for stretch in sample.stretches]
     times = _by(stretches, _state_of)

@@ -80,7 +80,7 @@ class Everybody(NamedTuple):
 
 
 def everybody_of(people: Iterable[Seen]) -> Everybody:
-    """Return *people* as everybody."""
+    """Return *people* as an `Everybody`."""
     people = list(people)
 
     def members(conferences: Collection[str]) -> list[Seen]:

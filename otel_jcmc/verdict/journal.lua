@@ -1,8 +1,9 @@
--- Writes a look at everybody, unless somebody else holds the lease by now.
+-- Writes a look at all participants, unless another replica holds the lease by now.
 -- KEYS: the lease, what stands out now, what is over (a sorted set by its end).
--- ARGV: holder, the look, for how long both are kept (ms), the oldest end that is kept (ms), how
--- many that are over are kept, the SHA-1 of the look that was there, since what is erased meanwhile is not to come
--- back, then end and entry of each that is over now.
+-- ARGV[1] the holder, ARGV[2] the look, ARGV[3] ms for which both are kept.
+-- ARGV[4] the oldest end that is kept (ms), ARGV[5] how many of those that are over are kept.
+-- ARGV[6] the SHA-1 of the look before: an entry that was erased meanwhile must not come back.
+-- ARGV[7...] end and entry of each that is over now.
 if redis.call('GET', KEYS[1]) ~= ARGV[1] then return 0 end
 if redis.sha1hex(redis.call('GET', KEYS[2]) or '') ~= ARGV[6] then return 0 end
 redis.call('SET', KEYS[2], ARGV[2], 'PX', ARGV[3])

@@ -127,7 +127,7 @@ class Neighbours:
 
     def _cause_by_others(self, participant: str) -> rules.Cause | None:
         """
-        Return the cause by the others, who get the same streams as *participant*; None: unknown.
+        Return the cause by the others that get the same streams as *participant*; None: unknown.
 
         At least two others must be well: a single one may be the sender that *participant* hears
         badly, and hear well itself. If another one is connected to a peer, *participant* is that

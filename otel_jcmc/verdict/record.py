@@ -1,10 +1,10 @@
 """
 The journal in Redis: what stands out now, and what stood out, kept for as long as history.
 
-    jcmc:{verdict}:lease     who looks
+    jcmc:{verdict}:lease     the replica that looks
     jcmc:{verdict}:now       the last look, whole, in msgpack
     jcmc:{verdict}:over      what is over, by its end (ms of Redis's clock)
-    jcmc:{verdict}:told      the last look of which all is told as events, by its time (ms)
+    jcmc:{verdict}:told      the last look whose changes have all become events, by its time (ms)
 
 Only the replica with the lease writes (journal.lua). The process that sends events writes `told`
 (logs/onsets.py). All readers of all replicas read the same.

@@ -109,7 +109,7 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
     """
     Return what stands out among *everybody*, whose causes are settled (settling.py).
 
-    Of fleet, region, bridge and conference, only the widest stands out, for everything in it.
+    Only the widest of fleet, region, bridge and conference stands out, for everything in it.
     Relays and browsers stand out in addition. settling.py finds senders.
     """
     census = Census(complete(everybody))
@@ -188,7 +188,7 @@ def _is_small(of: Group, thresholds: Thresholds) -> bool:
     Say whether most are bad in a few conferences: on average, and at least half in nearly each.
 
     With two or three conferences, most must be bad in each: one of two participants may be bad
-    alone. If all bad ones are in one network, the answer is no: the network is bad, or somebody
+    alone. If all bad ones are in one network, the answer is no: the network is bad, or one sender
     invents conferences.
     """
     if of.share <= thresholds.most:

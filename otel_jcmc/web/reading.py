@@ -1,5 +1,5 @@
 """
-The common answers of all routes of history: who may read, what is wrong, what is away.
+The common answers of all routes of history: not allowed, a wrong query, no Redis or no history.
 
 A route passes a function that reads; its answer comes out, or one line that says why not.
 """

@@ -1,5 +1,5 @@
 """
-The scrape: who may scrape, how many at once, and the answer piece by piece.
+The scrape: the right to scrape, the limit on scrapes at once, and the answer piece by piece.
 
 The routes read headers from the request and return responses. For a parameter or a result with a
 type, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).

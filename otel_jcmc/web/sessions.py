@@ -63,7 +63,7 @@ def session_routes(
 
     @router.get("/sessions/{sid}", responses=FOUND, openapi_extra=ONE)
     async def session(request: Request) -> Response:
-        """Return one session: who, when, and its samples in the order of their times."""
+        """Return one session: participant, times, and its samples in the order of their times."""
 
         async def read(of: History) -> Response:
             view = read_view(request.query_params.multi_items(), request.headers.get("accept", ""))

@@ -50,8 +50,8 @@ def test_what_is_well_is_well_behind_every_road(
         told = asked(doctor, road)
     assert of_prometheus(told, "wrong") == []
     assert of_prometheus(told, "well")[1:] == [
-        "the project's 60 rules are loaded, and none fails",
-        f"what the dashboards in {naming}/ ask for is there",
+        "it has loaded our 60 rules, and none fails",
+        f"it has all series that the dashboards in {naming}/ read",
     ]
 
 
@@ -63,6 +63,6 @@ def test_a_collector_that_is_away_is_named(tmp_path: Path, doctor: Ask) -> None:
         eventually(lambda: road.service.get("/-/doctor").json()["words"].get("otlp"), 30)
         told = asked(doctor, road)
     assert of_prometheus(told, "wrong") == [
-        "it has nothing of otel_jcmc, neither scraped nor by OTLP"
+        "it has no metric of otel_jcmc, neither by scrape nor by OTLP"
     ]
     assert {topic for topic, _ in told.of("wrong")} == {"prometheus", "otlp"}

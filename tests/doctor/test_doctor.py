@@ -39,10 +39,10 @@ def test_on_a_good_service_all_is_well(
         ]
         (pushes,) = [text for topic, text in told.of("well") if topic == "pushes"]
         assert re.fullmatch(
-            r"the last one \d+ s ago, from pages of https://meet\.example\.org", pushes
+            r"the last one was \d+ s ago, from pages of https://meet\.example\.org", pushes
         )
         (came_back,) = [text for _, text in told.of("well") if "test push" in text]
-        assert came_back.endswith("came back as a participant, and left")
+        assert came_back.endswith(" became a participant, and left")
 
 
 def test_it_is_lines_for_a_person(short_path: Path) -> None:
@@ -51,8 +51,8 @@ def test_it_is_lines_for_a_person(short_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert done.returncode == 1
     assert "✓ service    otel_jcmc 0.1.0 answers at " + service.url in lines
-    at = lines.index("✗ pushes     none since the service has started")
-    assert lines[at + 1].startswith("             -> does the page of a conference load")
+    at = lines.index("✗ pushes     none since the service started")
+    assert lines[at + 1].startswith("             -> does the conference's page load")
 
 
 def test_a_test_push_is_told_of_nowhere(short_path: Path, doctor: Ask) -> None:
@@ -71,7 +71,7 @@ def test_a_test_push_is_told_of_nowhere(short_path: Path, doctor: Ask) -> None:
         before = seen()
         told = doctor(service, "--public-url", service.url)
         after = seen()
-        assert [text for _, text in told.of("well") if "came back as a participant" in text]
+        assert [text for _, text in told.of("well") if "became a participant" in text]
         assert after == before
         assert len([name for name in before if name.startswith("jitsi_")]) > 20
         found = service.get("/sessions").json()["sessions"]
@@ -95,7 +95,7 @@ def test_no_service_is_said_so(short_path: Path, doctor: Ask) -> None:
     service = Service(short_path)
     service.url = "http://127.0.0.1:9"
     topic, text, remedy = doctor(service).wrong()
-    assert (topic, text) == ("service", "nobody answers at http://127.0.0.1:9: Connection refused")
+    assert (topic, text) == ("service", "no answer from http://127.0.0.1:9: Connection refused")
     assert remedy.startswith("start it with `otel-jcmc serve`")
 
 
@@ -104,7 +104,7 @@ def test_what_answers_is_not_the_service(short_path: Path, doctor: Ask) -> None:
         service.admin_url = ""
         topic, text, remedy = doctor(service).wrong()
     assert topic == "service"
-    assert text.endswith("is not otel_jcmc, or an older one (404)")
+    assert text.endswith("is not otel_jcmc, or is an older version (404)")
     assert "JCMC_ADMIN_PORT" in remedy
 
 
@@ -137,7 +137,7 @@ def test_settings_of_another_shell_are_named_and_nothing_of_them_is_told(
         told = doctor(service, METRICS_EXPIRATION="77", JCMC_SCRAPE_TOKEN="another-" + secret)
         raw = service.get("/-/doctor").body
     assert told.of("wrong") == []
-    assert ("settings", "the service has others than this shell: METRICS_EXPIRATION") in told.of(
+    assert ("settings", "the service and this shell differ in METRICS_EXPIRATION") in told.of(
         "open"
     )
     assert secret not in raw + json.dumps(told.findings)
@@ -161,7 +161,7 @@ def test_a_scrape_that_is_cut_is_named(short_path: Path, doctor: Ask) -> None:
         assert asking.sock is None
         eventually(lambda: service.get("/-/doctor").json()["scrape_failed_at"])
         topic, text, remedy = doctor(service).wrong()
-    assert (topic, text) == ("scrape", "the last one was not read to its end")
+    assert (topic, text) == ("scrape", "Prometheus did not read the last one to its end")
     assert "scrape_timeout" in remedy
 
 
@@ -196,7 +196,7 @@ def test_scrapes_that_are_sent_away_are_named(short_path: Path, doctor: Ask, wha
         topic, text, remedy = doctor(service).wrong()
     assert (topic, text) == (
         "scrape",
-        "none since the service has started, and some were sent away",
+        "none since the service started; the service refused some",
     )
     assert {"address": "ALLOW_PRIVATE_SCRAPE_ONLY", "token_missing": "JCMC_SCRAPE_TOKEN"}[
         what
@@ -271,8 +271,8 @@ def test_a_service_of_another_version_is_named(
         portrait, found = find_service(service.url, "")
     assert portrait is not None
     assert [each.mark for each in found] == ["well", "open"]
-    assert found[1].text.startswith("this command is of version 0.0.9")
-    assert found[1].remedy == "run doctor of the service's own installation"
+    assert found[1].text.startswith("this command is version 0.0.9")
+    assert found[1].remedy == "run the doctor of the service's installation"
 
 
 def test_what_the_service_tells_is_what_a_scrape_has(short_path: Path) -> None:

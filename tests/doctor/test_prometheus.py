@@ -50,8 +50,8 @@ def test_a_prometheus_that_has_everything_is_well(
     ]
     assert found == [
         ("well", "it scrapes 1 target(s) of otel_jcmc, all are up"),
-        ("well", "the project's 60 rules are loaded, and none fails"),
-        ("well", f"what the dashboards in {naming}/ ask for is there"),
+        ("well", "it has loaded our 60 rules, and none fails"),
+        ("well", f"it has all series that the dashboards in {naming}/ read"),
     ]
     assert told.code == 0
 
@@ -78,7 +78,9 @@ def test_with_nobody_live_nothing_is_wrong(
         wait_for(prometheus, "otel_jcmc_build_info")
         told = doctor(service, "--prometheus", prometheus.url)
     assert [topic for topic, _ in told.of("wrong")] == ["pushes"]
-    assert ("prometheus", "nobody is live: ask again while a call goes on") in told.of("open")
+    assert ("prometheus", "no participant is live: ask again during a conference") in told.of(
+        "open"
+    )
 
 
 def test_series_that_nobody_wants_are_no_fault(
@@ -108,7 +110,7 @@ def test_another_prefix_is_said_and_no_fault(
         wait_for(prometheus, "meet_fleet_participants_state")
         told = doctor(service, "--prometheus", prometheus.url)
     assert told.of("wrong") == []
-    text = "the dashboards ask for jitsi_jcmc_..., and METRICS_PREFIX is another"
+    text = "the dashboards read jitsi_jcmc_..., but METRICS_PREFIX is different"
     assert ("prometheus", text) in told.of("open")
 
 
@@ -139,7 +141,7 @@ def test_a_page_that_is_not_scraped_is_named_with_its_panels(
     assert topic == "prometheus"
     assert text.startswith("it has no ")
     assert f"so these are empty: {PAGES[missing][1]}; " in text
-    assert remedy == f"scrape {missing}, or /metrics, and see metric_relabel_configs of the job"
+    assert remedy == f"scrape {missing}, or /metrics, and check metric_relabel_configs of the job"
 
 
 def test_a_query_that_cannot_be_answered_is_named(
@@ -175,7 +177,7 @@ def test_a_scrape_over_the_sample_limit_is_named(
             topic, text, remedy = doctor(service, "--prometheus", prometheus.url).wrong()
     assert topic == "prometheus"
     assert text.startswith(f"it can't scrape {service.url}/metrics: sample limit exceeded")
-    assert remedy == "raise sample_limit of the job, or tell of fewer: JCMC_SERIES"
+    assert remedy == "raise sample_limit of the job, or export less: JCMC_SERIES"
 
 
 def test_a_prometheus_that_does_not_scrape_us_is_named(
@@ -184,7 +186,7 @@ def test_a_prometheus_that_does_not_scrape_us_is_named(
     with Service(short_path) as service:
         push_and_scrape(service)
         topic, text, remedy = doctor(service, "--prometheus", prometheus.url).wrong()
-    assert (topic, text) == ("prometheus", "it scrapes no otel_jcmc")
+    assert (topic, text) == ("prometheus", "it does not scrape otel_jcmc")
     assert remedy == "give it the jobs of collector-config/prometheus.yaml"
 
 
@@ -193,7 +195,7 @@ def test_what_is_no_prometheus_is_named(short_path: Path, doctor: Ask) -> None:
         push_and_scrape(service)
         topic, text, _ = doctor(service, "--prometheus", service.url).wrong()
     assert topic == "prometheus"
-    assert text.endswith("what answers is no Prometheus (404)")
+    assert text.endswith("the answer is not Prometheus's (404)")
 
 
 def test_the_dashboards_of_both_namings_are_known() -> None:

@@ -69,8 +69,8 @@ def test_a_proxy_that_drops_the_path_is_named(short_path: Path, doctor: Ask) -> 
         topic, text, remedy = site.ask(doctor).wrong()
     assert topic == "page"
     assert text == (
-        f"a test push to {site.url}/metrics-collector/push is not taken: 404,"
-        " and not by the service"
+        f"a test push to {site.url}/metrics-collector/push was not accepted: 404,"
+        " which did not come from the service"
     )
     assert "the locations of the README" in remedy
 
@@ -83,7 +83,7 @@ def test_a_push_url_that_nobody_publishes_is_named(short_path: Path, doctor: Ask
     with published(short_path, dropped, PUSH_URL="") as site:
         topic, text, remedy = site.ask(doctor).wrong()
     assert topic == "page"
-    assert f"{site.url}/metrics-collector/metrics/push is not taken" in text
+    assert f"{site.url}/metrics-collector/metrics/push was not accepted" in text
     assert "PUSH_URL" in remedy
 
 
@@ -93,14 +93,14 @@ def test_a_client_file_that_does_not_come_is_named(short_path: Path, doctor: Ask
         topic, text, _ = site.ask(doctor).wrong()
     assert (topic, text) == (
         "page",
-        f"the client file does not come: {site.url}/metrics-collector/client-file is 404",
+        f"the client file does not arrive: {site.url}/metrics-collector/client-file answers 404",
     )
 
 
 @pytest.mark.parametrize(
     ("header", "remedy"),
     [
-        ("proxy_hide_header Access-Control-Allow-Origin;", "a proxy on the way drops it"),
+        ("proxy_hide_header Access-Control-Allow-Origin;", "a proxy on the way drops the header"),
         ("", "name the page's origin in JCMC_CORS_ALLOWED_ORIGINS"),
     ],
 )
@@ -118,7 +118,7 @@ def test_cors_of_another_origin_is_named(
             if each["mark"] == "wrong"
         ]
     ((text, told),) = found
-    assert text.startswith("no page of http://localhost:")
+    assert text.startswith("pages of http://localhost:")
     assert told.startswith(remedy)
 
 
@@ -132,7 +132,7 @@ def test_a_proxy_that_drops_the_token_is_named(short_path: Path, doctor: Ask) ->
     with _with_tokens(short_path / "not", stripping, tokens) as site:
         told = site.ask(doctor)
         (found,) = [text for topic, text in told.of("wrong") if topic == "page"]
-    assert found.endswith("is not taken: token_missing (401)")
+    assert found.endswith("was not accepted: token_missing (401)")
 
 
 @pytest.mark.parametrize(
@@ -162,9 +162,9 @@ def test_what_jwt_keeps_from_doctor_is_said(short_path: Path, doctor: Ask) -> No
     with _with_tokens(short_path, LOCATIONS, jwt) as site:
         told = site.ask(doctor)
     page = [(each["mark"], each["text"]) for each in told.findings if each["topic"] == "page"]
-    assert page[1] == ("well", f"pushes come through: {site.url}/metrics-collector/push")
+    assert page[1] == ("well", f"pushes arrive: {site.url}/metrics-collector/push")
     (left_open,) = [text for mark, text in page if mark == "open"]
-    assert left_open.startswith("no test push: JCMC_PUSH_AUTH=jwt wants Jitsi's own token")
+    assert left_open.startswith("no test push: JCMC_PUSH_AUTH=jwt needs Jitsi's own token")
     assert "wrong" not in dict(page)
 
 
@@ -179,7 +179,7 @@ def test_who_may_read_nothing_is_told_how_to(short_path: Path, doctor: Ask) -> N
         site.service.url = f"{site.url}/all"
         topic, text, remedy = doctor(site.service).wrong()
         site.service.url = asked
-    assert (topic, text) == ("service", f"{site.url}/all lets doctor read nothing (403)")
+    assert (topic, text) == ("service", f"{site.url}/all does not let doctor read (403)")
     assert "JCMC_READ_TOKEN" in remedy
 
 

@@ -64,7 +64,7 @@ def test_no_rules_at_all_are_one_fault(tmp_path: Path, doctor: Ask, service: Ser
         topic, text, remedy = ask(doctor, service, prometheus).wrong()
     assert (topic, text) == (
         "prometheus",
-        "none of the project's rules are loaded: no alert fires",
+        "it has loaded none of our rules: no alert fires",
     )
     assert remedy.startswith("name the files of collector-config/rules/ in rule_files")
 
@@ -96,7 +96,7 @@ def test_rules_that_are_evaluated_elsewhere_are_no_fault(
         eventually(lambda: prometheus.query("count(otel_jcmc:store_up:min)"), 25)
         told = ask(doctor, service, prometheus)
     assert told.of("wrong") == []
-    text = "it has what the project's rules record, and not the rules"
+    text = "it has the series that the project's rules record, but not the rules"
     assert ("prometheus", text) in told.of("open")
 
 
@@ -116,7 +116,7 @@ def test_former_names_and_bridges_may_be_missing(
         told = ask(doctor, service, prometheus)
     assert told.of("wrong") == []
     found = [text for topic, text in told.of("well") if topic == "prometheus"]
-    assert found[1] == "the project's 51 rules are loaded, and none fails"
+    assert found[1] == "it has loaded our 51 rules, and none fails"
 
 
 def test_the_rules_of_bridges_are_wanted_where_bridges_are_scraped(
@@ -139,7 +139,7 @@ def test_an_older_file_is_named_with_what_it_lacks(
     rules = changed(tmp_path, "alerts-service.yaml", "OtelJcmcNobodyPushes", "")
     with watched(tmp_path, service, rules) as prometheus:
         _, text, remedy = ask(doctor, service, prometheus).wrong()
-    assert text == "of alerts-service.yaml it lacks OtelJcmcNobodyPushes"
+    assert text == "its alerts-service.yaml lacks OtelJcmcNobodyPushes"
     assert "take collector-config/rules/ of this version" in remedy
 
 
@@ -150,7 +150,7 @@ def test_an_expression_of_ones_own_is_no_fault(
     with watched(tmp_path, service, rules) as prometheus:
         told = ask(doctor, service, prometheus)
     assert told.of("wrong") == []
-    text = "other expressions than this version's: OtelJcmcStoreAway"
+    text = "rules that differ from this version's: OtelJcmcStoreAway"
     assert ("prometheus", text) in told.of("open")
 
 
@@ -174,7 +174,7 @@ def test_a_rule_that_fails_is_named_without_anybodys_labels(
     )
     assert "{...}" in text
     assert "standup" not in text
-    assert remedy.startswith("is something scraped twice")
+    assert remedy.startswith("does a metric arrive twice")
 
 
 def test_what_is_known_of_the_rules_is_what_the_files_say() -> None:

@@ -57,7 +57,9 @@ def test_a_store_by_tls(short_path: Path, doctor: Ask) -> None:
             eventually(lambda: service.get("/-/ready").status == 503)
             topic, text, remedy = doctor(service).wrong()
     assert (topic, text) == ("store", "the service says: Redis does not answer")
-    assert remedy.startswith("its certificate is not of a CA that REDIS_URL trusts: ssl_ca_certs")
+    assert remedy.startswith(
+        "its certificate is not from a CA that REDIS_URL trusts (ssl_ca_certs)"
+    )
 
 
 def test_a_password_that_is_wrong_is_named_as_that(short_path: Path, doctor: Ask) -> None:
@@ -72,7 +74,7 @@ def test_a_password_that_is_wrong_is_named_as_that(short_path: Path, doctor: Ask
             eventually(lambda: service.get("/-/ready").status == 503)
             topic, text, remedy = doctor(service).wrong()
     assert topic == "store"
-    assert remedy.startswith("Redis does not take user and password of REDIS_URL")
+    assert remedy.startswith("Redis does not accept the user and password of REDIS_URL")
     assert secret not in text + remedy
 
 
@@ -101,9 +103,9 @@ def test_mounted_in_an_application(short_path: Path, doctor: Ask, lifespan: str)
             told = doctor(service, "--page", f"{elsewhere}/standup")
     found = [each for each in told.findings if (each["topic"], each["mark"]) == ("page", "wrong")]
     assert [each["text"] for each in found] == [
-        "the preflight of a push with a token is refused (400)"
+        "the browser's preflight before a push with a token fails (400)"
     ]
-    assert "the application that it is mounted in must allow it too" in found[0]["remedy"]
+    assert "its CORSMiddleware must allow it too" in found[0]["remedy"]
 
 
 @contextmanager
@@ -204,4 +206,4 @@ def test_who_sends_by_otlp_need_not_be_scraped(short_path: Path, doctor: Ask) ->
         eventually(lambda: service.get("/-/doctor").json()["times"]["exported_at"])
         told = doctor(service)
     assert told.of("wrong") == []
-    assert ("scrape", "none since the service has started") in told.of("open")
+    assert ("scrape", "none since the service started") in told.of("open")

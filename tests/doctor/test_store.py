@@ -84,9 +84,7 @@ def test_a_cluster_is_well_and_a_part_of_it_that_is_away_is_named(
         cluster.masters[0].kill()
         eventually(lambda: not service.get("/-/doctor").json()["is_store_whole"])
         found = [text for topic, text in doctor(service).of("wrong") if topic == "store"]
-    assert found == [
-        "a part of the cluster does not answer the service: its conferences are missing"
-    ]
+    assert found == ["a part of the cluster does not answer: its conferences are missing"]
 
 
 def test_a_store_whose_clock_is_off_is_named(tmp_path: Path, doctor: Ask) -> None:
@@ -125,7 +123,9 @@ def test_settings_that_lead_to_another_redis_are_named_and_it_is_not_looked_at(
         push_and_scrape(service)
         told = doctor(service, REDIS_URL=other.url)
     assert told.of("wrong") == []
-    text = "the settings here do not lead to it: they lead to another Redis than the service has"
+    text = (
+        "the settings of this shell do not lead to it: they name another Redis than the service's"
+    )
     assert ("store", text) in told.of("open")
     assert [text for topic, text in told.of("well") if topic == "store"] == [
         "it answers the service and takes writes"

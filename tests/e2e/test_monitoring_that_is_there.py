@@ -174,7 +174,7 @@ def test_doctor_finds_the_job_by_its_target_whatever_its_name_is(monitored: Moni
     ]
     assert [mark for mark, _ in found] == ["well"] * 3
     assert found[0][1] == "it scrapes 1 target(s) of otel_jcmc, all are up"
-    assert found[2][1] == "what the dashboards in jcmc/ ask for is there"
+    assert found[2][1] == "it has all series that the dashboards in jcmc/ read"
 
 
 def test_the_rules_are_well_and_tell_the_bridge_under_that_name(monitored: Monitored) -> None:
