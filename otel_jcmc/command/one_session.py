@@ -1,5 +1,5 @@
 """
-One session on the terminal: who, when, how, a plot of some metrics, and what happened.
+Draws one session on the terminal: participant, times, verdict, plots of metrics, and events.
 
 The service's answer comes in; lines go out. The plot has a gap where the page did not push, or a
 number was not known. Below the plots, a bar shows how the call was at each time.

@@ -1,7 +1,7 @@
 """
 One collection: the gauges of participants and of levels, over one snapshot.
 
-Levels are counted from all participants. Of these, a service may export only the worst.
+Levels are counted from all participants. A service may export only the worst of these.
 """
 
 from collections.abc import Collection
