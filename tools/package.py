@@ -113,7 +113,9 @@ def serve(command: Path, home: Path, push: bytes) -> None:
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]
     log = (home / "log").open("wb")
-    settings = {**_BARE, "JCMC_HOST": "127.0.0.1", "JCMC_PORT": str(port)}
+    # A store of its own: another service may use the usual folder.
+    own = {"JCMC_HOST": "127.0.0.1", "JCMC_PORT": str(port), "JCMC_EMBEDDED_DIR": str(home / "s")}
+    settings = _BARE | own
     with (
         log,
         subprocess.Popen([command, "serve"], cwd=home, env=settings, stdout=log, stderr=log) as one,
