@@ -15,6 +15,9 @@ from otlp_sink import OtlpSink
 
 from otel_jcmc.doctor.service import find_service
 
+# So many scrapes in a row that say the same are longer than an interval of history.
+SETTLED = 40
+
 
 @pytest.mark.parametrize(
     "environ",
@@ -65,10 +68,18 @@ def test_a_test_push_is_told_of_nowhere(short_path: Path, doctor: Ask) -> None:
         eventually(lambda: service.own("otel_jcmc_history_bytes"))
 
         def seen() -> dict[str, float]:
-            every = service.series(("jitsi_", "otel_jcmc_"))
-            return {name: value for name, value in every.items() if not changing.search(name)}
+            found = service.series(("jitsi_", "otel_jcmc_"))
+            return {name: value for name, value in found.items() if not changing.search(name)}
 
-        before = seen()
+        # The client's own push becomes an entry of history, which is counted a moment later.
+        every: list[dict[str, float]] = []
+
+        def is_settled() -> bool:
+            every.append(seen())
+            return len(every) > SETTLED and all(each == every[-1] for each in every[-SETTLED:])
+
+        eventually(is_settled, 30)
+        before = every[-1]
         told = doctor(service, "--public-url", service.url)
         after = seen()
         assert [text for _, text in told.of("well") if "became a participant" in text]
