@@ -84,8 +84,8 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
         _reword(attributes)
         attributes[SESSION.id] = stay.session_id
     layout = _layout(naming, tuple(attributes))
-    # Two participants never share an identity. All participants of a conference share the text of
-    # its name.
+    # Nearly every participant has an identity of its own. All participants of a conference share
+    # the text of its name.
     attributes[CONFERENCE.id] = stay.conference
     common = tuple(map(attributes.__getitem__, layout.common.ids))
     sets = [Labels(names, common + texts) for names, texts in layout.fixed]

@@ -34,7 +34,7 @@ class Symptom(NamedTuple):
     Attributes:
         field: the metric that shows it.
         kind: the kind of the symptom, which selects the causes to check.
-        fair, bad: threshold of each state; inf: the symptom alone never makes the call so bad.
+        fair, bad: threshold of each state; inf: the symptom alone never leads to that state.
         is_below: whether lower values are worse.
         when: a further condition of the symptom, as text for the docs.
         source: origin of the thresholds.
