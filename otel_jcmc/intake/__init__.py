@@ -1,6 +1,7 @@
 """
-A push on its way to the store: its sender, permission, limits, privacy.
+Brings a push to the store: finds its sender, checks permission and limits, applies privacy.
 
-A report and its headers come in. A write goes out to `store`, with browser and system named and
-personal values treated. This room knows no status codes: it raises, and `web` answers.
+A report and its headers come in. A write goes out to `store`, with the names of browser and system,
+and with personal values dropped, hashed or truncated as the privacy policy says. This package
+knows no HTTP status codes: it raises exceptions, and `web` answers.
 """

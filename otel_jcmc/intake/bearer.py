@@ -1,8 +1,9 @@
 """
-The token of a push: in the header, or in the body if the page can't send a header.
+Reads the token of a push: from the header, or from the body if the page can't send a header.
 
-The token goes out as bytes. It is checked only enough to keep impossible tokens from libraries. A
-page that closes has no time for a preflight, so its last push has the token in the body.
+The token goes out as bytes. This module checks only its form, to keep impossible tokens from
+libraries. A page that closes has no time for a CORS preflight, so its last push has the token in
+the body.
 
 Source: RFC 6750 (Bearer), and the compact form of RFC 7515.
 """
@@ -16,10 +17,11 @@ from otel_jcmc.intake.callers import Header
 from otel_jcmc.wire.push import Report
 
 MAX_TOKEN_BYTES: Final = 8192
-# Most verified tokens to remember: one for each participant, about a kilobyte each.
+# How many verified tokens to remember: one for each participant, about a kilobyte each.
 REMEMBERED: Final = 32_768
 
-# Also because base64 decoding ignores unknown characters: one token could have many texts.
+# The form of a token. Base64 decoding ignores unknown characters, so without this check one token
+# could be written in many ways.
 _COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -27,20 +29,20 @@ def authorizations(headers: Iterable[Header]) -> list[bytes]:
     """
     Return the values of the Authorization headers.
 
-    With two it is unknown which one a proxy on the way has checked: then none counts.
+    If there are two, it is unknown which of them a proxy has checked: neither counts.
     """
     return [value for name, value in headers if name == b"authorization"]
 
 
 def bearer_token(authorization: bytes) -> bytes | None:
-    """Return the bearer token of an *authorization*; None if it is of another kind."""
+    """Return the bearer token in the header value *authorization*; None if it has none."""
     scheme, _, token = authorization.strip().partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" else None
 
 
 def token_of(headers: Iterable[Header], report: Report) -> bytes:
     """
-    Return the token of a push, the header's before the body's, unchecked.
+    Return the unchecked token of a push: the header's token, or else the body's.
 
     Raises:
         PushRefused: the push has no token, or it is unclear which one counts.
@@ -52,7 +54,7 @@ def token_of(headers: Iterable[Header], report: Report) -> bytes:
         return token
     if not report.token:
         raise refusal(Reason.TOKEN_MISSING)
-    # Text beyond ASCII is not a token, and the replacement does not make it one.
+    # A text with characters beyond ASCII is no token, and is still none with `?` in their place.
     return report.token.encode("ascii", "replace")
 
 
@@ -68,5 +70,5 @@ def expect_compact(token: bytes) -> None:
 
 
 def refusal(reason: Reason) -> PushRefused:
-    """Return the refusal of a push because of its token."""
+    """Return the exception that refuses a push because of its token, for *reason*."""
     return PushRefused([Fault("token", reason)])

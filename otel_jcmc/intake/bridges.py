@@ -1,10 +1,10 @@
 """
-The name of a participant's bridge: the operator's name, otherwise a hash.
+Names a participant's bridge: by the operator's name, otherwise by a hash.
 
-A page sends the bridge's own id, or the address and port at the far end. If the operator has a name
-for it, the bridge gets that name. Any other text is hashed with a key, because it may be anything:
-a forged push could name a person's address, and labels are kept for long. If a transport of the
-push does not go to a bridge, no bridge is named.
+A page sends the bridge's own id, or the address and port at the far end. If the operator has named
+that id or address, the bridge gets that name. Any other text is hashed with a key, because the text
+may be anything: a forged push could contain a person's address, and labels are kept for long. If a
+transport of the push does not go to a bridge, no bridge is named.
 
 Source of what a page sends: docs/client.md.
 """
@@ -26,7 +26,7 @@ MAX_NAME: Final = 64
 
 def read_names(entries: Iterable[str]) -> dict[str, str]:
     """
-    Return name by key of *entries* like `203.0.113.7:10000=jvb-1`.
+    Return a dict, id or address -> name, from *entries* like `203.0.113.7:10000=jvb-1`.
 
     Raises:
         ValueError: an entry is not valid; the message is one line that says why.
@@ -46,7 +46,7 @@ def read_names(entries: Iterable[str]) -> dict[str, str]:
 
 class Bridges:
     """
-    The names of the bridges.
+    Puts the names of bridges into reports.
 
     Concurrency: use it from one event loop.
     """
@@ -57,7 +57,7 @@ class Bridges:
         self._hashes = Hashes(secret, "bridge", _HASH_BYTES)
 
     def apply(self, report: "Report") -> None:
-        """Put the bridge's name into *report*, or remove the bridge."""
+        """Replace the bridge in *report* by its name, or remove the bridge if it has no name."""
         attributes = report.attributes
         told = attributes.get(BRIDGE.id)
         if told is None:
@@ -72,7 +72,7 @@ class Bridges:
             del attributes[BRIDGE.id]
 
     def _name(self, told: str) -> str:
-        """Return the name of *told*; empty while it is not known."""
+        """Return the name of the bridge *told* by a page; empty while the hash key is unknown."""
         names = self._names
         if names and (name := names.get(told) or names.get(_host(told))):
             return name
@@ -80,6 +80,6 @@ class Bridges:
 
 
 def _host(told: str) -> str:
-    """Return an address without its port and brackets."""
+    """Return the address *told* without its port and brackets."""
     host = told.rpartition(":")[0] if told.count(":") == 1 or "]" in told else told
     return host.strip("[]")

@@ -1,8 +1,8 @@
 """
-User-Agent -> names of the browser and the system.
+Finds the names of the browser and the system in a User-Agent header.
 
-The header of a push goes in, up to four attributes of the catalogue come out. If ua-parser uses
-another word than ua-parser-js, the latter's is used, because existing dashboards know it.
+The header of a push goes in, up to four attributes of the catalogue come out. If ua-parser and
+ua-parser-js use different words, the word of ua-parser-js is used: existing dashboards know it.
 """
 
 import re
@@ -21,7 +21,8 @@ from otel_jcmc.catalogue.attributes import (
     OS_VERSION,
 )
 
-# Browsers send 100 to 250 characters. The cache takes at most this times its size: 2 MiB.
+# How many characters of the header are read; browsers send 100 to 250. The cache holds at most this
+# many characters for each of its entries: 2 MiB.
 MAX_USER_AGENT_LENGTH = 512
 
 _BROWSERS: Final = {
@@ -41,11 +42,11 @@ _WARMING: Final = threading.Lock()
 
 def browser_and_system(user_agent: str) -> dict[int, str]:
     """
-    Return the attributes in *user_agent*, by catalogue id.
+    Return a dict, catalogue id -> text, of browser and system in *user_agent*.
 
-    Unknown ones are left out. The result is shared: do not change it.
+    Unknown attributes are left out. All callers get the same dict: do not change it.
     """
-    # Cut it before the cache, which keeps its keys.
+    # Cut the text before it goes to the cache, because the cache keeps its keys.
     return _parsed(user_agent[:MAX_USER_AGENT_LENGTH])
 
 
@@ -64,16 +65,16 @@ def _parsed(user_agent: str) -> dict[int, str]:
         version = _version(system.major, system.minor, system.patch, system.patch_minor)
         if version:
             told[OS_VERSION.id] = version
-    # No real browser's name or version is longer than its row allows: the header is forged.
+    # No real browser's name or version is longer than its row allows: a longer text is forged.
     return {id_: text for id_, text in told.items() if len(text) <= _LONGEST[id_]}
 
 
 @cache
 def _resolver() -> Resolver:
     """
-    Return the matcher without the expressions for devices, which take most of its 25 MiB.
+    Return ua-parser's matcher without the expressions for devices, which take most of its 25 MiB.
 
-    Not the library's own parser: that is global to the process, and has a second cache.
+    The library's own parser is not used: it is global to the process, and has a second cache.
     """
     browsers, systems, _devices = load_lazy_builtins()
     return Resolver((browsers, systems, []))
@@ -91,13 +92,13 @@ def warm() -> None:
 
 
 def _whole(version: str, user_agent: str) -> str:
-    """Return *version* with the parts that the matcher omits: for some browsers the fourth."""
+    """Return *version* with the part that the matcher omits, some browsers' fourth number."""
     found = re.search(rf"(?<=/){re.escape(version)}(?:\.\d+)*", user_agent)
     return found[0] if found else version
 
 
 def _version(*parts: str | None) -> str:
-    """Return the known parts, with dots between them."""
+    """Return the known *parts* of a version, with dots between them."""
     known = []
     for part in parts:
         if part is None:

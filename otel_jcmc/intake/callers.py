@@ -1,9 +1,9 @@
 """
-The address and the origin of a caller.
+Finds the address and the web origin of a caller.
 
-The origin is the browser's header. The address is the connection's, or the one that a trusted proxy
-reports. An unreadable address makes the caller not private (fail closed), and counts against no
-limit.
+The origin comes from the browser's header. The address is the address at the other end of the
+connection, or the address that a trusted proxy there reports. A caller with an unreadable address
+does not count as private (fail closed), and counts against no limit.
 
 Source: RFC 7239 (Forwarded) and the X-Forwarded-For convention.
 """
@@ -18,8 +18,8 @@ Address = IPv4Address | IPv6Address
 Network = IPv4Network | IPv6Network
 Header = tuple[bytes, bytes]
 
-# Loopback, link-local, and the private ranges of RFC 1918 and RFC 4193. Not `is_private`, which
-# also includes documentation, benchmark and carrier ranges.
+# Loopback, link-local, and the private ranges of RFC 1918 and RFC 4193. `ipaddress`'s `is_private`
+# would also include documentation and benchmark ranges.
 PRIVATE: Final = tuple(
     ip_network(text)
     for text in (
@@ -27,18 +27,18 @@ PRIVATE: Final = tuple(
         *("::1/128", "fe80::/10", "fc00::/7"),
     )
 )
-# One hop of Forwarded: the text after `for=`, quoted or not.
+# In one hop of a Forwarded header, the text after `for=`, quoted or not.
 _FORWARDED_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^;,\s\"]*)", re.IGNORECASE)
-# A quoted text ends at its quote, or at the header's end. Searching again from each quote in a text
-# without an end took 4 s for 32 kB.
+# A quoted text ends at its closing quote, or at the header's end. Without the second case, the
+# search began again at each quote of a text without an end, which took 4 s for 32 kB.
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"?')
 _SEPARATORS: Final = re.compile(r"[,;=\\]")
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-real-ip", b"forwarded"))
 _PORT: Final = re.compile(r"(:(\d{1,5}|_[A-Za-z0-9._-]+))?")
-# A longer text is not an address, or not a usual list of addresses. The caches do not keep it.
+# Longest text of an address, and of a usual list of addresses. The caches keep no longer texts.
 _MAX_HOP: Final = 100
 _MAX_REMEMBERED: Final = 500
-# Stands for an address if forwarded headers disagree.
+# The key of a caller whose forwarded headers disagree, in place of an address.
 _UNCLEAR: Final = "?"
 
 
@@ -46,8 +46,8 @@ def is_private(scope: Any, trusted: Sequence[Network]) -> bool:
     """
     Say whether the request of the ASGI *scope* comes from a loopback or private address.
 
-    *trusted* are the proxies whose forwarded headers count. A header from another sender, an
-    unreadable header, or several that disagree make the caller not private.
+    *trusted* are the proxies whose forwarded headers count. The answer is no if another sender
+    sends such a header, if a header is unreadable, or if several headers disagree.
     """
     client = scope.get("client")
     peer = _address(client[0]) if client else None
@@ -68,8 +68,9 @@ def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Netwo
     """
     Return the address of the caller behind *peer*; empty if it is not known.
 
-    It is the connection's address, or the one that a *trusted* proxy reports. Headers from other
-    senders do not count, and several that disagree do not count either.
+    The address is *peer*, the other end of the connection, or the address that a *trusted* proxy
+    there reports. Headers from other senders do not count. Several headers that disagree do not
+    count either.
     """
     address = _address(peer)
     if address is None:
@@ -81,13 +82,13 @@ def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Netwo
 
 
 def origin_of(headers: Iterable[Header]) -> bytes:
-    """Return the page's origin from the header; empty: there is no header, or more than one."""
+    """Return the page's origin from the Origin header; empty: no such header, or several."""
     told = [value for name, value in headers if name == b"origin"]
     return told[0] if len(told) == 1 else b""
 
 
 def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
-    """Return the hops of each kind of forwarded header that is present, the nearest last."""
+    """Return for each kind of forwarded header that is present its hops, the nearest last."""
     chains: dict[bytes, list[str]] = {}
     for name, value in [(name.lower(), value) for name, value in headers]:
         if name not in FORWARDED:
@@ -105,7 +106,7 @@ def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
 
 
 def _caller(hops: list[str], trusted: Sequence[Network]) -> Address | None:
-    """Return the nearest hop that is not a trusted proxy, or the farthest; None if unreadable."""
+    """Return the nearest of *hops* not *trusted*, otherwise the farthest; None if unreadable."""
     address = None
     for hop in reversed(hops):
         address = _address(hop)
@@ -121,7 +122,7 @@ def _address(text: str) -> Address | None:
 
 @lru_cache(maxsize=1024)
 def _parsed(text: str) -> Address | None:
-    """Return the address in *text*, from the cache if it has it."""
+    """Return the address in *text*, from the cache if the cache has the text."""
     text, port = text.strip(), ""
     if text.startswith("["):
         text, closed, port = text[1:].partition("]")
@@ -149,16 +150,16 @@ class Callers:
     Finds the address whose limits a push counts against.
 
     Attributes:
-        on_unknown: called each time that the address is not known.
+        on_unknown: called each time that the caller's address is not known.
     """
 
     def __init__(
         self, trusted: Sequence[Network], on_unknown: Callable[[], None] = lambda: None
     ) -> None:
-        """Believe *trusted* proxies; without any, private peers may be proxies as well."""
+        """Believe *trusted* proxies; if there are none, every private peer may be a proxy."""
         self._trusted = trusted
         self.on_unknown = on_unknown
-        # Peers and forwarded headers repeat, so caches help.
+        # The same peers and forwarded headers come again and again, so caches help.
         self._peer = lru_cache(maxsize=4096)(self._key_of_peer)
         self._told = lru_cache(maxsize=16_384)(self._key_of_told)
 
@@ -166,10 +167,11 @@ class Callers:
         """
         Return the key of the caller's address; empty if the address is not known for sure.
 
-        *peer* is the other end of the connection. If it may be a proxy, its forwarded header has
-        the address. A proxy without that header hides its callers, which then count against no
-        limit. Only *headers* of FORWARDED count, in upper or lower case; give no others if
-        possible. IPv6 addresses count by /64, the size of one household's network.
+        *peer* is the other end of the connection. If *peer* may be a proxy, its forwarded header
+        has the caller's address. A proxy that sends no such header hides its callers, which then
+        count against no limit. Only *headers* named in FORWARDED count, in upper or lower case;
+        pass no other headers if possible. All IPv6 addresses of a /64, the size of one household's
+        network, have one key.
         """
         key = self._peer(peer)
         if key:
@@ -185,7 +187,7 @@ class Callers:
         return key
 
     def _key_of_peer(self, peer: str) -> str:
-        """Return the key of a *peer* that is a caller itself; empty if it may be a proxy."""
+        """Return the key of *peer* if it is the caller itself; empty if it may be a proxy."""
         address = _address(peer)
         if address is None or _is_in(address, self._trusted or PRIVATE):
             return ""
@@ -197,15 +199,15 @@ class Callers:
             return ""
         callers = {_caller(hops, self._trusted) for hops in _forwarded(headers)}
         if len(callers) > 1:
-            # The caller has forged one of them, and may forge a new one each time: all share one
-            # key.
+            # The caller has forged one of the headers, and may forge a new address each time: all
+            # such callers share one key.
             return _UNCLEAR
         caller = callers.pop() if callers else None
         return _key(caller) if caller else ""
 
 
 def _key(address: Address) -> str:
-    """Return the key of *address* in limits."""
+    """Return the key under which *address* counts in limits."""
     if isinstance(address, IPv4Address):
         return str(address)
     return str(IPv6Address(int(address) >> 64 << 64))

@@ -1,11 +1,11 @@
 """
-The state of each address: how fast it pushes, and which of its participants are live.
+Keeps the state of each address: how fast it pushes, and which of its participants are live.
 
-There is one `Crowd` for each address, found once for a push and handed on. Live participants are
-those that this process has stored. The count begins empty when the process starts: earlier
-participants count from their next push on, so an address may have twice as many for one
-participant's lifetime. Each replica counts alone. Addresses are never stored, and no data leaves
-the process.
+There is one `Crowd` for each address, found once for a push and handed on. Only participants whose
+pushes went through this process count as live. A new process begins with no live participants, and
+participants from before count from their next push on. So for one participant's lifetime after a
+start, an address may have twice as many participants. Each replica counts alone. Addresses are
+never stored, and no data leaves the process.
 """
 
 from collections.abc import Iterator
@@ -17,9 +17,9 @@ _AGAIN_SECONDS: Final = 1.0
 _CONFERENCE_DIGITS: Final = 12
 # An address that pushed within this time may have a push on its way, and is kept.
 _ON_ITS_WAY_SECONDS: Final = 10.0
-# Addresses and participants to examine before pushes get their turn.
+# How many addresses and participants to examine before waiting pushes get their turn.
 _AT_ONCE: Final = 1000
-# Number of addresses before the search for useless ones begins.
+# Number of addresses at which the search for addresses without live participants begins.
 _MANY: Final = 65_536
 
 
@@ -29,13 +29,13 @@ class Crowd:
 
     Attributes:
         address: empty for callers with an unknown address: they have no limits.
-        full_at, joins_full_at: time at which its buckets for pushes and newcomers are full again,
-            as in limits.Pace.
-        lives: hash of a participant -> time of its expiry. A hash takes a fifth of the
-            participant's memory.
-        seated: conference -> hashes of participants that joined it.
-        looks_at: time of the next search for expired participants.
-        network: its name from networks.py; empty: not known yet.
+        full_at, joins_full_at: time at which the address's buckets for pushes and for newcomers are
+            full again, as in limits.Pace.
+        lives: hash of a participant's member -> time of its expiry. The hash takes a fifth of the
+            member's memory.
+        seated: conference -> hashes of the participants that joined it.
+        looks_at: earliest time of the next search for expired participants.
+        network: name of the address's network from networks.py; empty: not known yet.
     """
 
     __slots__ = ("address", "full_at", "joins_full_at", "lives", "looks_at", "network", "seated")
@@ -56,10 +56,13 @@ class Crowd:
 
 class Crowds:
     """
-    All addresses: at most *most* live participants each, *seats* in a conference (0: no limit).
+    The crowds of all addresses.
 
-    Memory: some 600 bytes per address and 120 per participant. A flood from ever new addresses does
-    not fill it: an address without live participants is forgotten 10 s after its last push.
+    Each address may have *most* live participants, and *seats* in one conference (0: no limit).
+
+    An address takes some 600 bytes of memory, a participant 120. A flood from ever new addresses
+    does not fill the memory: an address without live participants is forgotten 10 s after its last
+    push.
     """
 
     def __init__(self, most: int = 0, seats: int = 0) -> None:
@@ -69,7 +72,7 @@ class Crowds:
         self._tidies_at = _MANY
 
     def find(self, address: str, now: float) -> Crowd:
-        """Return the crowd of *address*."""
+        """Return the crowd of *address*, a new crowd if the address has none."""
         crowd = self._crowds.get(address)
         if crowd is None:
             if len(self._crowds) >= self._tidies_at:
@@ -78,7 +81,7 @@ class Crowds:
         return crowd
 
     def has_room(self, crowd: Crowd, now: float) -> bool:
-        """Say whether one more participant may join."""
+        """Say whether *crowd* may have one more live participant."""
         if not self._most or len(crowd.lives) < self._most:
             return True
         if crowd.looks_at > now:
@@ -90,7 +93,7 @@ class Crowds:
         return False
 
     def has_seat(self, crowd: Crowd, member: str, now: float) -> bool:
-        """Say whether *member* may join its conference, or is in it."""
+        """Say whether *member* is in its conference, or *crowd* has a seat left there for it."""
         lives = crowd.lives
         if not self._seats or len(lives) < self._seats:
             return True
@@ -103,17 +106,17 @@ class Crowds:
         return len(there) < self._seats or hash(member) in there
 
     def seat(self, crowd: Crowd, member: str) -> None:
-        """Count *member*, which has just joined, in its conference."""
+        """Count *member*, which has just joined its conference, as having a seat of *crowd*."""
         if self._seats:
             crowd.seated.setdefault(member[:_CONFERENCE_DIGITS], set()).add(hash(member))
 
     def tidy(self, now: float) -> None:
-        """Forget all expired participants."""
+        """Forget all expired participants, and addresses without live participants."""
         for _ in self.tidy_in_parts(now):
             pass
 
     def tidy_in_parts(self, now: float) -> Iterator[None]:
-        """Forget all expired participants, a part at a time; iterate about once a minute."""
+        """Do the work of `tidy`, a part in each iteration; call it about once a minute."""
         looked_at = 0
         for crowd in list(self._crowds.values()):
             if looked_at > _AT_ONCE:
@@ -131,5 +134,6 @@ class Crowds:
             last = max(crowd.full_at, crowd.joins_full_at)
             if not crowd.lives and last + _ON_ITS_WAY_SECONDS < now:
                 del self._crowds[crowd.address]
-        # The next search comes after as many new addresses, so its cost stays in proportion.
+        # The next search comes when the number of addresses has doubled, so the cost per address
+        # stays the same.
         self._tidies_at = max(_MANY, 2 * len(self._crowds))

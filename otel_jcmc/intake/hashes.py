@@ -1,7 +1,7 @@
 """
-Keyed hashes of values that must not be kept in clear, the same in all replicas.
+Makes keyed hashes of texts that must not be kept in clear; all replicas make the same hashes.
 
-The key is fetched at the first hash. Until it is known, results are empty.
+The key is fetched when the first hash is made. Until the key is known, results are empty.
 """
 
 from functools import lru_cache
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 class Hashes:
     """
-    Hashes of one kind.
+    Makes the hashes of one kind of text, such as bridges.
 
     Concurrency: use it from one event loop.
     """
@@ -23,7 +23,7 @@ class Hashes:
         """Hash with *secret*; the same text has another hash for another *kind*."""
         self.secret = secret
         self._kind, self._size_bytes = kind.encode(), size_bytes
-        # A limit, because forged pushes may hold any number of texts.
+        # The cache has a limit, because forged pushes may contain any number of different texts.
         self._hashed = lru_cache(maxsize=4096)(self._hash)
 
     def name(self, text: str) -> str:

@@ -1,9 +1,9 @@
 """
-The head of a push: only the few header lines that the service reads.
+Reads the head of a push: only the few header lines that the service needs.
 
-It comes as a server's parsed lines, or as bytes. A head has some sixteen lines. Every push needs
-two, the browser's name and the proxy's report of the caller; some pushes need the page's origin or
-a token. Searching for those in the bytes costs less than parsing all lines.
+A server hands over the head as parsed lines, or as bytes. A head has some sixteen lines. Every push
+needs two of them, the browser's name and the proxy's report of the caller; some pushes need the
+page's origin or a token. Searching for these lines in the bytes costs less than parsing all lines.
 
 Source: RFC 9112, 5 (field lines).
 """
@@ -17,8 +17,9 @@ import msgspec
 
 from otel_jcmc.intake.callers import FORWARDED, Header, origin_of
 
-# Every line follows a line end, the request line's or another line's. The first letter is a set,
-# because that rejects other lines fastest. The sets match no other header's name.
+# Every header line follows the end of a line: of the request line, or of another header line. The
+# expressions begin with a set of letters, because that rejects other lines fastest. They match no
+# other header's name.
 _USER_AGENT: Final = re.compile(rb"\n[uU](?i:ser-agent):[ \t]*([^\r]*)")
 _ORIGIN: Final = re.compile(rb"\n[oO](?i:rigin):[ \t]*([^\r]*)")
 _FORWARDED: Final = re.compile(rb"\n([xXfF](?i:-forwarded-for|-real-ip|orwarded)):[ \t]*([^\r]*)")
@@ -27,16 +28,16 @@ _LINE: Final = re.compile(
     rb"(?i:ser-agent|-forwarded-for|-real-ip|orwarded|rigin|uthorization|ontent-encoding))"
     rb":[ \t]*([^\r]*)"
 )
-# The service reads no other lines of a push. To read another line, add it here and above.
+# The header lines of a push that the service reads. To read another line, add it here and above.
 READ: Final = FORWARDED | {b"user-agent", b"origin", b"authorization", b"content-encoding"}
 
 
 class Head(Iterable[Header], Protocol):
-    """The header lines of a request that READ names, in their order; names in lower case."""
+    """The header lines of a request that READ names, in the request's order; lower-case names."""
 
     @abstractmethod
     def user_agent(self) -> str:
-        """Return the first User-Agent header; empty: there is none."""
+        """Return the first User-Agent header; empty: the request has no such header."""
 
     @abstractmethod
     def origin(self) -> bytes:
@@ -48,7 +49,7 @@ class Head(Iterable[Header], Protocol):
 
 
 class Lines(list[Header]):
-    """A head with parsed lines."""
+    """A head that a server has parsed into lines."""
 
     def __init__(self, headers: Iterable[Header] = ()) -> None:
         """Take the *headers* that READ names; their names must be in lower case."""
@@ -72,11 +73,11 @@ class Lines(list[Header]):
 
 class RawHead(msgspec.Struct, gc=False):
     """
-    A head whose lines are searched when asked for.
+    A head as bytes, which are searched for a line when it is asked for.
 
     Attributes:
         raw: the bytes of the head, with the request line; a parser has accepted it.
-        lines: the lines that READ names, once they were asked for.
+        lines: the lines that READ names; None before they are first asked for.
     """
 
     raw: bytes

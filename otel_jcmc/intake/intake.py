@@ -1,9 +1,9 @@
 """
-The road of a checked push to Redis, the same for all push endpoints.
+Brings a checked push to Redis, in the same way for all push endpoints.
 
-The road: permission, limits, the browser's names, privacy, and then Redis. The endpoints
-(web/push.py, jmmc/push.py) read requests and write answers; everything between is here. The
-recorder of sessions gets each push that Redis has stored, and decides which session may begin.
+The steps are: permission, limits, the browser's names, privacy, and then Redis. The endpoints
+(web/push.py, jmmc/push.py) read requests and write answers; this module does everything in between.
+The recorder of sessions gets each push that Redis has stored, and decides which session may begin.
 """
 
 from collections.abc import Callable
@@ -41,14 +41,15 @@ from otel_jcmc.store.writes import Stored
 from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.wire.push import TEST_CLIENT, Report
 
-# Looking them up by their class takes longer than everything else for an answer.
+# Names of this module, because looking up a member in the class takes longer than everything else
+# for an answer.
 _STORED, _SUPERSEDED, _JOINED = Stored.STORED, Stored.SUPERSEDED, Stored.JOINED
 
 # Returns the user of a push from its head and body; empty if no user is required. Raises
 # PushRefused if the push is not allowed.
 Authorise = Callable[[Head, Report], str]
-# Tells an endpoint what Redis did (STORED for JOINED), or why that is not known. It gets back the
-# object that it gave with the push, which saves one call for each push.
+# Tells an endpoint what Redis did (STORED for JOINED), or why that is not known. The endpoint gets
+# back the object `reply` that it gave with the push, which saves one call for each push.
 Settle = Callable[["Sender", Report, Any, Stored | Exception], None]
 
 
@@ -57,8 +58,8 @@ class Sender(msgspec.Struct, gc=False):
     The sender of a request.
 
     Attributes:
-        head: of the request.
-        crowd: the crowd of its address.
+        head: the head of the request.
+        crowd: the crowd of the sender's address.
         may_join: whether this address may bring a new participant.
         at: time of the request, by the monotonic clock.
     """
@@ -71,7 +72,7 @@ class Sender(msgspec.Struct, gc=False):
 
 class Intake:
     """
-    The road of a checked push to Redis.
+    Brings checked pushes to Redis.
 
     Concurrency: use it from one event loop.
     """
@@ -95,10 +96,10 @@ class Intake:
         """
         Take pushes for *store*, and count joins and failed joins in *joins*.
 
-        Without *privacy* values are stored as parsed, and without *bridges* also the bridge.
+        Without *privacy*, attributes are stored as parsed; without *bridges*, so is the bridge.
         Without *networks* or *relays* no network or relay is stored. Without *recorder* no sessions
         are kept, and without *judge* pushes have no verdict. *count* gets each push that Redis has
-        stored; *noticing* gets them to find events.
+        stored; *noticing* gets these pushes too, and finds events in them.
         """
         self.limits = limits
         self._joins = joins or Joins()
@@ -127,12 +128,12 @@ class Intake:
 
     def submit(self, sender: Sender, report: Report, settle: Settle, reply: Any) -> None:
         """
-        Store *report*; *settle* gets the outcome together with *reply*.
+        Store *report*; later *settle* is called with *reply* and the outcome.
 
         Raises:
             PushRefused: *sender* may not push this.
             TooFast: the participant has recently pushed too often, or begun another session.
-            StoreUnavailable: it is not known now whether the sender may.
+            StoreUnavailable: it is not known now whether the sender may push.
         """
         owner = self.screen(sender, report)
         self._note_verdict(report)
@@ -141,15 +142,15 @@ class Intake:
         write = self._bounded(sender, write)
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
-    # The three steps of `submit`, for callers with work in between.
+    # The three steps of `submit`, for callers that do other work between the steps.
 
     def screen(self, sender: Sender, report: Report) -> str:
         """
-        Change *report* to what may be stored, and return its owner.
+        Change *report* to what may be stored, and return its owner (the user of the push).
 
         Raises:
             PushRefused: *sender* may not push this.
-            StoreUnavailable: it is not known now whether the sender may.
+            StoreUnavailable: it is not known now whether the sender may push.
         """
         owner = self._authorise(sender.head, report) if self._authorise else ""
         # This must come before privacy changes the id.
@@ -169,13 +170,13 @@ class Intake:
             self._privacy.apply(report)
             owner = self._privacy.stand_in(owner)
         if report.is_test:
-            # The policy for senders is about persons, not about clients.
+            # The privacy policy for senders is about persons, not about clients.
             report.attributes[SENDER.id] = TEST
         return owner
 
     def pace(self, sender: Sender, report: Report) -> None:
         """
-        Count a push for the participant of *report*, which has been screened.
+        Count a push for the participant of *report*, which `screen` must have changed before.
 
         Raises:
             TooFast: the participant has pushed too often recently.
@@ -186,7 +187,7 @@ class Intake:
 
     def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
         """
-        Store *report* of *owner*, which has been screened; *settle*, *reply* as in `submit`.
+        Store *report* of *owner*, both from `screen`; *settle* and *reply* are as in `submit`.
 
         Raises:
             TooFast: the participant has just begun another session.
@@ -222,7 +223,7 @@ class Intake:
         participant. If the address has filled its share of history, a new session is not kept.
 
         Raises:
-            TooFast: it begins another session, and the participant began one a moment ago.
+            TooFast: the write begins a session, and the participant began another a moment ago.
         """
         limits, recorder = self.limits, self._recorder
         if write.join_ms >= 0:
@@ -246,7 +247,7 @@ class Intake:
         reply: Any,
         stored: Stored | Exception,
     ) -> None:
-        """Note what Redis did with a push, and pass it on."""
+        """Count what Redis did with a push, tell the recorder of sessions and the endpoint."""
         is_new = stored is _JOINED
         if is_new:
             stored = _STORED
@@ -258,7 +259,7 @@ class Intake:
             self.limits.count_live(sender.crowd, write.member, until)
             if self._count is not None and not report.is_test:
                 self._count(report)
-        # A merged push was stored, although the push that it was merged into has replaced it.
+        # A merged push counts as stored, although a later push of its participant has replaced it.
         is_taken = stored is _STORED or (stored is _SUPERSEDED and report.sent is not None)
         is_told = is_taken and not report.is_test
         if self._recorder is not None and is_told:
@@ -268,9 +269,10 @@ class Intake:
         settle(sender, report, reply, stored)
 
     def _count_join(self, sender: Sender, write: Write, report: Report) -> None:
-        """Count a new participant: a join, or a failed join."""
+        """Count the new participant of *report* as a join, or as a failed join."""
         if not write.end:
-            # Count only pages that would also report a failure: a share needs both.
+            # Count only joins of pages that would also report a failed join: the share of failed
+            # joins needs both.
             if write.session and report.sent is None:
                 self._joins.count_joined(report)
             return
@@ -280,7 +282,7 @@ class Intake:
 
 
 def _is_direct(paths: list[dict[int, str]] | None) -> bool:
-    """Say whether there are *paths* and all of them go to a peer."""
+    """Say whether the transports *paths* are known and all go to a peer."""
     if not paths:
         return False
     for path in paths:  # noqa: SIM110  # a generator costs more than the loop

@@ -1,10 +1,10 @@
 """
-The keys that verify Jitsi's tokens, each with its one algorithm.
+Reads the keys that verify Jitsi's tokens; each key has exactly one algorithm.
 
-A secret, a public key in PEM, or a file with one of them or with JWKS comes in; keys go out. The
-key alone decides the algorithm, never a token: a secret means HS256, RSA RS256, P-256 ES256. There
-are no others. The file is checked every few seconds, so keys change without a restart. A file that
-is broken then changes nothing, and is logged once.
+A secret, a public key in PEM, or the path of a file with PEM or JWKS comes in; keys go out. The
+key decides the algorithm, never a token: a secret means HS256, an RSA key RS256, a P-256 key ES256.
+No other algorithms are used. The file is checked every few seconds, so keys change without a
+restart. If the file is broken at such a check, the old keys stay, and the error is logged once.
 
 Source: RFC 7517 (JWKS), RFC 7518 (algorithms), RFC 8725 (known attacks).
 """
@@ -30,17 +30,17 @@ log = logging.getLogger(__name__)
 LOOK_SECONDS: Final = 2.0
 _LEAST_RSA_BITS: Final = 2048
 _PEM: Final = "-----BEGIN "
-# The members of a JWKS key that are read. Others, such as a private part, are ignored.
+# The fields of a JWKS key that are read. Other fields, such as a private part, are ignored.
 _PUBLIC_PARTS: Final = {"RSA": ("kty", "n", "e"), "EC": ("kty", "crv", "x", "y")}
 
 
 class Key(NamedTuple):
     """
-    One key.
+    One key that verifies tokens, with its algorithm.
 
     Attributes:
         verifier: the secret's bytes, or the public key.
-        name: the `kid` by which tokens name it; None for a single key.
+        name: the `kid` by which tokens name the key; None for a key that has no name.
     """
 
     algorithm: str
@@ -50,10 +50,10 @@ class Key(NamedTuple):
 
 class Keys:
     """
-    The keys in force.
+    Keeps the keys in force, and reads their file again.
 
     Attributes:
-        now: all keys; never empty.
+        now: all keys in force; never empty.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class Keys:
         self.now = self._load(text)
 
     def reload(self) -> bool:
-        """Check the file again if it is time; say whether the keys have changed."""
+        """Check the file if the last check is old; return whether the keys have changed."""
         if self._path is None or monotonic() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = monotonic()
@@ -107,10 +107,10 @@ class Keys:
 
 
 def secret_key(secret: str) -> list[Key]:
-    """Return the HS256 key for *secret*."""
+    """Return a list with the HS256 key made from *secret*."""
     verifier = secret.encode()
     try:
-        # Refuses public keys: anyone who reads one could sign with it.
+        # The library refuses a public key as the secret: anyone who reads that could sign with it.
         get_algorithm_by_name("HS256").prepare_key(verifier)
     except Exception:  # noqa: BLE001  # whatever a stranger's bytes make a library raise
         raise KeysUnusable(
@@ -120,8 +120,8 @@ def secret_key(secret: str) -> list[Key]:
 
 
 def pem_key(text: str) -> list[Key]:
-    """Return the public key in the PEM *text*, given alone or in a certificate."""
-    # An env file allows one line per value.
+    """Return a list with the public key in the PEM *text*, which may be a certificate."""
+    # An env file allows only one line per value, so `\n` may stand for a line end.
     pem = text.replace("\\n", "\n").strip().encode()
     if b"PRIVATE KEY-----" in pem:
         raise KeysUnusable(
@@ -138,7 +138,7 @@ def pem_key(text: str) -> list[Key]:
 
 
 def jwks_keys(text: str) -> list[Key]:
-    """Return the keys of a JWKS for RS256 and ES256 signatures; other keys are left out."""
+    """Return the keys in the JWKS *text* for RS256 and ES256; other keys are left out."""
     try:
         listed = json.loads(text)["keys"]
         keys = [key for each in listed if (key := _listed_key(each))]
@@ -152,7 +152,7 @@ def jwks_keys(text: str) -> list[Key]:
 
 
 def _listed_key(listed: dict[str, Any]) -> Key | None:
-    """Return one key of a JWKS; None if it is not for these algorithms."""
+    """Return the key *listed* in a JWKS; None if it is not for RS256 or ES256 signatures."""
     parts = _PUBLIC_PARTS.get(listed["kty"])
     if parts is None or listed.get("use", "sig") != "sig" or listed.get("crv", "P-256") != "P-256":
         return None
@@ -165,7 +165,7 @@ def _listed_key(listed: dict[str, Any]) -> Key | None:
 
 
 def _public_key(verifier: Any, name: str | None = None) -> Key:
-    """Return a public key with its algorithm."""
+    """Return the public key *verifier* with the algorithm that its type decides."""
     if isinstance(verifier, RSAPublicKey):
         if verifier.key_size < _LEAST_RSA_BITS:
             raise KeysUnusable(f"an RSA key must have at least {_LEAST_RSA_BITS} bits")
@@ -192,7 +192,7 @@ def keys_of(secret: str = "", public_key: str = "", jwks_file: Path | None = Non
 
 
 def _signature(path: Path | None) -> Any:
-    """Return a value that changes with the file at *path*; None if there is no file."""
+    """Return a value that changes when the file at *path* does; None if there is no file."""
     try:
         found = os.stat(path) if path else None  # noqa: PTH116  # one call, for both cases
     except OSError:

@@ -1,5 +1,5 @@
 """
-Jitsi's tokens: a push is accepted if the page's token is for the pushed conference.
+Checks Jitsi's tokens: a push is accepted if the page's token is for the pushed conference.
 
 A push comes in; the token's user, or a refusal, goes out. A token names no participant; the store
 binds each participant to the first user that pushed for it. service/app.py makes this object if
@@ -7,8 +7,9 @@ JCMC_PUSH_AUTH is `jwt`.
 
 Source: lib-jitsi-meet's doc/tokens.md, and how Prosody verifies them, jitsi-meet's
 resources/prosody-plugins/token/util.lib.lua: `iss` and `aud` must be in a list, or any value with
-`*`. `room` is required; it is `*` or compared in lower case. So is `sub`, the tenant or the domain.
-Lower case is Lua's, for ASCII letters only: jitsi-meet percent-encodes all other letters of a room.
+`*`. `room` is required; it is `*`, or is compared in lower case. The same holds for `sub`, the
+tenant or the domain. As in Lua, only ASCII letters are changed to lower case: jitsi-meet
+percent-encodes all other letters of a room.
 """
 
 import json
@@ -34,7 +35,7 @@ ANY: Final = "*"
 # A conference name in the form of Prosody and the bridge: "[tenant]room".
 _BRACKETED: Final = re.compile(r"\[([^\]]*)\](.*)", re.DOTALL)
 _LOWER: Final = str.maketrans(ascii_uppercase, ascii_lowercase)
-# The deployment chooses its secret; `otel-jcmc check` warns of a short one.
+# The operator chooses the secret, so a short secret is accepted; `otel-jcmc check` warns of it.
 warnings.filterwarnings("ignore", category=InsecureKeyLengthWarning)
 
 
@@ -43,9 +44,10 @@ class _Verified(NamedTuple):
     The content of a verified token.
 
     Attributes:
-        room: in lower case, or ANY; *plain* is the same if an equal name needs no further check.
-        tenant: in lower case, or ANY.
-        owner: the user, with its issuer; empty if the token names none.
+        room: the room in lower case, or ANY.
+        plain: the same as room, if a conference of that name needs no further check.
+        tenant: the tenant in lower case, or ANY.
+        owner: the user with its issuer; empty if the token names no user.
     """
 
     plain: str
@@ -56,7 +58,7 @@ class _Verified(NamedTuple):
 
 
 class JitsiTokens:
-    """Finds the user of each push; the push endpoint calls it."""
+    """Checks the token of each push and finds its user; the push endpoint calls this object."""
 
     def __init__(
         self,
@@ -66,19 +68,19 @@ class JitsiTokens:
         subjects: Collection[str],
         leeway_seconds: float = 0,
     ) -> None:
-        """Accept tokens that *keys* verify, for *issuers*, *audiences* and *subjects*, or ANY."""
+        """Accept tokens that *keys* verify and that have one of the given claims, or any if ANY."""
         self._keys = keys
         self._issuers = frozenset(issuers)
         self._audiences = frozenset(audiences)
         self._subjects = frozenset(in_lower(each) for each in subjects)
         self._leeway_seconds = leeway_seconds
-        # Keyed by the token's bytes. Timing reveals nothing: two tokens are compared only if their
-        # keyed 64-bit hashes are equal.
+        # Token -> its verified content. The time of a look-up reveals nothing about other tokens:
+        # Python compares two tokens only if their keyed 64-bit hashes are equal.
         self._known = lru_cache(REMEMBERED)(self._verify)
 
     def __call__(self, headers: Iterable[Header], report: Report) -> str:
         """
-        Return the user that pushes; empty if the token names none.
+        Return the user that pushes; empty if the token names no user.
 
         Raises:
             PushRefused: the token is missing, not valid, or for another conference.
@@ -96,7 +98,7 @@ class JitsiTokens:
 
     def _verify(self, token: bytes) -> _Verified:
         """
-        Return the content of *token*, if it is Jitsi's, for this service, and not expired.
+        Return the content of *token*, if it is valid for this service and not expired.
 
         Raises:
             PushRefused: the token is not valid, or has expired.
@@ -110,9 +112,9 @@ class JitsiTokens:
             raise refusal(Reason.TOKEN_INVALID) from None
 
     def _decode(self, token: bytes) -> dict[str, Any]:
-        """Return the claims of *token*, if one of the keys signed it and its time is now."""
-        # The library's function for a token's head also decodes the rest, a third of the whole
-        # cost.
+        """Return the claims of *token*, if one of the keys verifies it and it is valid now."""
+        # The library's function for a token's head also decodes the rest, which would be a third of
+        # the whole cost of a check.
         head = json.loads(urlsafe_b64decode(token.partition(b".")[0] + b"=="))
         algorithm, name = head["alg"], head.get("kid")
         # The token's head selects one of the keys, never an algorithm.
@@ -136,7 +138,7 @@ class JitsiTokens:
         raise failure
 
     def _read(self, claims: dict[str, Any]) -> _Verified:
-        """Return the content of *claims*; ValueError or similar if they are not for us."""
+        """Return the content of *claims*; raise ValueError or similar if they are not for us."""
         issuer = claims.get("iss", "")
         _expect_one_of(self._issuers, issuer)
         audience = claims.get("aud", "")
@@ -160,9 +162,10 @@ class JitsiTokens:
 
 def in_lower(name: str) -> str:
     """
-    Return *name* in lower case, as far as it is ASCII.
+    Return *name* with its ASCII letters in lower case, and all other letters unchanged.
 
-    Unicode's comparisons confuse different rooms: straße and strasse, k and the Kelvin sign.
+    Unicode's lower case and case folding would make different rooms equal: straße and strasse, k
+    and the Kelvin sign.
     """
     return name.lower() if name.isascii() else name.translate(_LOWER)
 
@@ -171,7 +174,8 @@ def is_for(conference: str, room: str, tenant: str) -> bool:
     """
     Say whether a token for *room* of *tenant* is for *conference*, all in lower case.
 
-    Pages push a name without a tenant. With a tenant it is "tenant/room" or "[tenant]room".
+    Pages push the conference's name without a tenant. A name with a tenant is "tenant/room" or
+    "[tenant]room".
     """
     named: str | None
     if bracketed := _BRACKETED.fullmatch(conference):
@@ -183,7 +187,7 @@ def is_for(conference: str, room: str, tenant: str) -> bool:
 
 
 def _user(claims: dict[str, Any]) -> str:
-    """Return the id of the token's user; empty if it names none."""
+    """Return the id of the user in *claims*; empty if they name no user."""
     context = claims.get("context")
     user = context.get("user") if type(context) is dict else None
     found = user.get("id") if type(user) is dict else None
@@ -191,7 +195,7 @@ def _user(claims: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return *value* if it is text without lone surrogates, which have no bytes."""
+    """Return *value* if it is text that UTF-8 can encode; otherwise raise an exception."""
     if type(value) is not str:
         raise TypeError("text is wanted")
     value.encode()
@@ -199,6 +203,6 @@ def _text(value: Any) -> str:
 
 
 def _expect_one_of(accepted: frozenset[str], *said: str) -> None:
-    """Refuse the values *said* unless one of them is *accepted*, or any is."""
+    """Raise ValueError unless one of the values *said* is *accepted*, or any value is."""
     if ANY not in accepted and not accepted.intersection(said):
         raise ValueError("not for us")

@@ -1,9 +1,9 @@
 """
-The limits on pushes of one process, and the log lines about refusals.
+Applies the limits on pushes in one process, and logs when a limit begins and ends to refuse.
 
-`Pace` is a token bucket for any number of keys in constant memory. `Refusals` writes what an
-operator reads. `Limits` joins them. They belong to this process alone: two replicas let through
-twice as much, which is enough against a flood. The number of participants must be exact over
+`Pace` is a token bucket for any number of keys in constant memory. `Refusals` writes the log lines
+for the operator. `Limits` uses both. Each process counts alone: two replicas let through twice as
+much, which is still low enough to stop a flood. The number of participants must be exact over all
 replicas, so store/participant.lua counts it in Redis.
 """
 
@@ -20,25 +20,26 @@ from otel_jcmc.intake.crowds import Crowd, Crowds
 
 log = logging.getLogger(__name__)
 
-# A bucket holds the tokens of this time: with 1 push a second, 10 pushes at once.
+# A full bucket holds the tokens of this many seconds: at a rate of 1 push a second, 10 pushes may
+# come at once.
 BURST_SECONDS: Final = 10.0
-# Places of 8 bytes. With 10,000 participants that push, one in 200 shares both of its places with
-# others. That matters only if those push too often as well.
+# Number of a Pace's places, of 8 bytes each. With 10,000 participants that push, one participant in
+# 200 shares both of its places with others. That matters only if those others push too often.
 _PARTICIPANTS: Final = 1 << 18
 _FAILURES: Final = 1 << 16
 _SHIFT: Final = 24
-# After this time without a refusal, a limit counts as kept again.
+# After this many seconds without a refusal, a limit counts as kept again.
 _OVER_SECONDS: Final = 60.0
 
 
 class Pace:
     """
-    Limits each key to a rate per second, with BURST_SECONDS' worth at once.
+    Limits each key to a rate per second; the tokens of BURST_SECONDS may be taken at once.
 
     The generic cell rate algorithm (ITU-T I.371): a place holds only the time at which its bucket
-    will be full again. The number of places is fixed. A key has two of them and uses the better
-    one, as in a count-min sketch: other keys can delay it only if they fill both. A caller can't
-    choose the two, because Python salts the hash of a text. 0.3 µs per call.
+    will be full again. The number of places is fixed. A key has two places and uses the better of
+    them, as in a count-min sketch: other keys can delay a key only if they fill both its places. A
+    caller can't choose its places, because Python salts the hash of a text. A call takes 0.3 µs.
     """
 
     __slots__ = ("_every", "_full_at", "_mask", "_slack")
@@ -50,7 +51,7 @@ class Pace:
         self._mask = slots - 1
 
     def take(self, key: str, now: float) -> float:
-        """Take a token of *key* and return 0, or return the seconds until there is one."""
+        """Take a token of *key* and return 0; if it has none, return the seconds until it does."""
         full_at = self._full_at
         mixed, mask = hash(key), self._mask
         first, second = mixed & mask, (mixed >> _SHIFT) & mask
@@ -68,7 +69,7 @@ class Pace:
         return 0.0
 
     def wait(self, key: str, now: float) -> float:
-        """Return the seconds until *key* has a token, 0 if it has one; take none."""
+        """Return the seconds until *key* has a token, 0 if it has one now; take no token."""
         full_at = self._full_at
         mixed, mask = hash(key), self._mask
         first, second = full_at[mixed & mask], full_at[(mixed >> _SHIFT) & mask]
@@ -97,10 +98,10 @@ NOBODY: Final = Crowd("")
 
 
 class Refusals:
-    """The limits that refuse now: logged once when one begins, and once when it has ended."""
+    """Logs each limit once when it begins to refuse, and once when it has ended."""
 
     def __init__(self) -> None:
-        """Begin with none."""
+        """Begin without a limit that refuses."""
         self._last: dict[Reason, float] = {}
 
     def add(self, reason: Reason) -> None:
@@ -110,7 +111,7 @@ class Refusals:
         self._last[reason] = monotonic()
 
     def log_ended(self) -> None:
-        """Log the limits that have refused nothing for a minute; call it now and then."""
+        """Log which limits no longer refuse, after a minute without refusal; call it regularly."""
         now = monotonic()
         over = [reason for reason, at in self._last.items() if now - at > _OVER_SECONDS]
         for reason in over:
@@ -119,15 +120,16 @@ class Refusals:
 
 
 def _bucket(per_second: float) -> tuple[float, float]:
-    """Return the seconds per token, and how far ahead a bucket may be; 0: no limit."""
+    """Return the seconds per token, and how long before it is full a bucket has a token."""
     if not per_second:
         return 0.0, inf
-    # At least one token: a rate of one per minute still lets one through.
+    # A bucket has room for at least one token: a rate of one per minute still lets one push
+    # through.
     return 1 / per_second, max(0.0, BURST_SECONDS - 1 / per_second)
 
 
 def _pace(per_second: float, slots: int) -> Pace | None:
-    """Return a pace; None if there is no limit."""
+    """Return a Pace with this rate; None if *per_second* is 0, which means no limit."""
     return Pace(per_second, slots) if per_second else None
 
 
@@ -146,9 +148,9 @@ class Limits:
     The limits on pushes that one process applies alone.
 
     Attributes:
-        refusals: the limits that refuse now.
-        crowds: the crowd of each address.
-        has_seat: the method of Crowds; each push calls it.
+        refusals: logs the limits that refuse now.
+        crowds: has the crowd of each address.
+        has_seat: the method of `crowds`, kept here because each push calls it.
         paces_participants: whether participants have a rate limit.
     """
 
@@ -161,16 +163,16 @@ class Limits:
         address_participants: int = 0,
         conference_participants: int = 0,
     ) -> None:
-        """Limit pushes of addresses and participants, and newcomers of addresses; 0: no limit."""
-        # An address has a Crowd, which holds the bucket; Pace describes the algorithm.
+        """Set limits for pushes by address and participant, for newcomers by address; 0: none."""
+        # The Crowd of an address holds its bucket; the algorithm is that of Pace.
         self._every, self._slack = _bucket(address_per_second)
         self._joins_every, self._joins_slack = _bucket(newcomers_per_second)
         self._of_participant = _pace(participant_per_second, _PARTICIPANTS)
         self.paces_participants = self._of_participant is not None
-        # Each failed join makes a session, so the limit is the one for new sessions.
+        # Each failed join makes a session, so failed joins have the limit for new sessions.
         self._failures = _pace(1 / BURST_SECONDS if participant_per_second else 0, _FAILURES)
-        # Half of a conference is reserved for others: one address can't fill it and keep others
-        # out.
+        # One address gets at most half of a conference's seats, so that it can't fill the
+        # conference and keep others out.
         seats = conference_participants // 2 if address_participants else 0
         self.crowds = Crowds(address_participants, seats)
         self.has_seat = self.crowds.has_seat
@@ -204,7 +206,7 @@ class Limits:
         return len(crowd.lives) < self._most or self.crowds.has_room(crowd, now)
 
     def count_live(self, crowd: Crowd, member: str, until: float) -> None:
-        """Count *member* of *crowd* as live *until* that time; 0: it has left."""
+        """Count *member* of *crowd* as live until the time *until*; 0: the participant has left."""
         if not (crowd.address and self._most):
             return
         if until:
@@ -239,10 +241,11 @@ class Limits:
         return max(0.0, crowd.joins_full_at - now - self._joins_slack)
 
     def count_newcomer(self, crowd: Crowd, member: str) -> None:
-        """Count *member* as new in *crowd*; known only after Redis has answered."""
+        """Count *member* as a newcomer of *crowd*; Redis must have answered that it is new."""
         if crowd.address:
             self.crowds.seat(crowd, member)
             now = monotonic()
-            # Newcomers that were on their way when the bucket emptied do not lengthen the wait.
+            # Newcomers that were on their way to Redis when the bucket became empty do not lengthen
+            # the wait of later newcomers.
             if crowd.joins_full_at <= now + self._joins_slack:
                 crowd.joins_full_at = max(crowd.joins_full_at, now) + self._joins_every

@@ -1,9 +1,10 @@
 """
-The network that a push comes from, as a short keyed hash.
+Names the network that a push comes from, by a short keyed hash.
 
-Only the number of networks matters: a bad bridge must be seen from several networks, or invented
-conferences could blame it. The first 24 bits of an address count, 48 of IPv6. The service keeps 24
-bits of a hash.
+The verdict needs only the number of networks: a bridge counts as bad only if participants in
+several networks are bad, because otherwise invented conferences could blame it. The network of an
+address is its first 24 bits (IPv4) or 48 bits (IPv6). The service keeps 24 bits of the network's
+hash.
 """
 
 from ipaddress import ip_network
@@ -19,7 +20,7 @@ _HASH_BYTES: Final = 3
 
 class Networks:
     """
-    The networks of callers.
+    Makes the names of callers' networks.
 
     Concurrency: use it from one event loop.
     """
@@ -29,12 +30,12 @@ class Networks:
         self._hashes = Hashes(secret, "network", _HASH_BYTES)
 
     def name(self, address: str) -> str:
-        """Return the name of *address*'s network; empty: not known."""
+        """Return the name of *address*'s network; empty: not known, or the hash key is unknown."""
         return self._hashes.name(_network(address)) if address else ""
 
 
 def _network(address: str) -> str:
-    """Return the first part of *address*; the whole text if it is not an address."""
+    """Return the network of *address*; the whole text if it is not an address."""
     try:
         return str(ip_network(f"{address}/{48 if ':' in address else 24}", strict=False))
     except ValueError:

@@ -1,10 +1,11 @@
 """
 Notices events of participants in stored pushes, and hands them to Redis.
 
-`take` gets each push that Redis has stored (intake.py). For nearly all of them it only checks two
-numbers. A noticed event waits here for at most a second, and then in Redis for a receiver
+`take` gets each push that Redis has stored (intake.py). For nearly all pushes, `take` makes only a
+few comparisons. A noticed event waits here for at most a second, and then in Redis for a receiver
 (sessions/events.py). Several processes may get the pushes of one session in turns. So Redis decides
-whether an outage has begun or is over, and each process regularly asks it who is in one.
+whether an outage has begun or is over, and each process regularly asks Redis which participants are
+in an outage.
 """
 
 import asyncio
@@ -52,13 +53,13 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 3.0
 MOST_WAITING: Final = 10_000
-# Most events of a partition in one exchange.
+# How many events of a partition to send in one exchange.
 BATCH_EVENTS: Final = 64
-# Attempts for a batch that Redis refuses.
+# How often to send a batch that Redis refuses, before its events are dropped.
 ATTEMPTS: Final = 10
-# Most participants to remember in an outage, and most last ratings to remember.
+# How many participants in an outage to remember, and how many last ratings.
 MOST_KNOWN: Final = 50_000
-# Names of a partition per request.
+# How many names of participants in an outage to ask a partition for in one request.
 NAMES_AT_ONCE: Final = 1000
 
 _AT: Final = {row.field: row.id - 1 for row in METRICS}
@@ -68,7 +69,7 @@ _OUTAGE: Final = OUTAGE.id
 
 class Noticing:
     """
-    The events that one process notices.
+    Notices events in one process, and hands them to Redis.
 
     Concurrency: use it from one event loop.
     """
@@ -86,22 +87,23 @@ class Noticing:
         Prepare; Redis is not asked yet.
 
         Args:
-            most: most that may wait in Redis.
+            most: how many events may wait in Redis.
             instance: `service.instance.id` of the service.
-            drop: gets the number of dropped events.
+            drop: called with a number of events that were dropped.
         """
         self._link, self._keys, self._most = link, keys, most
         self._instance = instance
         self._drop = drop
         self._clock = clock
-        # By partition, like the next fields.
+        # Partition -> its waiting events.
         self._waiting = [deque[Noticed]() for _ in keys.every]
         self._attempts = [0] * keys.partitions
-        # Member -> its session in an outage, as far as this process knows.
+        # Member -> its session, for participants in an outage, as far as this process knows.
         self._out: dict[str, str] = {}
-        # "member:session" -> the last rating of the call: a page repeats it with each push.
+        # "member:session" -> the last rating of the call, because a page repeats its rating with
+        # each push.
         self._words: dict[str, str] = {}
-        # Time of the newest outage that this process knows of.
+        # Partition -> time of the newest outage that this process has learnt from Redis.
         self._heard = [0.0] * keys.partitions
         self._count = 0
         self._ticking: asyncio.Task[None] | None = None
@@ -111,11 +113,12 @@ class Noticing:
 
     def take(self, write: Write, report: Report, has_failed: bool = False) -> None:  # noqa: FBT001, FBT002
         """
-        Note a push that Redis has stored; *has_failed*: a failed join that Redis did not know.
+        Notice events in a push that Redis has stored.
 
-        This never raises.
+        *has_failed* says that the push is a failed join that Redis did not know before. This never
+        raises.
         """
-        # Nearly every push ends here.
+        # Nearly every push has no event: this test is all that it costs.
         if (
             report.numbers[_CAUSE] == _OUTAGE
             or write.word
@@ -129,7 +132,7 @@ class Noticing:
                 self._drop(1)
 
     def _notice(self, write: Write, report: Report, *, has_failed: bool) -> None:
-        """Note a push with an event."""
+        """Queue the events of a push that may have some, and remember outages and ratings."""
         member, session = write.member, write.session
         if has_failed:
             told = {JOIN_CAUSE: write.cause or None}
@@ -139,7 +142,8 @@ class Noticing:
             rating, text = read_word(write.word)
             uid = uid_of("word", member, session, write.word)
             self._add(HAPPENED, RATED, write, report, {RATING: rating, FEEDBACK_TEXT: text}, uid)
-        # If a participant leaves in an outage, it is not known whether the outage was over before.
+        # If a participant leaves in an outage, it is not known whether the outage ended before, so
+        # no event is made.
         if write.end:
             return
         if report.numbers[_CAUSE] == _OUTAGE:
@@ -160,12 +164,12 @@ class Noticing:
         uid: str = "",
         lasted_ms: int = 0,
     ) -> None:
-        """Queue an event, if there is room for it."""
+        """Queue an event; drop it if MOST_WAITING events wait already."""
         if self._count >= MOST_WAITING:
             self._drop(1)
             return
         payload = payload_of(report.attributes, write.session, self._instance, told)
-        # Redis knows which outages were told, so a second outage needs its own id.
+        # Redis sends an event with the same id only once, so each outage needs its own id.
         uid = uid or uid_of(event.name, write.member, write.session, str(time_ns()))
         whose = write.member, write.session
         self._waiting[self._keys.partition_of(write.member)].append(
@@ -175,10 +179,10 @@ class Noticing:
 
     async def send(self) -> None:
         """
-        Hand waiting events to Redis, as far as it takes them.
+        Hand waiting events to Redis; events that Redis does not take keep waiting.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time, or refused some.
+            StoreUnavailable: Redis did not answer in time, or refused some events.
         """
         refusals: dict[int, Exception] = {}
         while parts := [
@@ -205,15 +209,16 @@ class Noticing:
             raise StoreUnavailable from refusal
 
     def _try_again(self, part: int, count: int, refusal: Exception) -> None:
-        """Keep a batch of *count* waiting, unless Redis has refused it often."""
-        # Events for a partition that is away keep waiting, as if all of Redis were away.
+        """Keep a refused batch of *count* events waiting; drop it after ATTEMPTS refusals."""
+        # An attempt does not count if the partition is away: its events keep waiting, as they do
+        # when all of Redis is away.
         self._attempts[part] += not isinstance(refusal, PartAway)
         if self._attempts[part] >= ATTEMPTS:
             self._remove(part, count)
             self._drop(count)
 
     def _remove(self, part: int, count: int) -> None:
-        """Remove the first *count* waiting events of a partition."""
+        """Remove the first *count* waiting events of the partition *part*."""
         for _ in range(count):
             self._waiting[part].popleft()
         self._count -= count
@@ -221,7 +226,7 @@ class Noticing:
 
     async def hear(self) -> None:
         """
-        Learn the outages that other processes have told.
+        Learn from Redis of outages that other processes have noticed.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -241,13 +246,13 @@ class Noticing:
                 self._learn(reply[::2])
 
     def _learn(self, names: list[bytes]) -> None:
-        """Note these participants as in an outage, "member:session" each."""
+        """Remember the participants *names*, each "member:session", as in an outage."""
         for name in names:
             member, _, session = name.decode().partition(":")
             _remember(self._out, member, session)
 
     def start(self) -> None:
-        """Begin to hand events over."""
+        """Begin to hand events to Redis every second."""
         self._ticking = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
@@ -264,7 +269,7 @@ class Noticing:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def stop(self) -> None:
-        """Hand over waiting events within a few seconds, and end; the rest is lost."""
+        """Hand over waiting events within a few seconds, and end; events still waiting are lost."""
         if self._ticking is not None:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):
@@ -278,7 +283,7 @@ class Noticing:
 
 
 def _remember(what: dict[str, str], name: str, word: str) -> None:
-    """Remember the *word* of a *name*, and forget the oldest ones beyond the limit."""
+    """Remember in *what* the *word* of *name*, and forget the oldest names beyond the limit."""
     if name not in what and len(what) >= MOST_KNOWN:
         del what[next(iter(what))]
     what[name] = word

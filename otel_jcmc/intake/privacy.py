@@ -1,13 +1,13 @@
 """
-Privacy: each attribute is stored as sent, dropped, hashed or truncated.
+Applies the privacy policy: each attribute is stored as sent, dropped, hashed or truncated.
 
-The entries of JCMC_PRIVACY and its short settings come in. A Privacy goes out, which changes a
-checked Report before anything goes to Redis. Keys in Redis, labels and OTLP attributes are made
-from the changed Report, so no other part needs to know the policy.
+The entries of JCMC_PRIVACY and the settings that stand for such entries come in. A Privacy object
+goes out, which changes a checked Report before anything goes to Redis. Keys in Redis, labels and
+OTLP attributes are made from the changed Report, so no other part needs to know the policy.
 
-A hash is keyed: without the key, a reader can't try out names. The same text has the same hash
-while the key is the same. Case matters: `Standup` and `standup` have two hashes, as they have two
-series without hashing.
+A hash is keyed: without the key, a reader can't find a name by hashing likely names. The same text
+has the same hash while the key is the same. Case matters: `Standup` and `standup` have two hashes,
+as they have two series without hashing.
 """
 
 import socket
@@ -37,13 +37,13 @@ if TYPE_CHECKING:
     from otel_jcmc.wire.push import Report
 
 # 64 bits, 16 hex digits: among 120,000 texts, two hashes are equal with a chance of 1 in 2.6
-# thousand million (n^2 / 2^65). Without the key, such a pair can't be searched for.
+# thousand million (n^2 / 2^65). Without the key, nobody can search for such a pair.
 HASH_BYTES: Final = 8
 MIN_KEY_CHARACTERS: Final = 16
 
 
 class Treatment(StrEnum):
-    """How an attribute is treated."""
+    """What happens to an attribute before it is stored."""
 
     KEEP = "keep"
     DROP = "drop"
@@ -55,7 +55,7 @@ class Treatment(StrEnum):
 Policy = dict[int, Treatment]
 _Change = Callable[[str], str]
 
-# These distinguish participants and stays: without them there are no series.
+# These attributes distinguish participants and stays: without them there are no series.
 _UNSENT: Final = (BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION, NETWORK, RELAY, SENDER)
 _NEEDED: Final = frozenset(row.id for row in (CONFERENCE, CLIENT, PARTICIPANT, SESSION))
 
@@ -66,7 +66,7 @@ def name_of(row: Attribute) -> str:
 
 
 def _rows() -> dict[str, Attribute]:
-    """Return the attributes by all their names; a dot may be `_`, as in Prometheus."""
+    """Return name -> attribute, for all names of each; a dot may be `_`, as in Prometheus."""
     found = {"conference": CONFERENCE}
     for row in ATTRIBUTES:
         for name in filter(None, (row.label, row.otel_name, name_of(row))):
@@ -121,7 +121,8 @@ def make_policy(entries: Iterable[str] = (), collect: Collection[str] = ()) -> P
     """
     Return the treatment of every attribute.
 
-    *collect* are the settings that are on; they keep attributes dropped by default. An entry wins.
+    *collect* are the settings that are on; these keep attributes that are dropped by default. If
+    an entry names the same attribute, the entry wins.
 
     Raises:
         ValueError: as `read_entries`.
@@ -132,7 +133,7 @@ def make_policy(entries: Iterable[str] = (), collect: Collection[str] = ()) -> P
     }
     found = read_entries(entries)
     policy |= found
-    # Otherwise a hashed id would be readable where other participants report it.
+    # Otherwise an id that is hashed here would be readable where other participants report it.
     return policy | {
         row.id: policy[row.like] for row in ATTRIBUTES if row.like and row.id not in found
     }
@@ -150,10 +151,10 @@ def describe(policy: Policy) -> list[str]:
 
 class Privacy:
     """
-    Applies a policy to reports.
+    Applies a privacy policy to reports.
 
     Attributes:
-        dropped: ids of dropped attributes; the parser drops those of a body.
+        dropped: ids of dropped attributes; the parser drops those that come in a push's body.
         is_needed: whether `apply` has anything to do.
     """
 
@@ -162,7 +163,7 @@ class Privacy:
         self.dropped = frozenset(
             id_ for id_, treatment in policy.items() if treatment is Treatment.DROP
         )
-        # Shortened to a key's longest length, for secrets of any length.
+        # Hashed to the longest length that a key of blake2b may have, for secrets of any length.
         self._key = blake2b(key.encode()).digest()
         changes = [
             (row, self._hashing(row.like or row.id) if treatment is Treatment.HASH else truncated)
@@ -176,13 +177,13 @@ class Privacy:
             for row, change in changes
             if row.scope is not Scope.PATH and row is not SESSION
         ]
-        # Attributes that no body has, so that the parser cannot drop them.
+        # These attributes do not come in a body, so the parser cannot drop them.
         self._unsent = [row.id for row in _UNSENT if row.id in self.dropped]
         self._owner = self._hashing(0) if Treatment.HASH in policy.values() else None
         self.is_needed = bool(changes or self._unsent)
 
     def apply(self, report: "Report") -> None:
-        """Change *report*, which has all its attributes, to what may be stored."""
+        """Change *report* to what may be stored; it must have all its attributes already."""
         attributes = report.attributes
         for id_ in self._unsent:
             attributes.pop(id_, None)
@@ -200,7 +201,7 @@ class Privacy:
         """
         Return the stored forms to search for *text*: as it is, and its hash if it is hashed.
 
-        A reader may have the text from the page, or from stored data.
+        A person who searches may have the text from the page, or from stored data.
         """
         changes = [change for id_, change in self._others if id_ == row.id]
         return [text, *(change(text) for change in changes)]
@@ -209,12 +210,13 @@ class Privacy:
         """
         Return a stand-in for a token's user, whose id is often an e-mail address.
 
-        It is a hash if anything is hashed: only then all replicas have the same key.
+        The stand-in is a hash if the policy hashes any attribute, because only then do all replicas
+        have the same key. Otherwise it is *owner* itself.
         """
         return self._owner(owner) if self._owner and owner else owner
 
     def _hashing(self, id_: int) -> _Change:
-        """Return a function that hashes the texts of one attribute, separate from all others."""
+        """Return a function that hashes texts of attribute *id_*; others hash them differently."""
         start = blake2b(digest_size=HASH_BYTES, key=self._key, person=b"%d" % id_)
 
         def hashed(text: str) -> str:
@@ -234,13 +236,13 @@ def _change_texts(texts: dict[int, Any], changes: list[tuple[int, _Change]]) -> 
 
 
 def truncated(address: str) -> str:
-    """Return the network (/24 or /48) of an IPv4 or IPv6 *address*, without the length."""
+    """Return the network (/24 of IPv4, /48 of IPv6) of *address*, without the prefix length."""
     if ":" not in address:
         return _network(socket.AF_INET, socket.inet_pton(socket.AF_INET, address), 3)
     raw = socket.inet_pton(socket.AF_INET6, address)
     if raw.startswith(b"\0" * 10 + b"\xff\xff"):
         return _network(socket.AF_INET, raw[12:], 3)
-    # A 6to4 address (RFC 3056) has a whole IPv4 address in its first 48 bits.
+    # A 6to4 address (RFC 3056) has a whole IPv4 address in its first 48 bits, so fewer are kept.
     return _network(socket.AF_INET6, raw, 5 if raw.startswith(b"\x20\x02") else 6)
 
 

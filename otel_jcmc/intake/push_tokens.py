@@ -1,10 +1,11 @@
 """
-Push tokens: this service's proof that a page of an allowed origin asked for one.
+Issues and checks push tokens: this service's proof that a page of an allowed origin asked for one.
 
 For the head of a token request, a signed and short-lived token goes out, valid only for pushes from
 the same origin. For a push, nothing or a refusal goes out. A browser sends its page's origin with
-each POST, and no page can change it: this stops other web sites. A script can send any origin: it
-is not stopped. service/app.py makes this object if JCMC_PUSH_AUTH is `token`.
+each POST, and no page can change it: push tokens stop pushes of other web sites. A script can send
+any origin, so push tokens do not stop scripts. service/app.py makes the PushTokens object if
+JCMC_PUSH_AUTH is `token`.
 
 Source: RFC 7519 (JWT) by PyJWT, which compares signatures in constant time; the WHATWG Fetch
 standard (Origin).
@@ -25,7 +26,7 @@ from otel_jcmc.wire.push import Report
 
 # The only algorithm for signing and verifying: the token's own header does not count.
 _ALGORITHM: Final = "HS256"
-# Allowed difference between the clocks of two replicas.
+# Allowed difference between the clocks of two replicas, in s.
 _LEEWAY_SECONDS: Final = 10
 _CLAIMS: Final = ["origin", "iat", "exp"]
 
@@ -46,12 +47,12 @@ class PushTokens:
         self._seconds = seconds
         self._allows = allows
         self._verified_with = b""
-        # Keyed by the token's bytes. Timing reveals nothing: two tokens are compared only if their
-        # keyed 64-bit hashes are equal.
+        # Token -> its verified content. The time of a look-up reveals nothing about other tokens:
+        # Python compares two tokens only if their keyed 64-bit hashes are equal.
         self._known = lru_cache(REMEMBERED)(self._verify)
 
     async def start(self) -> None:
-        """Fetch the secret."""
+        """Fetch the secret that signs tokens."""
         await self._secret.start()
 
     async def close(self) -> None:
@@ -76,7 +77,7 @@ class PushTokens:
 
     def __call__(self, headers: Iterable[Header], report: Report) -> str:
         """
-        Return the user that pushes: always empty, because these tokens name none.
+        Return the user that pushes: always empty, because push tokens name no user.
 
         Raises:
             PushRefused: the token is missing, not valid, or from another origin.
@@ -120,10 +121,10 @@ class PushTokens:
 
     def _key(self) -> bytes:
         """
-        Return the secret.
+        Return the secret that signs tokens.
 
         Raises:
-            StoreUnavailable: it is not known yet.
+            StoreUnavailable: the secret is not known yet.
         """
         if not self._secret.value:
             raise StoreUnavailable

@@ -1,9 +1,9 @@
 """
-The operator's TURN server that relays a call.
+Names the operator's TURN server that relays a call.
 
 A page sends the address at which others see it. For a candidate of type `relay` that is the
-server's address. A server that the operator has named gets that name; other servers are not
-reported. If addresses are not collected, the address itself is removed.
+server's address. If the operator has named that server, the report gets the name; other servers are
+not reported. If addresses are not collected, the address itself is removed.
 """
 
 from collections.abc import Mapping
@@ -19,7 +19,7 @@ _RELAY: Final = "relay"
 
 
 class Relays:
-    """The names of the TURN servers."""
+    """Puts the names of TURN servers into reports."""
 
     def __init__(self, names: Mapping[str, str], *, keeps_addresses: bool) -> None:
         """Name the servers by *names*: address -> name."""
@@ -27,7 +27,7 @@ class Relays:
         self._keeps_addresses = keeps_addresses
 
     def apply(self, report: "Report") -> None:
-        """Put the relay's name into *report*, if the operator has named it."""
+        """Put the relay's name into *report* if the operator has named it; see the module."""
         for path in report.attributes.get(LIST_ID, ()):
             told = path.get(LOCAL_ADDRESS.id, "")
             if path.get(CANDIDATE_TYPE.id) == _RELAY and (name := self._names.get(told)):

@@ -15,19 +15,19 @@ from typing import Final
 # A weight in the syntax of RFC 9110.
 _WEIGHT: Final = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _OPENMETRICS: Final = "application/openmetrics-text"
-# From the most specific to the least specific; the first one present counts.
+# From the most specific to the least specific; the first of these that the header names counts.
 _TEXT: Final = ("text/plain", "text/*", "*/*")
-# The version that the service writes. A reader that names no version takes any.
+# The versions that the service writes. A reader that names no version accepts any version.
 _OPENMETRICS_VERSIONS: Final = ("", "1.0.0")
 _TEXT_VERSIONS: Final = ("", "0.0.4")
 
 
 def wants_openmetrics(accept: str) -> bool:
     """
-    Say whether the header *accept* prefers OpenMetrics in our version to text.
+    Say whether the header *accept* prefers OpenMetrics, in the version we write, to text.
 
-    OpenMetrics must be named: a reader that takes anything gets text. With equal weights
-    OpenMetrics wins.
+    The header must name OpenMetrics: a reader that takes any format gets text. If the header gives
+    both formats the same weight, OpenMetrics wins.
     """
     weights: dict[str, float] = {}
     for kind, parameters, weight in _elements(accept):

@@ -1,7 +1,8 @@
 """
 One collection: the gauges of participants and of levels, over one snapshot.
 
-Levels are counted from all participants. A service may export only the worst of these.
+The gauges of levels (conferences, bridges, regions, the fleet) count all participants, even if the
+service exports series of only the worst participants.
 """
 
 from collections.abc import Collection
@@ -25,7 +26,6 @@ class Gauges:
 
     Attributes:
         errors: callbacks that raised, by the gauge's name, since the start.
-        tells_levels: whether some gauge covers more than one participant.
     """
 
     def __init__(
@@ -36,7 +36,7 @@ class Gauges:
         bounds: Bounds,
         most_participants: int = 0,
     ) -> None:
-        """Declare the gauges of *series*; 0 *most_participants*: export all of them."""
+        """Declare the gauges of *series*; 0 *most_participants*: export all participants."""
         self._provider = GaugeProvider()
         self.errors = self._provider.errors
         if Level.PARTICIPANTS in series:
@@ -48,14 +48,18 @@ class Gauges:
     def collect(
         self, taken: Snapshot | None, *, participants: bool = True, levels: bool = True
     ) -> list[Collected]:
-        """Return the gauges of *participants* and *levels* from *taken*; None: nothing is known."""
+        """
+        Return the gauges of *participants* and of *levels* with values from *taken*.
+
+        Return an empty list if *taken* is None: the store could not be read.
+        """
         found: list[Collected] = []
         if taken is None:
             return found
         if participants:
             with bound(self._worst.of(taken) if self._worst else taken):
                 found += self._provider.collect(_PARTICIPANTS)
-        # Levels are counted from all participants: from a part, their counts would be too low.
+        # Levels count all participants: if a partition is unread, their counts would be too low.
         if levels and not taken.unread:
             with bound(taken):
                 found += self._provider.collect(_LEVELS)

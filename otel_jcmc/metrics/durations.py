@@ -1,8 +1,8 @@
 """
-Durations, in buckets, of what happens once per batch or once per collection.
+Counts in buckets how long each batch of pushes and each collection took.
 
-Seconds come in, families of buckets go out, in the form of the fleet's. Plain lists, because the
-SDK takes 6 µs for one value.
+Seconds come in. Histograms go out, in the same form as the fleet's histograms. The buckets are
+plain lists, because the SDK takes 6 µs to record one value.
 """
 
 from bisect import bisect_left
@@ -15,11 +15,12 @@ from otel_jcmc.catalogue.own import OWN_METRICS
 from otel_jcmc.metrics.figures import Buckets, Tables, add_buckets, sum_buckets
 from otel_jcmc.metrics.histograms import Distribution, Family
 
-# From a push on an idle machine (0.5 ms) to the deadline (0.9 s), and to a collection of thousands.
+# Upper bounds in s: a push takes from 0.5 ms (on an idle machine) to 0.9 s (its deadline), and a
+# collection of thousands of participants takes seconds.
 BOUNDS: Final = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-# No value is below the first bound: a bucket then has the place that it has in a list that begins
+# The first bound is below every value. `bisect` then returns a bucket's index in a list that begins
 # with the sum.
 _PLACED: Final = (-inf, *BOUNDS)
 _ROWS: Final = [row for row in OWN_METRICS if row.kind == "histogram"]
@@ -27,9 +28,10 @@ _ROWS: Final = [row for row in OWN_METRICS if row.kind == "histogram"]
 
 class Durations:
     """
-    The durations of one process.
+    Counts the durations of one process.
 
-    Concurrency: `record` from one event loop; the rest from any thread, also meanwhile.
+    Concurrency: call `record` from one event loop. Call the other methods from any thread, also
+    while `record` runs.
     """
 
     def __init__(self) -> None:
@@ -38,7 +40,7 @@ class Durations:
         self._tables: Tables = {row.name: {} for row in _ROWS}
 
     def record(self, name: str, seconds: float, label: str = "") -> None:
-        """Count *seconds* for *name* and, if it has one, *label*."""
+        """Count *seconds* in the histogram *name*, under *label* if that histogram has a label."""
         table = self._tables[name]
         buckets = table.get(label)
         if buckets is None:
@@ -56,7 +58,7 @@ class Durations:
             add_buckets(table, left.get(name, {}))
 
     def collect(self, others: Sequence[Tables] = ()) -> list[Family]:
-        """Return the counts of this process and of *others*, without empty ones."""
+        """Return the sums of this process's and *others*' histograms, without empty histograms."""
         families = []
         for row in _ROWS:
             tables = [tables.get(row.name, {}) for tables in (self._tables, *others)]
@@ -72,5 +74,5 @@ class Durations:
 
 
 def _zeros() -> Buckets:
-    """Return an empty sum and empty buckets."""
+    """Return a list with the sum and the counts of all buckets, each 0."""
     return [0] * (len(BOUNDS) + 2)

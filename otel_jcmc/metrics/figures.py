@@ -1,5 +1,5 @@
 """
-The counts of one process, as plain values: packed for others, resumed by a successor, summed.
+The counts of one process as plain values: packs them for other processes, and adds them up.
 
 The dicts that a process counts in come in. Bytes for its place (places.py) and sums over several
 processes go out. A sum begins with a copy: it never writes to a dict that is in use or that was
@@ -12,10 +12,10 @@ from typing import Any
 
 import msgspec
 
-# The value of one label, or the values of two.
+# The value of a metric's only label, or the values of its two labels.
 Key = str | tuple[str, str]
 Counts = dict[Key, int]
-# The sum of the values, then the number in each bucket, the unbounded one last.
+# The sum of the values, then the number of values in each bucket; the unbounded bucket is last.
 Buckets = list[int | float]
 Tables = dict[str, dict[str, Buckets]]
 
@@ -27,9 +27,9 @@ class Figures(msgspec.Struct):
     Attributes:
         since_unix_nano: when the counting began.
         counters: name -> label values -> count.
-        gauges: name -> value now; an unknown one is absent.
-        histograms: name -> label value, empty for none -> counts.
-        origin: origin of the page that pushed last; empty if not known.
+        gauges: name -> value now; a gauge with an unknown value is absent.
+        histograms: name -> label value (empty: the histogram has no label) -> counts.
+        origin: web origin of the page that pushed last; empty if not known.
     """
 
     since_unix_nano: int
@@ -45,10 +45,10 @@ unpack = msgspec.msgpack.Decoder(Figures).decode
 
 def pack(figures: Figures, most_bytes: int) -> tuple[bytes, list[str]]:
     """
-    Return *figures* in at most *most_bytes*, and the names that lost labels.
+    Return *figures* packed in at most *most_bytes*, and the names of metrics that lost labels.
 
-    The largest tables lose labels. The labels that came first stay, not those with the highest
-    counts: their ranks change, and a counter must not come and go.
+    The largest tables lose labels. The labels that were counted first stay, not the labels with
+    the highest counts: that order changes, and a counter must not come and go.
     """
     packed = _encode(figures)
     cut: set[str] = set()
@@ -89,16 +89,16 @@ def add_buckets(into: dict[str, Buckets], more: Mapping[str, Buckets]) -> None:
 
 
 def sum_counts(each: Iterable[Counts]) -> Counts:
-    """Return the sum of *each*; other threads may keep counting in it."""
+    """Return the sum of the tables *each*; other threads may keep counting in the tables."""
     total: Counts = {}
     for counts in each:
-        # A copy is one step as well.
+        # A copy is one step of the interpreter: no other thread counts in between.
         add_counts(total, counts.copy())
     return total
 
 
 def sum_buckets(each: Iterable[dict[str, Buckets]]) -> dict[str, Buckets]:
-    """Return the sum of *each*; other threads may keep counting in it."""
+    """Return the sum of the tables *each*; other threads may keep counting in the tables."""
     total: dict[str, Buckets] = {}
     for table in each:
         add_buckets(total, table.copy())

@@ -1,13 +1,13 @@
 """
-The catalogue's rows as OpenTelemetry observable gauges, in one naming or the other.
+Declares the catalogue's rows as OpenTelemetry observable gauges, in the `jcmc` or `otel` naming.
 
 `declare` takes any Meter and declares one gauge for each series name. The callbacks only read the
 current snapshot and return observations. A participant that is not in the snapshot is not observed,
-and is absent from the very next collection. Series with equal labels become one, with the worst
-value.
+and is absent from the very next collection. Series with equal labels become one series, with the
+worst of their values.
 
-A snapshot has a column of numbers for each metric. Here it also gets a column of label sets for
-each kind of label set, and a callback handles thousands of values in a few steps.
+A snapshot has a column of numbers for each metric. This module adds a column of label sets for each
+kind of label set, so that a callback handles thousands of values in a few steps.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -44,7 +44,7 @@ from otel_jcmc.verdict.standing import sender_name
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """One gauge: its names and its rows of the catalogue."""
+    """The name, unit and description of one gauge, and the rows of the catalogue it exports."""
 
     name: str
     unit: str
@@ -100,24 +100,24 @@ def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Observed
 
 
 def _observe_info(naming: Naming, _options: CallbackOptions) -> Observed:
-    """Return a 1 for each participant, with the attributes that describe it; twins share one."""
+    """Return a 1 with its attributes for each participant; equal identities share one 1."""
     snapshot = current()
     labels = [part.derive(_LABELS[naming, -1]) for part in snapshot.parts]
     if naming is Naming.OTEL and snapshot.derive(_has_twins):
-        # With two, every query that joins on the identity would fail.
+        # With two series of one identity, every query that joins on the identity would fail.
         who = chain.from_iterable(part.derive(_identities) for part in snapshot.parts)
         labels = [list(dict(zip(who, chain.from_iterable(labels), strict=True)).values())]
     return Observed([Column([1] * len(each), each) for each in labels])
 
 
 def _observe_role(_options: CallbackOptions) -> Observed:
-    """Return a 1 for each participant that is not ordinary, with its role."""
+    """Return a 1, labelled with the role, for each participant that has a role."""
     parts = [part.derive(_roles) for part in current().parts]
     return Observed([Column([1] * len(labels), labels) for labels in parts if labels])
 
 
 def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
-    """Return a 1 for each participant whose call is not good, with cause and scope."""
+    """Return a 1, labelled with cause and scope, for each participant whose call is not good."""
     snapshot = current()
     reach = Reach(snapshot.look.entries) if snapshot.look else None
     columns = []
@@ -170,7 +170,7 @@ def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
 
 
 def _paths(row: Metric, known: Sequence[Any], sets: list[LabelSets]) -> Column:
-    """Return one observation for each transport with its own labels."""
+    """Return an observation for each transport; transports with equal labels share the worst."""
     values: list[float | None] = []
     labels: list[Labels] = []
     for here, made in zip(known, sets, strict=True):
@@ -198,7 +198,7 @@ def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | Non
 
 
 def _one_each(columns: Iterable[Column], row: Metric) -> Column:
-    """Return *columns* as one column, with the worst observation of each label set."""
+    """Return one column with the worst observation in *columns* of each label set."""
     worst = min if row.lower_is_worse else max
     found: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[float, Labels]] = {}
     for value, labels in chain.from_iterable(column.known() for column in columns):
@@ -210,17 +210,17 @@ def _one_each(columns: Iterable[Column], row: Metric) -> Column:
 
 
 def _label_sets(naming: Naming, part: Part) -> list[LabelSets]:
-    """Return the label sets of each participant."""
+    """Return the label sets of each participant of *part*."""
     return [labels_of(naming, stay) for stay in part.stays]
 
 
 def _labels(naming: Naming, place: int, part: Part) -> list[Labels]:
-    """Return the label set of each participant at one *place* among its sets."""
+    """Return, for each participant of *part*, the label set at *place* in its list of sets."""
     return [each.sets[place] for each in part.derive(_LABEL_SETS[naming])]
 
 
 def _identities(part: Part) -> list[tuple[str, ...]]:
-    """Return the labels that are common to all series of a participant, in the `otel` naming."""
+    """Return, for each participant of *part*, the labels that all its `otel` series have."""
     return [each.values for each in part.derive(_LABELS[Naming.OTEL, 0])]
 
 
@@ -228,25 +228,25 @@ def _has_twins(snapshot: Snapshot) -> bool:
     """
     Say whether two participants have the same labels in the `otel` naming.
 
-    That naming has no client id, so a forged session id can make twins. The `jcmc` naming has none,
-    because its labels make the key in Redis.
+    The `otel` naming has no client id, so a forged session id can give two participants the same
+    labels. The `jcmc` naming can't: its labels make the participant's key in Redis.
     """
     found = [part.derive(_identities) for part in snapshot.parts]
     return len(set().union(*found)) < sum(map(len, found))
 
 
-# The names of the verdict's cause and scope.
+# The label names of the verdict's cause and scope.
 _VERDICT_LABELS: Final = {
     Naming.JCMC: ("cause", "scope"),
     Naming.OTEL: ("jitsi.verdict.cause", "jitsi.verdict.scope"),
 }
-# The callbacks of gauges without a row.
+# The callbacks of the gauges that have no row in the catalogue.
 _OTHERS: Final[dict[str, Callable[[Naming], Any]]] = {
     INFO_BRIEF: lambda naming: partial(_observe_info, naming),
     VERDICT_BRIEF: lambda naming: partial(_observe_verdict, naming),
     ROLE_BRIEF: lambda _naming: _observe_role,
 }
-# One object for each function, because a part remembers results by it.
+# Made once, because `Part.derive` remembers a result under the function object.
 _LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
 _LABELS: Final = {
     (naming, place): partial(_labels, naming, place)

@@ -1,11 +1,12 @@
 """
-The histograms of the fleet: the figures of each push, counted by the region of its bridge.
+Counts the figures of each push in histograms, by the region of its bridge.
 
-Each push that Redis has stored comes in from intake/intake.py. Families of buckets go out, for the
-scrape (prometheus.py) and for OTLP (otlp/histograms.py), in the chosen naming. The rows are in
-catalogue/fleet.py. Each process counts alone, from its start or from the counts of its predecessor,
-in plain lists: all five histograms cost a push 0.6 µs, and the SDK takes 4 µs for one value.
-Browsers choose the region's text, so each process separates only a limited number of regions.
+Each push that Redis has stored comes in from intake/intake.py. The fleet's histograms go out, for
+the scrape (prometheus.py) and for OTLP (otlp/histograms.py), in the chosen naming. The rows are in
+catalogue/fleet.py. Each process counts alone, from its start or from the counts of its predecessor.
+It counts in plain lists: all five histograms cost a push 0.6 µs, and the SDK takes 4 µs to record
+one value. Browsers choose the region's text, so each process separates only a limited number of
+regions.
 """
 
 from bisect import bisect_left
@@ -33,11 +34,11 @@ _REGION: Final = REGION.id
 
 class Distribution(NamedTuple):
     """
-    The counts of one row in one region.
+    The counts of one histogram in one region.
 
     Attributes:
         bounds: upper bounds of all buckets except the last, which has none.
-        counts: of each bucket alone; one more than bounds.
+        counts: number of values in each bucket alone; one bucket more than bounds.
         total: sum of the values; it may lack a value that is being counted.
     """
 
@@ -49,10 +50,10 @@ class Distribution(NamedTuple):
 
 class Family(NamedTuple):
     """
-    One histogram as it is exported.
+    One histogram with all its regions, as it is exported.
 
     Attributes:
-        since_unix_nano: when the counting began.
+        since_unix_nano: Unix time in ns at which the counting began.
     """
 
     name: str
@@ -64,9 +65,10 @@ class Family(NamedTuple):
 
 class Histograms:
     """
-    The histograms of one process.
+    Counts the fleet's histograms in one process.
 
-    Concurrency: `count` from one event loop; `collect` from any thread, also meanwhile.
+    Concurrency: call `count` from one event loop, and `collect` from any thread, also while
+    `count` runs.
     """
 
     def __init__(
@@ -82,31 +84,31 @@ class Histograms:
 
         Args:
             prefix: begins each name in the `jcmc` naming.
-            most_regions: number of regions that are counted separately, the rest as `other`; 0: no
-                limit.
+            most_regions: number of regions that are counted separately; further regions are counted
+                as `other`; 0: no limit.
         """
         self._rows = histograms(bad_loss, bad_round_trip_ms)
         self._naming, self._prefix = naming, prefix
         self._most_regions = most_regions
         self._since = time_ns()
-        # The first bound is below every value: a bucket then has the place that it has in a list
+        # The first bound is below every value. `bisect` then returns a bucket's index in a list
         # that begins with the sum.
         placed = [(-inf, *row.bounds) for row in self._rows]
         self._loss, _, self._trips, self._scores, self._outages = placed
         self._sizes = [len(bounds) + 1 for bounds in placed]
-        # For regions with a name, for `other`, and, under the empty name, for pushes without a
-        # region.
+        # Region -> its counts; `other` for regions beyond the limit, an empty name for pushes
+        # without a region.
         self._counted: dict[str, list[Buckets]] = {}
 
     def count(self, report: Report) -> None:
-        """Count the values of *report* itself, without values kept from earlier ones."""
+        """Count the values that *report* itself sends, not values kept from earlier pushes."""
         numbers = report.numbers if report.sent is None else report.sent
         up, down, trip = numbers[_LOSS_UP], numbers[_LOSS_DOWN], numbers[_TRIP]
         if not report.session.id:
             up, down, trip = _of_original(numbers)
         region = report.attributes.get(_REGION, "")
         ups, downs, trips, scores, outages = self._counted.get(region) or self._begin(region)
-        # Row by row: a loop over the rows takes twice the time.
+        # Each histogram has its own lines, because a loop over them takes twice the time.
         if up is not None:
             ups[bisect_left(self._loss, up)] += 1
             ups[0] += up
@@ -127,14 +129,14 @@ class Histograms:
             outages[0] += outage
 
     def _begin(self, region: str) -> list[Buckets]:
-        """Return the counts for a *region* that has none of its own yet."""
+        """Return the counts to use for a *region* that has no counts of its own yet."""
         named = self._counted.keys() - {"", OTHER}
         if region and 0 < self._most_regions <= len(named):
             region = OTHER
         return self._counted.setdefault(region, [[0] * size for size in self._sizes])
 
     def figures(self) -> Tables:
-        """Return a copy of the counts, by the field of a row and by region."""
+        """Return a copy of the counts: field of the histogram's row -> region -> counts."""
         return {
             row.field: sum_buckets([self._table(place)]) for place, row in enumerate(self._rows)
         }
@@ -147,7 +149,7 @@ class Histograms:
                 add_buckets({region: counted[place]}, {region: buckets})
 
     def collect(self, others: Sequence[Tables] = ()) -> list[Family]:
-        """Return the counts of this process and of *others*, without empty ones."""
+        """Return the sums of this process's and *others*' histograms, without empty histograms."""
         families: dict[str, Family] = {}
         for place, row in enumerate(self._rows):
             tables = [self._table(place), *(other.get(row.field, {}) for other in others)]
@@ -163,12 +165,13 @@ class Histograms:
 
     def _table(self, place: int) -> dict[str, Buckets]:
         """Return the buckets of the row at *place*, by region; counting goes on in them."""
-        # Another thread may add regions. A copy is one step. A list of the items is not: it makes
-        # tuples, and during a garbage collection another thread may run.
+        # Another thread may add regions. A copy of the dict is one step of the interpreter. A list
+        # of its items is not: it makes tuples, and during a garbage collection another thread may
+        # run.
         return {region: counted[place] for region, counted in self._counted.copy().items()}
 
     def _family(self, row: Histogram) -> Family:
-        """Return the family of *row*, empty."""
+        """Return the histogram of *row* without any counts."""
         if self._naming is Naming.JCMC:
             # No unit: a Collector would add it to the name.
             return Family(self._prefix + row.field, "", row.brief, self._since, [])
@@ -192,9 +195,10 @@ class Histograms:
 
 def _of_original(numbers: list[Any]) -> tuple[float | None, float | None, float | None]:
     """
-    Return loss up, loss down and round trip, as far as a page of the original knows them.
+    Return loss up, loss down and round trip of the original's page; None for an unknown value.
 
-    Its loss up is always 0. If nothing arrives, its loss down is 0 and its round trip stands still.
+    That page always reports a loss up of 0. If no media arrives, it reports a loss down of 0 and
+    repeats its last round trip.
     """
     if not numbers[_BITRATE_DOWN]:
         return None, None, None

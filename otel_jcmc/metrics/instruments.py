@@ -1,5 +1,5 @@
 """
-The service's own metrics as exported: counters and gauges on the stock SDK, and durations.
+Exports the service's own metrics: counters and gauges by the stock SDK, and durations.
 
 The rows of catalogue/own.py and functions for their current values over all processes come in. The
 text of a scrape, and the data for an OTLP reader, go out.
@@ -48,15 +48,15 @@ class Instruments:
         Declare every row.
 
         Args:
-            count: returns the counts of the counter with a name.
-            measure: returns the value of the gauge with a name; None if not known.
-            durations: returns the histograms that are not empty.
+            count: returns the counts of the counter whose name it gets.
+            measure: returns the value of the gauge whose name it gets; None if not known.
+            durations: returns the histograms of durations that are not empty.
         """
         self._count, self._measure = count, measure
         self._added: list[MetricReader] = []
         self._registry = CollectorRegistry()
         prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
-        # Durations are not instruments: the SDK takes 6 µs for one value.
+        # Durations are not instruments: the SDK takes 6 µs to record one value.
         self._registry.register(_Durations(durations))
         self._provider = MeterProvider(
             metric_readers=[prometheus], resource=resource, shutdown_on_exit=False
@@ -75,30 +75,30 @@ class Instruments:
                 meter.create_observable_gauge(row.name, [callback], row.unit, row.brief)
 
     def _observe_counter(self, row: OwnMetric, _options: CallbackOptions) -> Iterator[Observation]:
-        """Return one observation for each label set with a count."""
+        """Return one observation for each label set of the counter that has a count."""
         for key, count in self._count(row.name).items():
             values = (key,) if isinstance(key, str) else key
             yield Observation(count, dict(zip(row.labels, values, strict=True)))
 
     def _observe_gauge(self, row: OwnMetric, _options: CallbackOptions) -> list[Observation]:
-        """Return the observation of a gauge, if its value is known."""
+        """Return a list with the gauge's observation; an empty list if its value is unknown."""
         value = self._measure(row.name)
         return [] if value is None else [Observation(value)]
 
     def exposition(self, *, openmetrics: bool) -> bytes:
-        """Return the service's own metrics as text; OpenMetrics has its end mark."""
+        """Return the service's own metrics as text; *openmetrics* text ends with its `# EOF`."""
         write: Callable[[CollectorRegistry], bytes] = (
             generate_openmetrics if openmetrics else generate_latest
         )
         return write(self._registry)
 
     def add_reader(self, reader: MetricReader) -> None:
-        """Export everything except histograms by *reader* as well."""
+        """Let *reader* export the counters and gauges as well; it gets no histograms."""
         self._added.append(reader)
         self._provider.add_metric_reader(reader)
 
     def shut_down(self, timeout_millis: float) -> None:
-        """Export a last time and stop."""
+        """Export to all readers a last time, and stop the readers."""
         # The SDK's provider shuts down only the readers that it was made with (1.44).
         for reader in self._added:
             reader.shutdown(timeout_millis=timeout_millis)
@@ -106,7 +106,7 @@ class Instruments:
 
 
 class _Durations:
-    """The durations of a scrape's own metrics."""
+    """Gives a scrape the histograms of durations."""
 
     def __init__(self, collect: Callable[[], list[Family]]) -> None:
         """Take the families from *collect*."""
@@ -126,6 +126,6 @@ class _Durations:
 
 
 def _observe_build(_options: CallbackOptions) -> list[Observation]:
-    """Return the versions, which all processes share."""
+    """Return a 1 with the versions of the build, which all processes share."""
     build = {"version": __version__, "python_version": platform.python_version()}
     return [Observation(1, build)]

@@ -1,9 +1,9 @@
 """
-The label sets of a participant's series, in one naming or the other.
+Makes the label sets of a participant's series, in the `jcmc` or the `otel` naming.
 
-A participant's stay goes in, the label sets of its series come out. They are made once and stay
-with it: a push that changes only numbers makes none. A label without a value is left out. The names
-of the sets follow from the attributes that a page sends, which are the same for many.
+A participant's stay goes in, the label sets of its series come out. The stay keeps its label sets:
+a push that changes only numbers makes no new sets. A label without a value is left out. The label
+names follow from the attributes that a page sends, and many pages send the same attributes.
 """
 
 from collections.abc import Iterable
@@ -25,9 +25,10 @@ class LabelSets(NamedTuple):
     The label sets of one stay.
 
     Attributes:
-        sets: see `place_of`; the first has the common labels, the last the labels of `info`.
-        paths: one for each value of the list metric.
-        role: labels of the series of a participant that is not ordinary; None: it is ordinary.
+        sets: in the order of `place_of`; the first set has only the common labels, the last set
+            the labels of `info`.
+        paths: a label set for each transport, which is each value of the list metric.
+        role: labels of the series of the participant's role; None: it has no role.
     """
 
     naming: Naming
@@ -37,7 +38,7 @@ class LabelSets(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """The labels of a set: all names, and the attributes after the common ones."""
+    """A set's label names, and the ids of the attributes that follow the common labels."""
 
     names: _Texts
     ids: tuple[int, ...]
@@ -45,13 +46,14 @@ class _Told(NamedTuple):
 
 class _Layout(NamedTuple):
     """
-    The labels of the sets of participants with the same attributes.
+    The label names of all sets of participants that send the same attributes.
 
     Attributes:
-        common: labels of every set.
-        fixed: all names of each set that does not depend on the participant, and its ending.
-        described: the sets after those; the last one is for `info`.
-        role: None if the participant has no role.
+        common: the labels that every set has.
+        fixed: for each set that adds the same labels for every participant: all names, and the
+            values of the added labels.
+        described: the sets after the fixed sets; the last set is for `info`.
+        role: labels of the role's series; None if the participant has no role.
     """
 
     common: _Told
@@ -69,7 +71,7 @@ def labels_of(naming: Naming, stay: Stay) -> LabelSets:
 
 
 def place_of(naming: Naming, row: Metric) -> int:
-    """Return the place of the set that the series of *row* carry."""
+    """Return the index in `LabelSets.sets` of the set that the series of *row* carry."""
     if naming is Naming.JCMC:
         return _QUALITY_PLACE if row.field == "connectionquality" else 0
     return _FIXED[naming].index(row.otel_attributes)
@@ -82,13 +84,14 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
         _reword(attributes)
         attributes[SESSION.id] = stay.session_id
     layout = _layout(naming, tuple(attributes))
-    # Identities differ between participants. The conference's text is shared by all.
+    # Nearly every participant has an identity of its own. All participants of a conference share
+    # the text of its name.
     attributes[CONFERENCE.id] = stay.conference
     common = tuple(map(attributes.__getitem__, layout.common.ids))
     sets = [Labels(names, common + texts) for names, texts in layout.fixed]
     for names, ids in layout.described:
-        # Two attributes of the original's pages may be equal: thousands of participants then need
-        # one text less.
+        # A set may equal the set before it, as for the original's pages. One object for both saves
+        # memory for thousands of participants.
         is_same = sets[-1].names == names
         sets.append(sets[-1] if is_same else Labels(names, common + _texts(attributes, ids)))
     paths = []
@@ -109,19 +112,21 @@ def _reword(attributes: dict[int, Any]) -> None:
         if id_ in attributes:
             attributes[id_] = words.get(attributes[id_], attributes[id_])
     if BROWSER_VERSION.id in attributes:
-        # The convention's example is the major version; the rest would only multiply series.
+        # OpenTelemetry's convention has the major version as its example. More digits would only
+        # multiply series.
         attributes[BROWSER_VERSION.id] = attributes[BROWSER_VERSION.id].partition(".")[0]
 
 
 def _texts(attributes: dict[int, Any], ids: Iterable[int]) -> _Texts:
-    """Return the *attributes* with these *ids*; texts that thousands share are kept once."""
+    """Return the texts of the *attributes* with these *ids*; equal texts become one object."""
     return tuple(map(intern, map(attributes.__getitem__, ids)))
 
 
-# The sender chooses its attributes: the cache keeps no more layouts than honest senders need.
+# The sender chooses which attributes it sends: the cache has a limit that is enough for honest
+# senders.
 @lru_cache(maxsize=1024)
 def _layout(naming: Naming, told: tuple[int, ...]) -> _Layout:
-    """Return the labels of participants with the attributes of the ids *told*."""
+    """Return the label names of participants that send the attributes with the ids *told*."""
     common = _told((), _IDENTITY[naming], told)
     fixed = [
         (common.names + tuple(dict(each)), tuple(dict(each).values())) for each in _FIXED[naming]
@@ -133,18 +138,18 @@ def _layout(naming: Naming, told: tuple[int, ...]) -> _Layout:
 
 @lru_cache(maxsize=1024)
 def _layout_of_path(naming: Naming, common: _Texts, told: tuple[int, ...]) -> _Told:
-    """Return the labels of a path, after the *common* ones, for the ids *told*."""
+    """Return the labels of a transport: the *common* labels, then its attributes in *told*."""
     return _told(common, _PATHS[naming], told)
 
 
 def _told(common: _Texts, names: dict[int, str], told: tuple[int, ...]) -> _Told:
-    """Return the labels after the *common* ones: the *names* of the ids *told*."""
+    """Return the *common* labels and, after them, those of *names* whose ids are in *told*."""
     ids = tuple(id_ for id_ in names if id_ in told)
     return _Told(common + tuple(names[id_] for id_ in ids), ids)
 
 
 def _name_in(naming: Naming, row: Attribute) -> str:
-    """Return the attribute's name in *naming*; empty if it has none."""
+    """Return the attribute's name in *naming*; empty if that naming leaves it out."""
     return row.label if naming is Naming.JCMC else row.otel_name
 
 
@@ -157,7 +162,7 @@ def _names(naming: Naming, *scopes: Scope) -> dict[int, str]:
     }
 
 
-# In the `otel` naming every series names its stay.
+# In the `otel` naming every series also has the session id.
 _IDENTITY: Final = {
     Naming.JCMC: _names(Naming.JCMC, Scope.IDENTITY),
     Naming.OTEL: _names(Naming.OTEL, Scope.IDENTITY) | {SESSION.id: SESSION.otel_name},
@@ -167,11 +172,11 @@ _ROLE: Final = {
     Naming.OTEL: {},  # it is part of what `info` has
 }
 _PATHS: Final = {naming: _names(naming, Scope.PATH) for naming in Naming}
-# Words with another form in the `otel` naming.
+# Attribute id -> its values that have another word in the `otel` naming.
 _WORDS: Final = {row.id: dict(row.otel_values) for row in ATTRIBUTES if row.otel_values}
-# The attributes that describe the participant: browser, system, region, codecs. Before them, in the
-# `jcmc` naming, stand those that the original has on its quality. A mute or a codec changes none of
-# these.
+# The sets with attributes that describe the participant: browser, system, region, codecs. In the
+# `jcmc` naming the first set has the attributes that the original puts on its connection quality.
+# A mute or a change of codec changes no label of that first set.
 _DESCRIBED: Final = {
     Naming.JCMC: [
         _names(Naming.JCMC, Scope.QUALITY, Scope.DESCRIPTION),
@@ -181,10 +186,10 @@ _DESCRIBED: Final = {
         _names(Naming.OTEL, Scope.DESCRIPTION, Scope.INFO) | _names(Naming.OTEL, Scope.ROLE)
     ],
 }
-# The label sets that do not depend on the participant. The first has only the common labels.
+# The labels that a set adds for every participant alike. The first set adds no labels.
 _FIXED: Final[dict[Naming, list[tuple[tuple[str, str], ...]]]] = {
     Naming.JCMC: [()],
     Naming.OTEL: list(dict.fromkeys([(), *(row.otel_attributes for row in METRICS)])),
 }
-# The place after the sets that do not depend on the participant, in the `jcmc` naming.
+# In the `jcmc` naming, the index of the set after the fixed sets.
 _QUALITY_PLACE: Final = len(_FIXED[Naming.JCMC])

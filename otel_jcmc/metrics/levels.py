@@ -1,8 +1,8 @@
 """
-The gauges of more than one participant: conferences, bridges, regions, the fleet, what stands out.
+The gauges of groups of participants: conferences, bridges, regions, the fleet, what stands out.
 
-They are counted once per collection, in its snapshot. All states and causes are exported, with
-their zeros: a series neither comes nor goes while its bridge is in use.
+The groups are counted once per collection, from its snapshot. All states and causes are exported,
+even with the value 0: a bridge's series neither come nor go while the bridge is in use.
 """
 
 from collections import Counter, defaultdict
@@ -42,7 +42,7 @@ _Texts = tuple[str, ...]
 
 
 class Bounds(NamedTuple):
-    """Most conferences, bridges and regions with series of their own; 0: no limit."""
+    """How many conferences, bridges and regions may have series of their own; 0: no limit."""
 
     conferences: int = 0
     bridges: int = 0
@@ -51,11 +51,11 @@ class Bounds(NamedTuple):
 
 class Sums:
     """
-    Participants, counted.
+    The counts of the participants of one group.
 
     Attributes:
-        states: numbers by state, in the order of STATES.
-        causes: numbers of bad participants by cause.
+        states: number of participants in each state, in the order of STATES.
+        causes: number of bad participants with each cause.
     """
 
     __slots__ = ("causes", "states")
@@ -67,7 +67,7 @@ class Sums:
 
     @property
     def size(self) -> int:
-        """The number of participants."""
+        """The number of participants in the group."""
         return sum(self.states)
 
     def add(self, other: "Sums") -> None:
@@ -80,7 +80,7 @@ class Counted:
     """The counts of a snapshot's participants by conference, bridge and region."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Count all participants of *snapshot*; direct calls have no bridge and no region."""
+        """Count all participants of *snapshot*; direct calls count for no bridge and no region."""
         self.fleet = Sums()
         self.conferences: dict[str, Sums] = defaultdict(Sums)
         self.bridges: dict[str, Sums] = defaultdict(Sums)
@@ -100,7 +100,7 @@ class Counted:
                 sums.causes[WORD_OF.get(seen.cause, UNKNOWN)] += 1
 
     def _wide(self, place: Place) -> Iterable[Sums]:
-        """Return the counts of all groups of *place* that are wider than a conference."""
+        """Return the counts of the groups at *place* that are wider than a conference."""
         if place.is_direct:
             return [self.fleet]
         region = self.regions[place.region]
@@ -138,7 +138,7 @@ def declare_levels(
 
 
 def _observe(column: Callable[[], Column], _options: CallbackOptions) -> Observed:
-    """Return the *column* of the current snapshot."""
+    """Return what *column* makes from the current snapshot, as observations."""
     return Observed([column()])
 
 
@@ -155,7 +155,7 @@ def _labels_of_conference(naming: Naming, name: str) -> list[Labels]:
 
 
 def _named(naming: Naming, family: Family, texts: _Texts) -> Labels:
-    """Return the labels of one series; empty ones are left out."""
+    """Return the labels of one series, without labels whose text is empty."""
     named = zip(family.labels, texts, strict=True)
     return Labels.of({_name(naming, label): text for label, text in named if text})
 
@@ -165,7 +165,7 @@ def _name(naming: Naming, label: Label) -> str:
 
 
 def _conferences(naming: Naming, most: int) -> Column:
-    """Return the states of each conference; beyond *most*, only of the worst ones."""
+    """Return the states of each of the *most* worst conferences, and of all others as one."""
     told = _bounded(current().derive(Counted).conferences, most, _badness)
     values: list[int] = []
     labels: list[Labels] = []
@@ -176,7 +176,7 @@ def _conferences(naming: Naming, most: int) -> Column:
 
 
 def _bridges(naming: Naming, most: int) -> Column:
-    """Return states and causes of each bridge; beyond *most*, only of the largest ones."""
+    """Return states and causes of the *most* largest bridges, and of all others as one."""
     counted = current().derive(Counted)
     told = _bounded(counted.bridges, most, _size)
     places: dict[_Texts, Sums] = {
@@ -187,13 +187,13 @@ def _bridges(naming: Naming, most: int) -> Column:
 
 
 def _regions(naming: Naming, most: int) -> Column:
-    """Return states and causes of each region; beyond *most*, only of the largest ones."""
+    """Return states and causes of the *most* largest regions, and of all others as one."""
     told = _bounded(current().derive(Counted).regions, most, _size)
     return _by_state(naming, REGIONS, {(name,): sums for name, sums in told.items()})
 
 
 def _by_state(naming: Naming, family: Family, told: dict[_Texts, Sums]) -> Column:
-    """Return the series of *family*: the states of each of *told*, with bad ones by cause."""
+    """Return the series of *family*: for each group in *told*, its states, and bad by cause."""
     values: list[int] = []
     labels: list[Labels] = []
     for texts, sums in told.items():
@@ -207,7 +207,7 @@ def _by_state(naming: Naming, family: Family, told: dict[_Texts, Sums]) -> Colum
 
 
 def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
-    """Return the share or onset of each thing that stands out now; nothing if not known."""
+    """Return share or onset of each thing that stands out now; empty if that is not known."""
     look = current().look
     entries = look.entries if look else []
     family = STANDING_OUT_SINCE if is_onset else STANDING_OUT
@@ -232,7 +232,7 @@ def _coverage(naming: Naming) -> Column:
 def _bounded(
     sums: dict[str, Sums], most: int, rank: Callable[[tuple[str, Sums]], tuple[int, ...]]
 ) -> dict[str, Sums]:
-    """Return the *most* of *sums* with the highest *rank*, and all others as one."""
+    """Return the *most* groups of *sums* with the highest *rank*, and the sum of the others."""
     if not 0 < most < len(sums):
         return sums
     told = dict(nlargest(most, sums.items(), key=rank))

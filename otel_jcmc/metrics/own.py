@@ -1,5 +1,5 @@
 """
-The service's own metrics: their counting.
+Counts the service's own metrics.
 
 Each count is a plain integer that an observable counter reads (instruments.py): the SDK's
 `Counter.add` costs 6 µs, and a whole push may cost 40. If a service has several processes, each
@@ -31,15 +31,15 @@ _MOST_ORIGIN: Final = 300  # longer than any name that DNS has
 # The kind of a process: label `process` of otel_jcmc_process_starts_total.
 WORKER: Final = "worker"
 READER: Final = "reader"
-# How to combine a gauge of which each process knows a part. Other gauges have one value for all
-# processes; the greatest one is the newest.
+# How to combine the values of a gauge of which each process knows a part. Other gauges have one
+# value for all processes; the greatest value is the newest.
 _OF_SEVERAL: Final[dict[str, Callable[[Iterable[int]], int]]] = {
     "otel_jcmc.connections": sum,
     "otel_jcmc.history_waiting": sum,
     "otel_jcmc.workers": sum,
     "otel_jcmc.store_up": min,
 }
-# Exporter -> outcomes of a collection. Only a receiver can accept a part.
+# Exporter -> outcomes of a collection. Only an OTLP receiver can accept a part of it.
 _EXPORT_OUTCOMES: Final = {"prometheus": ("ok", "failed"), "otlp": ("ok", "failed", "partial")}
 
 
@@ -47,8 +47,8 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
     """
     Return the resource of the service's own metrics.
 
-    *attributes* is OTEL_RESOURCE_ATTRIBUTES; an empty *instance_id* leaves the instance out,
-    because a participant's series must not change when another replica pushes it.
+    *attributes* is OTEL_RESOURCE_ATTRIBUTES. An empty *instance_id* leaves the instance out: a
+    participant's series must not change when another replica exports it.
     """
     found = {
         key.strip(): value.strip()
@@ -58,7 +58,7 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
     ours = {"service.name": service_name, "service.version": __version__}
     if instance_id:
         ours["service.instance.id"] = instance_id
-    # Not Resource.create: its detectors describe the process, not the service.
+    # Not `Resource.create`, because its detectors describe the process, not the service.
     sdk = {"telemetry.sdk.language": "python", "telemetry.sdk.name": "opentelemetry"}
     return Resource({**sdk, **ours, **found}, SCHEMA_URL)
 
@@ -71,19 +71,19 @@ class Telemetry:
         pushes: (outcome, reason) -> pushes so far; the push endpoint counts them here.
         push_tokens: (outcome, reason) -> requests for a token so far.
         pushed_at: Unix time of the last stored push, in s; 0: none yet.
-        pushed_by: the head of that push; None if its endpoint has none.
-        spans_at, events_at: when a receiver last accepted spans, or events; 0: never.
-        words: exporter -> the receiver's error; empty: it accepted everything.
-        dropped: reason -> fields so far.
-        exported_at: (exporter, outcome) -> Unix time in s of the last one in this process.
-        participants, conferences: of the last collection; None if it could not read the store.
-        standing_known: 1 if the last collection knew what stands out, 0 if not; None before.
-        partitions_unread: number that the last collection could not read; None before.
+        pushed_by: the head of the last stored push; None if its endpoint keeps no heads.
+        spans_at, events_at: Unix time when a receiver last accepted spans, or events; 0: never.
+        words: exporter -> the receiver's last error; empty: the receiver accepted everything.
+        dropped: reason -> fields dropped so far.
+        exported_at: (exporter, outcome) -> Unix time in s of this process's last such collection.
+        participants, conferences: numbers in the last collection; None: the store was unread.
+        standing_known: 1 if the last collection knew what stands out, 0 if not; None before it.
+        partitions_unread: partitions that the last collection could not read; None before it.
         store_up: whether the last exchange with Redis worked.
-        count_connections: returns the number of open ones; None: not known.
-        history: its figures; None if no sessions are recorded.
-        reads_refused: shared with the parts of `web` that count.
-        instruments: they export all of it, except the fleet's histograms.
+        count_connections: returns the number of open connections; None: not known.
+        history: the figures of history; None if no sessions are recorded.
+        reads_refused: counts of refused reads; the parts of `web` that refuse count in it.
+        instruments: they export all own metrics; the fleet's histograms are exported elsewhere.
     """
 
     def __init__(
@@ -100,17 +100,17 @@ class Telemetry:
         clock: Callable[[], float] = time,
     ) -> None:
         """
-        Declare all metrics; figures of other parts are read from those parts.
+        Declare all metrics; figures that other parts of the service count are read from them.
 
         Args:
             callback_errors: gauge -> errors so far.
-            connections_cut: reason -> connections so far.
+            connections_cut: reason -> connections cut so far.
             joins: the figures of joins; None if they are not counted.
-            fleet: the histograms of the fleet; None: they are off.
-            process: kind of this process.
-            others: figures that other processes of the service have published.
+            fleet: the histograms of the fleet; None: the operator has switched them off.
+            process: kind of this process, `worker` or `reader`.
+            others: returns the figures that other processes of the service have published.
         """
-        # Zeros from the start: the first failure is then an increase, not a new series.
+        # Counts begin at 0: the first failure is then an increase, not a new series.
         self.pushes: dict[tuple[str, str], int] = _zeros(REFUSALS, LATE)
         self.push_tokens: dict[tuple[str, str], int] = {}
         self.dropped: dict[str, int] = dict.fromkeys(DROPS, 0)
@@ -168,13 +168,13 @@ class Telemetry:
         return sum_counts([self._counters[counter], *others])
 
     def gauge_of(self, gauge: str) -> int | None:
-        """Return the value of *gauge* from the processes that know it; None: none does."""
+        """Return the value of *gauge* over all processes; None if no process knows it."""
         each = (self._gauges(), *(figures.gauges for figures in self._others()))
         known = [gauges[gauge] for gauges in each if gauge in gauges]
         return _OF_SEVERAL.get(gauge, max)(known) if known else None
 
     def _gauges(self) -> dict[str, int]:
-        """Return the gauges that this process knows."""
+        """Return the gauges whose value this process knows: name -> value."""
         found = {
             "otel_jcmc.standing_known": self.standing_known,
             "otel_jcmc.partitions_unread": self.partitions_unread,
@@ -200,12 +200,12 @@ class Telemetry:
         return {name: value for name, value in found.items() if value is not None}
 
     def _exported_last(self, exporter: str) -> int | None:
-        """Return when *exporter* last exported something; None: never."""
+        """Return the Unix time in s when *exporter* last exported something; None: never."""
         taken = (self.exported_at.get((exporter, each), 0.0) for each in ("ok", "partial"))
         return int(max(taken)) or None
 
     def last_origin(self) -> str:
-        """Return the origin of the page that pushed last; empty if not known."""
+        """Return the origin of the page that pushed last to any process; empty if not known."""
         newest = max(
             self._others(),
             key=lambda figures: figures.gauges.get("otel_jcmc.last_push_timestamp", 0),
@@ -216,14 +216,14 @@ class Telemetry:
         return self._own_origin()
 
     def _own_origin(self) -> str:
-        """Return `last_origin` as this process knows it."""
+        """Return the origin of the page that pushed to this process last; empty if not known."""
         if self.pushed_by is None:
             return ""
         origin = self.pushed_by.origin()[:_MOST_ORIGIN].decode("latin-1")
         return origin if origin.isascii() and origin.isprintable() else ""
 
     def figures(self) -> Figures:
-        """Return a copy of this process's counts, for others."""
+        """Return a copy of this process's counts, to publish for other processes."""
         fleet = self._fleet.figures() if self._fleet else {}
         counters: dict[str, Counts] = {of: each.copy() for of, each in self._counters.items()}
         histograms = self._durations.figures() | fleet
@@ -247,7 +247,7 @@ class Telemetry:
         events: bool = False,
         push_tokens: bool = False,
     ) -> None:
-        """Begin with zeros the metrics that only some deployments have, such as *exporters*."""
+        """Begin at 0 the counts that only some deployments have, such as those of *exporters*."""
         for exporter in exporters:
             for outcome in _EXPORT_OUTCOMES.get(exporter, ()):
                 self.exports.setdefault((exporter, outcome), 0)
@@ -259,12 +259,12 @@ class Telemetry:
             self.push_tokens.update(_zeros(TOKEN_REFUSALS) | self.push_tokens)
 
     def count_dropped(self, reasons: Iterable[str]) -> None:
-        """Count dropped fields."""
+        """Count one dropped field for each of *reasons*."""
         for reason in reasons:
             self.dropped[reason] = self.dropped.get(reason, 0) + 1
 
     def count_push(self, outcome: str, reason: str = "", head: Head | None = None) -> None:
-        """Count one push with its *head*."""
+        """Count one push, and remember its *head* if the push was stored."""
         key = (outcome, reason)
         self.pushes[key] = self.pushes.get(key, 0) + 1
         if outcome == ACCEPTED:
@@ -276,11 +276,11 @@ class Telemetry:
         self.push_tokens[key] = self.push_tokens.get(key, 0) + 1
 
     def record_batch(self, seconds: float) -> None:
-        """Record the seconds of the oldest push of a batch."""
+        """Record for a batch the *seconds* that its oldest push took."""
         self._durations.record("otel_jcmc.push_duration", seconds)
 
     def record_export(self, exporter: str, outcome: str, seconds: float, why: str = "") -> None:
-        """Record one collection by *exporter* with its outcome, and *why* it failed."""
+        """Record the outcome and time of a collection by *exporter*; *why*: its error, if any."""
         key = (exporter, outcome)
         self.words[exporter] = why
         self.exports[key] = self.exports.get(key, 0) + 1
@@ -288,7 +288,7 @@ class Telemetry:
         self._durations.record("otel_jcmc.collection_duration", seconds, exporter)
 
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
-        """Remember the numbers of live ones; None if the store could not be read."""
+        """Remember the numbers of live participants and conferences; None: the store was unread."""
         self.participants, self.conferences = participants, conferences
 
     def count_look(self, outcome: str) -> None:
@@ -297,7 +297,7 @@ class Telemetry:
 
     def record_spans(self, spans: dict[str, int], waiting: int | None, why: str = "") -> None:
         """
-        Count *spans* by outcome and remember how many wait; None: another replica knows.
+        Count *spans* by outcome; remember how many are *waiting* (None: another replica knows).
 
         *why* is the receiver's error for spans that it did not accept.
         """
@@ -305,12 +305,12 @@ class Telemetry:
         self.spans_waiting = waiting
 
     def record_events(self, events: dict[str, int], waiting: int | None, why: str = "") -> None:
-        """Count *events* in the same way."""
+        """Count *events* by outcome, with the same arguments as `record_spans`."""
         self.events_at = self._sent("events", self.events, events, why) or self.events_at
         self.events_waiting = waiting
 
     def _sent(self, what: str, counts: dict[str, int], more: dict[str, int], why: str) -> float:
-        """Add *more* to *counts*, and return the time if something was sent, else 0."""
+        """Add *more* to *counts*; return the time now if *more* has sent items, otherwise 0."""
         self.words[what] = why
         for outcome, count in more.items():
             counts[outcome] = counts.get(outcome, 0) + count
@@ -329,22 +329,22 @@ class Telemetry:
         return self._of_all(self._fleet) if self._fleet else []
 
     def histograms(self) -> list[Family]:
-        """Return all histograms; the SDK does not have them."""
+        """Return the histograms of durations and of the fleet, which are not in the SDK."""
         return [*self.durations(), *self.fleet()]
 
     def _of_all(self, histograms: Durations | Histograms) -> list[Family]:
-        """Return *histograms* with other processes' counts, since the first one began."""
+        """Return *histograms* with the counts of all processes, since the first process began."""
         since = self.since()
         found = histograms.collect([figures.histograms for figures in self._others()])
         return [family._replace(since_unix_nano=since) for family in found]
 
     def since(self) -> int:
-        """Return when the first process began to count, in nanoseconds of Unix time."""
+        """Return the Unix time in ns at which the first process began to count."""
         return min([self._since, *(figures.since_unix_nano for figures in self._others())])
 
 
 def _zeros(refusals: Iterable[Reason], late: Iterable[Reason] = ()) -> dict[tuple[str, str], int]:
-    """Return a zero for each outcome of a request and its reason."""
+    """Return the count 0 for each (outcome, reason) that a request can have."""
     accepted = dict.fromkeys([(ACCEPTED, ""), *((ACCEPTED, reason) for reason in late)], 0)
     refused = dict.fromkeys(((REFUSED, reason) for reason in refusals), 0)
     return accepted | refused | dict.fromkeys(((FAILED, reason) for reason in FAILURES), 0)

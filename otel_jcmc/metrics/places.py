@@ -1,21 +1,22 @@
 """
-Memory that processes share: each publishes its counts in a place of its own.
+Memory that processes share: each process publishes its counts in a place of its own.
 
 Make the places before forking, so that all processes share the memory:
 
     places = Places(3)                     # in the process that forks
-    place = places[slot]                   # in a process, of which slot is the number
+    place = places[slot]                   # in the process whose number is slot
     telemetry = Telemetry(resource, process=READER, others=places.others(slot), ...)
-    take_over(place, telemetry)            # before anything is counted, or may fail
-    task = asyncio.create_task(keep_publishing(place, telemetry.figures))    # when it has begun
+    take_over(place, telemetry)            # before the process counts anything, or may fail
+    task = asyncio.create_task(keep_publishing(place, telemetry.figures))    # in the running loop
 
 A process that shows metrics gets the counts of all other processes by `others`; a process that
 shows none needs no `others`. A successor in a place continues from the counts there, so no counter
 goes backwards. A killed process loses the counts of at most PUBLISH_SECONDS.
 
-A place has two halves, written in turn. Each has a sequence number, a length and a checksum over
-both and the content. A half that is being written, or whose writer was killed, has a wrong
-checksum, at any instant and in any order of the processor's writes. The other half is whole.
+A place has two halves, written in turn. Each half has a content, a sequence number, a time, the
+content's length, and a checksum over all of these. While a half is being written, or after its
+writer was killed, its checksum is wrong, whatever the order of the processor's writes. The other
+half is then complete.
 """
 
 import asyncio
@@ -36,21 +37,23 @@ from otel_jcmc.metrics.own import Telemetry
 log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS: Final = 0.5
-# A process that has published nothing for this long is gone, or stuck.
+# A process that has published nothing for this long has ended, or is stuck.
 FRESH_SECONDS: Final = 5.0
-# Each half has room for 50 regions with the longest names. Untouched pages take no memory.
+# Each half has room for 50 regions with the longest names. Memory pages never written to cost
+# nothing.
 PLACE_BYTES: Final = 1 << 22
-# Sequence number, time of publishing by the monotonic clock, and length of the content. The
-# checksum stands before them.
+# Sequence number, time of publishing by the monotonic clock, and length of the content. In memory
+# the checksum stands before these three.
 _HEAD: Final = struct.Struct("<QdQ")
 _SUM: Final = struct.Struct("<I")
 _BEFORE: Final = _SUM.size + _HEAD.size
-# A writer that overtakes a reader twice is at least half a second ahead.
+# How often a reader tries to read a half. A writer that spoils two of the tries has published twice
+# meanwhile, which takes the writer at least half a second.
 _READS: Final = 5
 
 
 class _Half(NamedTuple):
-    """The content of one half."""
+    """One half as it was read: sequence number, time of publishing, packed figures."""
 
     sequence: int
     published: float
@@ -59,7 +62,7 @@ class _Half(NamedTuple):
 
 class Place:
     """
-    The place where one process publishes.
+    The memory in which one process publishes its figures.
 
     Concurrency: one process at a time publishes; any number reads, from any thread.
     """
@@ -78,7 +81,7 @@ class Place:
         )
 
     def publish(self, figures: Figures) -> None:
-        """Publish *figures* over the older half."""
+        """Write *figures* over the older half."""
         packed, cut = pack(figures, self._half_bytes - _BEFORE)
         self._trouble.update(", ".join(cut))
         newest = self._newest()
@@ -89,12 +92,12 @@ class Place:
         self._memory[start : start + len(whole)] = whole
 
     def read(self) -> Figures | None:
-        """Return the last published figures, None if there are none; do not change them."""
+        """Return the last published figures, None if nothing was published; do not change them."""
         read = self._read_newest()
         return read and read[1]
 
     def read_fresh(self) -> Figures | None:
-        """Return the last published figures, without gauges if they are old; None: none."""
+        """Return what `read` returns, but without gauges if older than FRESH_SECONDS."""
         read = self._read_newest()
         if read is None:
             return None
@@ -103,14 +106,14 @@ class Place:
         return figures if is_fresh else replace(figures, gauges={})
 
     def _read_newest(self) -> tuple[_Half, Figures] | None:
-        """Return the newest half and its figures, unpacked once."""
+        """Return the newest complete half and its figures; None if nothing was published."""
         newest, read = self._newest(), self._read
         if newest and (read is None or newest.sequence > read[0].sequence):
             read = self._read = newest, unpack(newest.packed)
         return read
 
     def _newest(self) -> _Half | None:
-        """Return the newest half that is whole."""
+        """Return the newest half with a right checksum; None if there is no such half."""
         for _ in range(_READS):
             sequences = [self._sequence(number) for number in (0, 1)]
             if not any(sequences):
@@ -121,16 +124,16 @@ class Place:
         return None
 
     def _start(self, number: int) -> int:
-        """Return the offset of the half for this *number* in the sequence."""
+        """Return the offset in memory of the half that the sequence *number* is written to."""
         return number % 2 * self._half_bytes
 
     def _sequence(self, number: int) -> int:
-        """Return the sequence number in a half; 0 before it is written."""
+        """Return the sequence number in half *number* (0 or 1); 0 if it was never written."""
         sequence: int = _HEAD.unpack_from(self._memory, self._start(number) + _SUM.size)[0]
         return sequence
 
     def _half(self, number: int) -> _Half | None:
-        """Return a half, None if it is not whole."""
+        """Return half *number*; None if it was never written, or if its checksum is wrong."""
         start = self._start(number)
         before = self._memory[start : start + _BEFORE]
         head = before[_SUM.size :]
@@ -156,7 +159,7 @@ class Places:
         return self._places[slot]
 
     def others(self, slot: int) -> Callable[[], list[Figures]]:
-        """Return a function for the published figures of all processes except *slot*."""
+        """Return a function that returns the published figures of all processes except *slot*."""
         others = [place for number, place in enumerate(self._places) if number != slot]
         return lambda: [figures for place in others if (figures := place.read_fresh())]
 
@@ -165,8 +168,8 @@ def take_over(place: Place, telemetry: Telemetry) -> None:
     """
     Let *telemetry* continue from the counts in *place*, and publish this process's start.
 
-    The start is then known even if the process ends early. Its gauges are not published, because
-    they have no values yet.
+    Other processes then know of the start even if this process ends early. This process's gauges
+    are not published, because they have no values yet.
     """
     if left := place.read():
         telemetry.resume(left)
@@ -174,7 +177,7 @@ def take_over(place: Place, telemetry: Telemetry) -> None:
 
 
 async def keep_publishing(place: Place, collect: Callable[[], Figures]) -> None:
-    """Publish what *collect* returns in *place* until cancelled, and once more then."""
+    """Publish again and again what *collect* returns; when cancelled, publish a last time."""
     try:
         while True:
             place.publish(collect())

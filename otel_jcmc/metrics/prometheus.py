@@ -1,8 +1,8 @@
 """
-Collected gauges -> exposition text, in the Prometheus text format or OpenMetrics.
+Renders collected gauges as exposition text, in the Prometheus text format or OpenMetrics.
 
-The gauges and histograms of one collection and the text of the own metrics go in. The bytes of one
-answer to a scrape come out.
+The gauges and histograms of one collection, and the text of the service's own metrics, go in. The
+bytes of one answer to a scrape come out.
 
 Source: the Prometheus exposition formats (text 0.0.4), OpenMetrics 1.0.0, and the OpenTelemetry
 specification, compatibility/prometheus_and_openmetrics.md for names and units.
@@ -48,8 +48,8 @@ def render(
     """
     Return the whole exposition, piece by piece, with the *own* metrics first.
 
-    *own* is in the same format. Families are whole, and no samples of other families stand between
-    theirs. A gauge without observations has no family.
+    *own* must be in the same format. All samples of a metric family follow each other without
+    samples of other families in between. A gauge without observations has no lines.
     """
     made: _Made = {}
     yield own.removesuffix(_EOF)
@@ -94,11 +94,11 @@ def _buckets(name: str, of: Distribution) -> str:
 
 def _lines(name: str, column: Column, made: _Made) -> str:
     """Return the lines of *column*; empty if nothing in it is observed."""
-    # Rendering all values at once takes a third of the time.
+    # Rendering all values at once takes a third of the time of rendering them one by one.
     values = column.values
     numbers = _encode(values)[1:-1].decode()
-    # A value that is not observed is null. So is a number that JSON cannot have, which no push can
-    # hold.
+    # A value that is not observed becomes null. So would NaN or an infinite number, which no push
+    # can hold.
     unknown = numbers.count("null")
     if unknown == len(values):
         return ""
@@ -111,7 +111,7 @@ def _lines(name: str, column: Column, made: _Made) -> str:
 
 
 def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
-    """Return the texts of *labels*, from *made* if another column has made them already."""
+    """Return the text of each of *labels*, from *made* if an earlier column had this list."""
     known = made.get(id(labels))
     if known is not None:
         return known[1]
@@ -138,11 +138,11 @@ def label_name(name: str) -> str:
 
 
 def _label_text(labels: Labels) -> str:
-    """Return *labels* in braces, escaped, with the blank before the value."""
+    """Return *labels* in braces, escaped, followed by the blank that precedes the value."""
     if not labels.names:
         return " "
     text = _template(labels.names) % labels.values
-    # Escapes are rare: check once for the whole text, not for each label.
+    # Characters to escape are rare: look for them once in the whole text, not in each label.
     if "\\" in text or "\n" in text or text.count('"') != 2 * len(labels.names):
         text = _template(labels.names) % tuple([_escape(each) for each in labels.values])
     return text
@@ -155,7 +155,7 @@ def _template(names: tuple[str, ...]) -> str:
 
 
 def _escape(text: str) -> str:
-    """Return *text* escaped for the place between quotes."""
+    """Return *text* escaped for use between quotes."""
     if "\\" in text or '"' in text or "\n" in text:
         return text.translate(_ESCAPES)
     return text

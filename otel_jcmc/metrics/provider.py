@@ -4,9 +4,10 @@ A MeterProvider that runs callbacks and keeps nothing between collections.
 It implements the part of the OpenTelemetry API that last-value gauges need:
 `create_observable_gauge`, and a `collect` that returns this time's observations. The stock SDK
 keeps every attribute set that an observable instrument has ever seen. Participants come and go, so
-that is a leak, or an overflow point for all after the 2,000th. By the specification, a collection
-of an asynchronous instrument has only the observations since the previous one, so nothing must be
-kept. Other kinds of instruments go to a stock provider. Never set this provider as the global one.
+the SDK would leak memory, or put all attribute sets after the 2,000th into one overflow point. By
+the specification, a collection of an asynchronous instrument has only the observations since the
+previous collection, so a provider need not keep any. Other kinds of instruments go to a stock
+provider. Never set this provider as the global provider.
 
 Source: opentelemetry-specification, metrics/api.md and sdk.md (asynchronous instruments).
 """
@@ -40,12 +41,12 @@ class Collected:
 
     @property
     def columns(self) -> list[Column]:
-        """The observations in columns."""
+        """The observations as columns, as the exporters read them."""
         return [column for each in self.observed for column in each.columns]
 
     @property
     def observations(self) -> list[Observation]:
-        """The observations one by one."""
+        """The observations as the API's objects, in a list."""
         return list(chain.from_iterable(self.observed))
 
 
@@ -60,14 +61,14 @@ class _Gauge(metrics.ObservableGauge):
     callbacks: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Begin without a logged trouble."""
+        """Begin without an error to log."""
         begins = f"gauge {self.name} is left out: %s"
         self.trouble = Trouble(log, begins, f"gauge {self.name} is back", logging.ERROR)
 
 
 class GaugeProvider(MeterProvider):
     """
-    Observable gauges without memory.
+    Runs the callbacks of observable gauges, and keeps nothing between collections.
 
     Attributes:
         errors: callbacks that raised, by the gauge's name, since the start.
@@ -94,10 +95,11 @@ class GaugeProvider(MeterProvider):
 
     def collect(self, meter: str = "") -> list[Collected]:
         """
-        Run every callback and return the observations, in the order of declaration.
+        Run every callback and return the observations, gauge by gauge in the order of declaration.
 
-        If *meter* is named, only its gauges are collected. A gauge whose callback raises is left
-        out as a whole, and counted; other gauges are not affected.
+        If *meter* is not empty, only the gauges of the meter with that name are collected. If a
+        callback raises, its whole gauge is left out and the error counted; other gauges are not
+        affected.
         """
         options = CallbackOptions()
         found = []
@@ -129,7 +131,7 @@ class GaugeProvider(MeterProvider):
 
 
 def _where(error: Exception) -> str:
-    """Return the type of *error* and its place, not its text: that may hold pushed data."""
+    """Return the type of *error* and its place; its text may hold pushed data, so not that."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
 
@@ -151,7 +153,7 @@ class _GaugeMeter(Meter):
         unit: str = "",
         description: str = "",
     ) -> _Gauge:
-        """Declare a gauge; its callbacks return an iterable of Observations, no generators."""
+        """Declare a gauge whose callbacks return Observations; generator callbacks do not work."""
         gauge: _Gauge = self._declare(name, callbacks or (), unit, description)
         return gauge
 

@@ -1,8 +1,9 @@
 """
 Reads all live participants, with what stands out, into a snapshot.
 
-The read runs on the event loop; long work runs in a thread, if there is one. The reader keeps
-participants that have not pushed since the last read, and decodes only the others again.
+The read runs on the event loop; long work runs in a thread, if the reader has a thread. The reader
+keeps participants that have not pushed since the last read, and decodes only the other participants
+again.
 """
 
 import asyncio
@@ -19,13 +20,13 @@ from otel_jcmc.verdict.record import Record
 
 T = TypeVar("T")
 
-# As many as a scrape can have shares.
+# Shares of the partitions whose last snapshot is remembered: as many as scrapes can divide into.
 MOST_KNOWN: Final = 64
 
 
 class SnapshotReader:
     """
-    Takes snapshots, any number at the same time.
+    Takes snapshots of the live participants; several calls may run at the same time.
 
     Attributes:
         store: holds the participants.
@@ -49,7 +50,8 @@ class SnapshotReader:
         self._record = record
         self._expiration_ms = expiration_ms
         self._thread = thread
-        # Partitions -> people of their last snapshot. A new one replaces it; none is changed.
+        # Partitions -> people of their last snapshot. A new snapshot replaces this dict of people,
+        # and never changes it.
         self._known: dict[tuple[int, ...], People] = {}
 
     async def take(self, partitions: Sequence[int] | None = None) -> Snapshot:
@@ -80,8 +82,8 @@ class SnapshotReader:
         made = building.finish()
         self._known.pop(key, None)
         self._known[key] = made.people
-        # Only the latest are kept: a caller that asks for another share each time takes no more
-        # memory.
+        # Only the latest shares are kept: a caller that asks for a new share each time does not
+        # fill the memory.
         while len(self._known) > MOST_KNOWN:
             self._known.pop(next(iter(self._known)))
         return made
@@ -89,7 +91,7 @@ class SnapshotReader:
     async def _add_in_thread(
         self, building: Building, known: People, partitions: Sequence[int], thread: Executor
     ) -> None:
-        """Read for *building*: while one part is decoded, the next one is being fetched."""
+        """Read participants into *building*; decode one part while Redis sends the next part."""
         loop = asyncio.get_running_loop()
         adding = [
             loop.run_in_executor(thread, building.add, live)
@@ -98,7 +100,7 @@ class SnapshotReader:
         await asyncio.gather(*adding)
 
     async def close(self) -> None:
-        """Close the connections."""
+        """Close the connections to Redis."""
         if self._record is not None:
             await self._record.close()
         await self.store.close()

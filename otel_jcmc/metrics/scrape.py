@@ -1,13 +1,13 @@
 """
-One scrape: read live participants, run the gauges, render, compress.
+Answers one scrape: reads live participants, runs the gauges, renders the text and compresses it.
 
 The read runs on the event loop, everything else in a thread, so pushes continue. The text is made
 in batches while the scraper reads it: memory never holds a gigabyte of text, and a slow reader
 delays only its own text. All values are from the moment of the read.
 
-If Redis is away, the answer holds only this process's own counts: absent beats stale. If a part of
-a cluster is away, it holds the participants of the other parts, and no figure that needs all
-participants.
+If Redis is away, the answer holds only this process's own counts: old values of participants would
+mislead more than no values. If a part of a Redis cluster is away, the answer holds the participants
+of the other parts, and no figure that needs all participants.
 """
 
 import re
@@ -29,11 +29,12 @@ from otel_jcmc.metrics.prometheus import OPENMETRICS, TEXT, metric_name, render
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.snapshot import Snapshot
 
-# 17 MB take 76 ms with zlib at its quickest and 16 ms with ISA-L; the sizes differ by less than a
-# tenth.
+# To compress 17 MB, zlib at its quickest level takes 76 ms and ISA-L 16 ms; the compressed sizes
+# differ by less than a tenth.
 _GZIP_LEVEL: Final = 1
 _GZIP_WINDOW: Final = 31
-# Bytes of output. Handing work to the thread takes as long as rendering 200 series.
+# Bytes of text to make in one turn of the thread: handing a turn to the thread takes as long as
+# rendering 200 series.
 _BATCH_BYTES: Final = 1_048_576
 _TYPE: Final = re.compile(rb"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 _HISTOGRAM_PARTS: Final = ("_bucket", "_count", "_sum")
@@ -44,7 +45,7 @@ class Exposition:
     The answer to a scrape, made while the scraper reads it.
 
     Attributes:
-        headers: they describe it, without its length, which is known only at its end.
+        headers: the headers of the answer, without its length, which is known only at its end.
     """
 
     def __init__(
@@ -54,7 +55,7 @@ class Exposition:
         reader: SnapshotReader,
         done: Callable[[bool], None],
     ) -> None:
-        """Make *pieces* in *reader*'s thread; *done* gets once whether all were asked for."""
+        """Make *pieces* in *reader*'s thread; at the end call *done* once: True if none is left."""
         self.headers = headers
         self._pieces = pieces
         self._reader = reader
@@ -62,10 +63,10 @@ class Exposition:
 
     async def more(self) -> list[bytes]:
         """
-        Return the next pieces, none of them empty; an empty list is the end.
+        Return a list of the next pieces of the text, none of them empty; an empty list: the end.
 
         Raises:
-            Exception: an error that stops the text; the pieces before are incomplete.
+            Exception: making the text failed; the pieces returned so far are not the whole text.
         """
         pieces = await self._reader.in_thread(partial(_batch, self._pieces))
         if not pieces:
@@ -73,7 +74,7 @@ class Exposition:
         return pieces
 
     def end(self) -> None:
-        """End the answer: the reader asks for no more."""
+        """End the answer: the scraper will ask for no more pieces."""
         self._tell(is_whole=False)
 
     def _tell(self, *, is_whole: bool) -> None:
@@ -83,7 +84,7 @@ class Exposition:
 
 
 def _batch(pieces: Iterator[bytes]) -> list[bytes]:
-    """Return the next of *pieces*, as many as one turn of the thread makes."""
+    """Return the next *pieces* until they have _BATCH_BYTES; an empty list at the end."""
     batch: list[bytes] = []
     size = 0
     for piece in pieces:
@@ -97,12 +98,13 @@ def _batch(pieces: Iterator[bytes]) -> list[bytes]:
 
 class Page(NamedTuple):
     """
-    The content that one scrape asks for.
+    The parts of the metrics that one scrape asks for.
 
     Attributes:
-        partitions: whose participants are included; empty: none, None: all.
-        levels: whether conferences, bridges and so on are included; needs all partitions.
-        own: whether the service's own metrics and the histograms are included.
+        partitions: the partitions whose participants are included; empty: none, None: all.
+        levels: whether conferences, bridges and other groups are included; if so, all partitions
+            are read.
+        own: whether the service's own metrics and the fleet's histograms are included.
     """
 
     partitions: tuple[int, ...] | None = ()
@@ -117,7 +119,7 @@ SERVICE: Final = Page(own=True)
 
 @dataclass(slots=True)
 class Scraper:
-    """Answers scrapes; any number may run at a time, each on its own snapshot."""
+    """Answers scrapes; any number may run at a time, each scrape on its own snapshot."""
 
     reader: SnapshotReader
     gauges: Gauges
@@ -126,7 +128,7 @@ class Scraper:
     async def scrape(
         self, accept: str, accept_encoding: str, page: Page = EVERYTHING
     ) -> Exposition:
-        """Return the exposition of the participants live now, in the requested format."""
+        """Return the exposition of what *page* asks for, in the format that the headers ask for."""
         started = monotonic()
         is_openmetrics = wants_openmetrics(accept)
         is_gzip = takes_gzip(accept_encoding)
@@ -136,7 +138,7 @@ class Scraper:
             partitions = every if page.levels or page.partitions is None else page.partitions
             with suppress(StoreUnavailable):
                 taken = await self.reader.take(partitions)
-            # The state of this read: pushes may have found a new master earlier.
+            # Set by this read alone: pushes may have reached a new master before this read did.
             self.telemetry.store_up = taken is not None and not taken.unread
             self.telemetry.standing_known = int(bool(taken and taken.look))
             self.telemetry.partitions_unread = taken.unread if taken else len(partitions)
@@ -144,7 +146,7 @@ class Scraper:
             self.telemetry.record_snapshot(*(taken.counts if taken else (None, None)))
         is_read = taken is not None
         job = partial(self._collect, taken, page, is_openmetrics=is_openmetrics)
-        # From here only the rendering holds the snapshot, and the thread frees it at the end.
+        # From here only the rendering refers to the snapshot, so the thread frees it at the end.
         del taken
         pieces = await self.reader.in_thread(job)
         del job
@@ -165,9 +167,10 @@ class Scraper:
 
     async def names(self) -> list[str]:
         """
-        Return the Prometheus names of all series that a scrape has now, sorted; it counts as none.
+        Return the sorted Prometheus names of all series that a scrape has now.
 
-        With Redis away they are those of what this process counts by itself.
+        The call does not count as a scrape. If Redis is away, only series of the service's own
+        metrics and the fleet's histograms are named.
         """
         taken: Snapshot | None = None
         with suppress(StoreUnavailable):
@@ -177,7 +180,7 @@ class Scraper:
         return await self.reader.in_thread(job)
 
     def _names(self, taken: Snapshot | None) -> list[str]:
-        """Return the names of the series of what was *taken*, and of what this process counts."""
+        """Return the sorted names of the series of *taken*, of own metrics and of histograms."""
         own = self.telemetry.instruments.exposition(openmetrics=False)
         found = set[str]()
         for piece in render((), own, self.telemetry.fleet()):
@@ -193,7 +196,7 @@ class Scraper:
     def _collect(
         self, taken: Snapshot | None, page: Page, *, is_openmetrics: bool
     ) -> Iterator[bytes]:
-        """Collect from *taken*, None if Redis is away; return the pieces of the rendering."""
+        """Collect from *taken* (None: Redis is away); return the pieces of the rendered text."""
         participants = page.partitions != ()
         gauges = self.gauges.collect(taken, participants=participants, levels=page.levels)
         own = self.telemetry.instruments.exposition(openmetrics=is_openmetrics) if page.own else b""
@@ -202,12 +205,12 @@ class Scraper:
 
 
 def _holding(_taken: Snapshot | None, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Return *pieces*, and hold their snapshot until the last piece is made."""
+    """Yield *pieces*, and refer to their snapshot until the last piece is made."""
     yield from pieces
 
 
 def _packed(pieces: Iterable[bytes]) -> Iterator[bytes]:
-    """Return *pieces*, compressed one by one."""
+    """Yield the gzip stream of *pieces*, piece by piece."""
     packer = isal_zlib.compressobj(_GZIP_LEVEL, isal_zlib.DEFLATED, _GZIP_WINDOW)
     for piece in pieces:
         yield packer.compress(piece)

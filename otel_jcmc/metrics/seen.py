@@ -1,4 +1,4 @@
-"""A snapshot's participants in the verdict's form: counted, with the bad ones one by one."""
+"""Turns a snapshot into the verdict's form: counts of all participants, and each one not well."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ from otel_jcmc.verdict.rules import SLOW_CPU_PERCENT
 
 _ID_OF: Final = {row.field: row.id for row in METRICS}
 _PRESENT: Final = _ID_OF["conference_participants"]
-# The values of one participant, in the order that `_seen` unpacks.
+# The metrics of a participant that `_seen` reads, in the order in which it unpacks them.
 _SEEN: Final = (
     *(STATE_ID, CAUSE_ID, _PRESENT),
     *(_ID_OF[field] for field in ("packetloss_upload", "limitation_cpu", "bitrate_upload")),
@@ -38,12 +38,13 @@ _SEEN: Final = (
 
 class Who:
     """
-    The facts about one stay that the verdict needs, kept with it.
+    The facts about one stay that the verdict needs; the stay keeps this object.
 
     Attributes:
-        place: one object each. Sharing equal places takes more memory and time than it saves.
-        participant, network, source: see Seen.
-        knows_loss_up: false for the original's page, which always reports 0.
+        place: each stay has its own object. Sharing equal places takes more memory and time than
+            it saves.
+        participant, network, source: as in Seen.
+        knows_loss_up: false for the original's page, which always reports a loss up of 0.
     """
 
     __slots__ = ("knows_loss_up", "network", "participant", "place", "source")
@@ -67,7 +68,7 @@ def who_is(stay: Stay) -> Who:
 
 
 def _place(conference: str, attributes: dict[int, Any]) -> Place:
-    """Return the place of a participant with *attributes*; equal texts are kept once."""
+    """Return the place of a participant with *attributes*; equal texts become one object."""
     version = attributes.get(BROWSER_VERSION.id, "").partition(".")[0]
     browser = attributes.get(BROWSER_NAME.id, "")
     return Place(
@@ -81,7 +82,7 @@ def _place(conference: str, attributes: dict[int, Any]) -> Place:
 
 
 def _is_direct(attributes: dict[int, Any]) -> bool:
-    """Say whether *attributes* tell of a connection to a peer, now or when last known."""
+    """Say whether the participant is, or when last known was, connected to a peer only."""
     paths = attributes.get(LIST_ID)
     if not paths:
         return attributes.get(DIRECT.id) == "true"
@@ -111,7 +112,7 @@ def _places(part: Part) -> list[Place]:
 
 
 def _seen(part: Part, places: Sequence[int]) -> Iterator[Seen]:
-    """Return the participants at *places* of *part* in the form of Seen."""
+    """Return the participants at the indexes *places* of *part* as Seen."""
     if not places:
         return
     stays, columns = part.stays, [part.column(id_) for id_ in _SEEN]
@@ -140,7 +141,7 @@ def _members(snapshot: Snapshot, conferences: Collection[str]) -> Iterator[Seen]
 
 
 def _present(snapshot: Snapshot, conferences: Collection[str]) -> Mapping[str, int]:
-    """Return the largest number of participants that one in each of *conferences* sees."""
+    """Return for each of *conferences* the largest number of people a participant of it sees."""
     found: dict[str, int] = {}
     for part in snapshot.parts:
         for place, count in zip(part.derive(_places), part.column(_PRESENT), strict=True):

@@ -1,13 +1,14 @@
 """
-One read of all live participants, shared by all callbacks of a collection.
+Holds one read of all live participants, which all callbacks of a collection use.
 
-`Building` makes it from the store's data (reading.py). The collection that follows runs inside
-`bound`, and the gauges' callbacks ask `current`. A context variable joins the two, so overlapping
-collections never share a snapshot.
+`Building` makes a snapshot from the store's data (reading.py). The collection that follows runs
+inside `bound`, and the gauges' callbacks get the snapshot from `current`. Both use a context
+variable, so overlapping collections never share a snapshot.
 
-A snapshot may reuse the one before it. It keeps participants that have not pushed since as they
-are. For the others it keeps the attributes and their label sets, if the store returns the same
-bytes. Only the store decides who is live, and in which state. Numbers are kept packed, as columns.
+A snapshot may reuse the snapshot before it. Participants that have not pushed since then are taken
+over unchanged. For the other participants, the attributes and their label sets are taken over if
+the store returns the same bytes for them. Only the store decides which participants are live, and
+in which state. Numbers are kept packed, as columns.
 """
 
 import logging
@@ -36,7 +37,7 @@ class _Deriving:
         self._derived: dict[Hashable, object] = {}
 
     def derive(self, make: Callable[[Self], T]) -> T:
-        """Return what *make* makes of this, made only once for all callbacks."""
+        """Return *make* of this object; call *make* only the first time, and keep its result."""
         if make not in self._derived:
             self._derived[make] = make(self)
         return self._derived[make]  # type: ignore[return-value]
@@ -44,10 +45,10 @@ class _Deriving:
 
 class Part(_Deriving):
     """
-    Some live participants, at the same place in every list.
+    Some live participants, as parallel lists: a participant has the same index in each list.
 
     Attributes:
-        stays: their stays.
+        stays: the stay of each participant.
     """
 
     __slots__ = ("_columns", "stays")
@@ -60,14 +61,14 @@ class Part(_Deriving):
 
     @classmethod
     def of(cls, participants: Sequence[Participant]) -> Self:
-        """Turn *participants*, at least one, into columns."""
+        """Return a part with *participants*, at least one, turned into columns."""
         rows = [each.numbers for each in participants]
         columns = [pack(column) for column in zip(*rows, strict=True)]
         return cls([each.stay for each in participants], columns)
 
     @classmethod
     def gathered(cls, places: Sequence[tuple["Part", int]]) -> "Part":
-        """Return the participants at *places* of parts, at least one, in that order."""
+        """Return a part with the participants at *places*, each (part, index), in that order."""
         parts = list(dict.fromkeys(part for part, _ in places))
         numbers = {part: number for number, part in enumerate(parts)}
         where = [(numbers[part], at) for part, at in places]
@@ -81,16 +82,16 @@ class Part(_Deriving):
         return cls([part.stays[at] for part, at in places], columns)
 
     def column(self, id_: int) -> list[Any]:
-        """Return each participant's value of the metric *id_*. Made for each call."""
+        """Return each participant's value of the metric *id_*; each call makes a new list."""
         return unpack(self._columns[id_ - 1], len(self.stays))
 
     def packed(self, id_: int) -> Packed:
-        """Return each participant's value of the metric *id_*, packed."""
+        """Return each participant's value of the metric *id_*, as packed numbers."""
         return self._columns[id_ - 1]
 
     @property
     def participants(self) -> list[Participant]:
-        """All participants of the part. Made for each call."""
+        """All participants of the part; each access makes new objects."""
         rows = zip(*[self.column(id_) for id_ in range(1, LAST_METRIC_ID + 1)], strict=True)
         return [Participant(stay, row) for stay, row in zip(self.stays, rows, strict=True)]
 
@@ -101,23 +102,23 @@ class Part(_Deriving):
             self._columns[id_ - 1] = pack([None if late else value for value, late in column])
 
 
-# Member of the store's index -> its expiry there, which changes with each push, its part, and its
-# place in the part.
+# Member of the store's index -> the participant's expiry there (which changes with each push), its
+# part of the last snapshot, and its index in that part.
 People = dict[bytes, tuple[bytes, Part, int]]
 
 
 class Snapshot(_Deriving):
     """
-    All participants that were live when it was taken.
+    All participants that were live at the time of the read.
 
     Attributes:
-        parts: partition by partition, in the order of the index; each identity once. Parts limit
-            the time of one step of a collection, because nothing else in the process runs during a
-            step.
-        people: all participants by digest, kept for the next snapshot.
-        look: the last search for what stands out; None: not known now.
-        unread: partitions that could not be read; with any, figures of all participants are
-            unknown.
+        parts: the participants, partition by partition, in the order of the index; each identity
+            once. A collection handles one part in one step. Nothing else in the process runs
+            during a step, so the size of parts limits how long others wait.
+        people: member -> where the participant is in `parts`, used to build the next snapshot.
+        look: the result of the last search for what stands out; None: not known now.
+        unread: number of partitions that could not be read; if it is not 0, figures that count
+            all participants are unknown.
         tests: number of test participants that `otel-jcmc doctor` has pushed; no other attribute
             includes them.
     """
@@ -139,7 +140,7 @@ class Snapshot(_Deriving):
 
     @property
     def conferences(self) -> int:
-        """The number of their conferences."""
+        """The number of conferences with a participant in this snapshot."""
         return len({stay.conference for part in self.parts for stay in part.stays})
 
     @property
@@ -149,16 +150,16 @@ class Snapshot(_Deriving):
 
 
 def _count(snapshot: Snapshot) -> tuple[int, int]:
-    """Return the numbers of participants and conferences, counted once."""
+    """Return the numbers of participants and of conferences in *snapshot*."""
     return len(snapshot.stays), snapshot.conferences
 
 
 class Building:
-    """A snapshot in the making, from the store's pieces."""
+    """Makes a snapshot from the pieces that the store returns."""
 
     def __init__(self, known: People, expiration_ms: int = 0, look: Look | None = None) -> None:
         """
-        Begin; *known* are the people of an earlier snapshot.
+        Begin without participants; *known* are the people of an earlier snapshot.
 
         *expiration_ms* is the shortest time that participants live, as in `to_write`.
         """
@@ -169,7 +170,7 @@ class Building:
         self._damaged: ValueError | None = None
 
     def add(self, live: Live) -> None:
-        """Add the *live* participants; a damaged value is left out."""
+        """Add the participants in *live*, without those whose stored value is damaged."""
         self._made.unread += live.unread
         known, values, people = self._known, live.values, self._made.people
         pushed: list[Participant] = []
@@ -189,7 +190,7 @@ class Building:
             return
         made = Part.of(pushed) if pushed else None
         if made is None or len(pushed) < len(found):
-            # In the order of the index, so that all replicas agree.
+            # Keep the order of the index, so that all replicas have the same order.
             made = Part.gathered([(part or made, at) for part, at in places])  # type: ignore[misc]
         expiries = [expiry for _, expiry in found]
         made.forget_verdicts(self._are_late(live.now_us, expiries, made.column(COVERS_ID)))
@@ -201,10 +202,10 @@ class Building:
         self, now_us: int, expiries: Sequence[bytes], covers: Sequence[float | None]
     ) -> list[bool]:
         """
-        Say for each participant whether its last push is older than two of its intervals.
+        Say for each participant whether its last push is older than two of its push intervals.
 
-        The time of the push follows from its expiry, except for a newcomer's first push, which
-        lives longer. A participant that reports no interval is never late.
+        The time of the last push follows from the participant's expiry, except after a first push,
+        which lives longer. A participant that reports no interval is never late.
         """
         least_ms = self._expiration_ms
         return [
@@ -217,7 +218,7 @@ class Building:
     def _read(
         self, value: bytes | None, before: tuple[bytes, Part, int] | None
     ) -> Participant | None:
-        """Return the participant in *value*; None if it can't be read, is gone or is a test."""
+        """Return the participant in *value*; None: unreadable, gone, or a test participant."""
         if value is None:
             return None
         try:
@@ -227,7 +228,8 @@ class Building:
         except ValueError as error:
             self._damaged = error
             return None
-        # Whoever was no test stays none: the client is a part of the member.
+        # Checked only here: a member known from an earlier snapshot is not a test participant,
+        # because the client id is a part of the member.
         if made is not None and made.stay.is_test:
             self._made.tests += 1
             return None
@@ -235,7 +237,7 @@ class Building:
 
     def finish(self) -> Snapshot:
         """
-        Return the counted snapshot and free the earlier one; log damaged values.
+        Return the complete snapshot, free the earlier snapshot, and log damaged values.
 
         With many participants this takes long: do not run it on an event loop.
         """
@@ -258,7 +260,7 @@ def current() -> Snapshot:
 
 @contextmanager
 def bound(snapshot: Snapshot) -> Iterator[None]:
-    """Make *snapshot* the current one inside, also in threads that copy the context."""
+    """Let `current` return *snapshot* in the `with` block, also in threads with its context."""
     token = _current.set(snapshot)
     try:
         yield

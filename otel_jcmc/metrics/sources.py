@@ -1,25 +1,25 @@
-"""Interfaces of the other rooms that count own metrics (own.py)."""
+"""The interfaces of objects in other packages whose figures become own metrics (own.py)."""
 
 from typing import Protocol
 
 
 class Head(Protocol):
-    """The head of a push, as far as it is used here (intake/heads.py)."""
+    """The part of a push's head (intake/heads.py) that is used here."""
 
     def origin(self) -> bytes:
-        """Return the page's origin."""
+        """Return the web origin of the page that pushed."""
 
 
 class HistoryFigures(Protocol):
-    """The figures of history (sessions/recorder.py)."""
+    """The figures of recorded sessions (sessions/recorder.py)."""
 
     @property
     def samples(self) -> dict[str, int]:
-        """Outcome -> samples so far."""
+        """Outcome -> number of samples so far."""
 
     @property
     def evicted(self) -> dict[str, int]:
-        """Reason -> sessions so far."""
+        """Reason -> number of sessions removed for it so far."""
 
     @property
     def sessions(self) -> int | None:
@@ -27,20 +27,20 @@ class HistoryFigures(Protocol):
 
     @property
     def taken_bytes(self) -> int | None:
-        """Bytes that they take in Redis; None if not known now."""
+        """Bytes that the sessions take in Redis; None if not known now."""
 
     @property
     def waiting(self) -> int:
-        """Samples that wait to be written."""
+        """Number of samples that wait to be written to Redis."""
 
 
 class JoinFigures(Protocol):
-    """The figures of joins and failed joins."""
+    """The figures of joins and failed joins (intake/joins.py)."""
 
     @property
     def outcomes(self) -> dict[tuple[str, str], int]:
-        """(outcome, region) -> joins."""
+        """(outcome, region) -> number of joins so far."""
 
     @property
     def failures(self) -> dict[tuple[str, str], int]:
-        """(cause, region) -> failed joins."""
+        """(cause, region) -> number of failed joins so far."""

@@ -1,8 +1,8 @@
 """
 Looks at all participants every ten seconds, and writes down what stands out.
 
-One replica on each Redis holds a lease and looks; all replicas read its result. If Redis is away,
-nothing is written, and after half a minute no replica knows what stands out.
+Of the replicas on one Redis, one holds a lease and looks; all replicas read its result. If Redis is
+away, the replica writes nothing, and after half a minute no replica knows what stands out.
 """
 
 import asyncio
@@ -31,9 +31,9 @@ _LOGGED: Final = (Scope.FLEET, Scope.REGION, Scope.BRIDGE, Scope.RELAY, Scope.BR
 
 class Watch:
     """
-    The looks of one replica.
+    Looks at all participants regularly, while this replica holds the lease.
 
-    Concurrency: one `run`.
+    Concurrency: call `run` only once.
     """
 
     def __init__(
@@ -44,7 +44,7 @@ class Watch:
         settling: Settling,
         count: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
-        """Look while *lease* is ours; *count* gets each outcome: ok, failed, lost (the lease)."""
+        """Look while *lease* is ours; *count* gets each outcome: ok, failed, lost (lease lost)."""
         self._reader = reader
         self._record = record
         self._lease = lease
@@ -70,15 +70,16 @@ class Watch:
             await self._record.close()
 
     async def look(self) -> str:
-        """Look once, and return the outcome."""
+        """Look once, write the result, and return the outcome: ok, failed or lost."""
         try:
-            # Read this first: a client that is erased meanwhile is then not written again.
+            # Read the last look first. If a client is erased after that, `write` refuses, so the
+            # client is not written again.
             before, now_ms = await self._record.read_look()
             taken = await self._reader.take()
             if taken.unread:
                 # A result for some partitions may not hold for all.
                 return "failed"
-            # The thread frees the snapshot, which takes long as well.
+            # The thread also frees the snapshot, which takes long as well: keep no reference here.
             find = partial(self._find, [taken], before, now_ms)
             del taken
             look, over = await self._reader.in_thread(find)
@@ -91,7 +92,7 @@ class Watch:
     def _find(
         self, taken: list[Snapshot], before: Look | None, now_ms: int
     ) -> tuple[Look, list[Entry]]:
-        """Return what stands out in the snapshot *taken*, and what did *before* and is over."""
+        """Return the look at the snapshot in *taken*, and the entries of *before* that are over."""
         everybody = everybody_in(taken.pop())
         settled = self._settling.settle(now_ms, everybody)
         found = standing_out(everybody._replace(ill=settled.ill)) + settled.senders
@@ -100,7 +101,7 @@ class Watch:
 
 
 def _log_changes(look: Look, before: Look | None, over: list[Entry]) -> None:
-    """Log what begins and is over, without conferences and participants: names are private."""
+    """Log what begins and what is over; no conference or participant, whose names are private."""
     known = {(each.scope, each.name) for each in before.entries} if before else set()
     for each in look.entries:
         if (each.scope, each.name) not in known and each.scope in _LOGGED:

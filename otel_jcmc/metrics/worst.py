@@ -1,5 +1,5 @@
 """
-The worst participants of a snapshot, for deployments that export only some participants.
+Chooses the worst participants of a snapshot, for services that export only some participants.
 
 A chosen participant stays for at least a minute, so that a panel shows lines and not dots.
 """
@@ -21,14 +21,18 @@ class Worst:
     """Chooses *most* participants of each snapshot."""
 
     def __init__(self, most: int, clock: Callable[[], float] = monotonic) -> None:
-        """Choose *most*; *clock* measures how long a participant has been chosen."""
+        """Choose *most* participants; *clock* measures for how long a participant stays chosen."""
         self._most = most
         self._clock = clock
-        # Stay -> the time until which it stays chosen.
+        # Key of a participant's stay -> the time until which the participant remains chosen.
         self._until: dict[tuple[str, str, float], float] = {}
 
     def of(self, snapshot: Snapshot) -> Snapshot:
-        """Return the worst of *snapshot*, with those that were chosen less than a minute ago."""
+        """
+        Return a snapshot of the *most* worst participants of *snapshot*.
+
+        Participants that were first chosen less than a minute ago come before all others.
+        """
         people = [each for part in snapshot.parts for each in part.participants]
         if len(people) <= self._most:
             return snapshot

@@ -1,8 +1,8 @@
 """
-Participants counted by conference and by bridge, region, browser and relay, for standing.py.
+Counts participants by conference and by bridge, region, browser and relay, for standing.py.
 
-In nearly all conferences no participant is bad. A number is enough for each of them. Only the other
-conferences become objects, and only if they are examined closer.
+In nearly all conferences no participant is bad: for each of these conferences a number is enough.
+Only conferences with a bad participant become objects, and only when standing.py asks for them.
 """
 
 from collections import Counter, defaultdict
@@ -15,12 +15,12 @@ from otel_jcmc.verdict import rules
 from otel_jcmc.verdict.everybody import Counts, Everybody, Place, Seen
 from otel_jcmc.verdict.rules import State
 
-# Causes that a shared network may explain. RECEIVED is not among them: it is the senders' own.
+# Causes that a shared network may explain. RECEIVED is not among them: its cause is the sender.
 OF_OTHERS: Final = (rules.OF_NETWORK | {rules.OUTAGE.id}) - {rules.RECEIVED.id}
 
 
 class Scope(StrEnum):
-    """How far a trouble reaches, the widest first; `participant`: no further."""
+    """How far a trouble reaches, the widest scope first; `participant`: only that participant."""
 
     FLEET = "fleet"
     REGION = "region"
@@ -32,7 +32,7 @@ class Scope(StrEnum):
     PARTICIPANT = "participant"
 
 
-# The groups of participants besides conferences.
+# The scopes of the groups in which participants are counted, except the fleet.
 _COMMON: Final = (Scope.REGION, Scope.BRIDGE, Scope.BROWSER, Scope.RELAY)
 
 
@@ -41,7 +41,9 @@ class Room(NamedTuple):
     One conference with a bad participant, or its part on one bridge, in one region and so on.
 
     Attributes:
-        people, known, bad: numbers of all participants, of those with a known state, of bad ones.
+        people: number of participants.
+        known: number of participants with a known state.
+        bad: number of bad participants.
     """
 
     people: int = 0
@@ -50,25 +52,30 @@ class Room(NamedTuple):
 
     @property
     def share(self) -> float:
-        """The share of bad among the known; 0 if none is known."""
+        """The share of bad participants among those with a known state; 0 if no state is known."""
         return self.bad / self.known if self.known else 0.0
 
 
 class Group:
     """
-    Conferences, or the part of each in one region, on one bridge and so on.
+    Counts all conferences, or the part of each conference on one bridge, in one region and so on.
 
-    All participants are counted first, into three tables by conference. Results from them are
-    computed when they are first asked for, and then kept.
+    First all participants are counted, into three tables by conference. Results that need more
+    work are computed from the tables when they are first asked for, and then kept.
 
     Attributes:
-        known_in: conference -> participants with a known state.
-        unknown_in: conference -> participants with an unknown state.
+        known_in: conference -> number of participants with a known state.
+        unknown_in: conference -> number of participants with an unknown state.
         bad_in: conference -> the network of each bad participant.
     """
 
     def __init__(self, with_bad: Collection[str] | None = None) -> None:
-        """Begin empty. Rooms are made for the conferences *with_bad*; None: for those bad here."""
+        """
+        Begin without participants.
+
+        *with_bad* are the conferences that `rooms` contains; None: those with a bad participant in
+        this group.
+        """
         self.known_in: dict[str, int] = defaultdict(int)
         self.unknown_in: dict[str, int] = defaultdict(int)
         self.bad_in: dict[str, list[str]] = defaultdict(list)
@@ -76,7 +83,7 @@ class Group:
 
     @cached_property
     def rooms(self) -> dict[str, Room]:
-        """The conferences with a bad participant, here or in another part."""
+        """Name -> the part in this group of a conference with a bad participant in any group."""
         names = {**self.known_in, **self.unknown_in}
         return {name: self._room(name) for name in names if name in self._with_bad}
 
@@ -86,18 +93,18 @@ class Group:
 
     @property
     def networks(self) -> set[str]:
-        """The networks of bad participants; an empty text stands for an unknown one."""
+        """The networks of bad participants; an empty text stands for an unknown network."""
         return set().union(*self.bad_in.values())
 
     @cached_property
     def sound(self) -> dict[str, int]:
-        """Other conferences with known participants, and the number of those."""
+        """Conference not in `rooms` -> number of its participants here with a known state."""
         known = self.known_in.items()
         return {name: people for name, people in known if name not in self._with_bad}
 
     @property
     def known_rooms(self) -> int:
-        """Number of conferences with a known participant."""
+        """Number of conferences with a participant whose state is known."""
         return len(self.known_in)
 
     @property
@@ -107,12 +114,12 @@ class Group:
 
     @cached_property
     def bad_rooms(self) -> float:
-        """The sum of the conferences' shares: this many wholly bad ones would be as bad."""
+        """The sum of the conferences' shares of bad participants."""
         return sum(len(bad) / self.known_in[name] for name, bad in self.bad_in.items())
 
     @property
     def share(self) -> float:
-        """The mean share of the conferences with a known participant; 0 if there are none."""
+        """The mean of the conferences' shares of bad participants; 0 if no state is known."""
         known = self.known_rooms
         return self.bad_rooms / known if known else 0.0
 
@@ -123,7 +130,7 @@ class Group:
         return found
 
     def without(self, conference: str) -> "Group":
-        """Return the group without *conference*, one of the rooms."""
+        """Return a copy of the group without *conference*, which must be one of the rooms."""
         rest = Group(self._with_bad)
         rest.known_in = {**self.known_in}
         rest.unknown_in = {**self.unknown_in}
@@ -135,17 +142,17 @@ class Group:
 
 class _Common:
     """
-    Participants with the same bridge, region, browser and relay.
+    The tables in which participants with the same bridge, region, browser and relay count.
 
     Attributes:
-        people: their number.
-        known_in, unknown_in, bad_in: the tables of each of their groups.
+        people: number of these participants.
+        known_in, unknown_in, bad_in: the tables of that name of each group they belong to.
     """
 
     __slots__ = ("bad_in", "known_in", "people", "unknown_in")
 
     def __init__(self, groups: list[Group]) -> None:
-        """Begin without participants; they are in *groups*."""
+        """Begin without participants; *groups* are the groups to which these belong."""
         self.people = 0
         self.known_in = [group.known_in for group in groups]
         self.unknown_in = [group.unknown_in for group in groups]
@@ -158,10 +165,10 @@ _NOBODY: Final = Room()
 
 class Census:
     """
-    All participants by conference, bridge, region, browser and relay.
+    Counts all participants by conference, bridge, region, browser and relay.
 
     Attributes:
-        fleet: all conferences.
+        fleet: the group of all participants.
         groups: scope -> name -> group; the fleet has one group with an empty name.
     """
 
@@ -178,7 +185,7 @@ class Census:
         self._count_bad(everybody.ill)
 
     def _count(self, counts: Counts) -> None:
-        """Count all participants; a look spends most of its time here."""
+        """Count participants by their state; a look spends most of its time here."""
         for (place, state), people in counts.items():
             if place.is_direct:
                 continue
@@ -191,14 +198,14 @@ class Census:
             self._regions_of[bridge][region] += common.people
 
     def _count_bad(self, ill: list[Seen]) -> None:
-        """Count the participants of *ill* that are bad by a cause that others may share."""
+        """Count the participants of *ill* that are bad by a cause that others may share as well."""
         for seen in ill:
             if is_bad(seen):
                 for tally in self._common_of(seen.place).bad_in:
                     tally[seen.place.conference].append(seen.network)
 
     def _common_of(self, place: Place) -> "_Common":
-        """Return the participants with the same bridge, region, browser and relay as *place*."""
+        """Return the tables in which the participants at *place* count."""
         key = place[1:5]
         found = self._commons.get(key)
         if found is None:
@@ -206,7 +213,7 @@ class Census:
         return found
 
     def _groups_of(self, bridge: str, region: str, browser: str, relay: str) -> list[Group]:
-        """Return the groups of participants with these values."""
+        """Return the groups to which participants with these values belong."""
         groups = self.groups
         found = [self.fleet, groups[Scope.REGION][region]]
         if bridge:
@@ -218,7 +225,7 @@ class Census:
         return found
 
     def share_without(self, of: Group) -> float:
-        """Return the mean of the conferences' shares, without the participants counted in *of*."""
+        """Return the fleet's mean share of bad participants, without the participants in *of*."""
         fleet = self.fleet
         share, known = fleet.bad_rooms, fleet.known_rooms
         for name, part in of.rooms.items():
@@ -233,7 +240,7 @@ class Census:
 
     @staticmethod
     def region_share_without(of: Group, bridge: Group) -> float:
-        """Return the mean share of a region's rooms, without the participants on *bridge*."""
+        """Return the region *of*'s mean share of bad participants, without those on *bridge*."""
         share = known = 0.0
         for name, room in of.rooms.items():
             part = bridge.rooms.get(name, _NOBODY)
@@ -244,7 +251,7 @@ class Census:
         return share / known if known else 0.0
 
     def bridges_of(self, region: str) -> Groups:
-        """Return each bridge of *region*."""
+        """Return the groups of the bridges on which a participant reports *region*."""
         bridges = self.groups[Scope.BRIDGE]
         return {name: of for name, of in bridges.items() if region in self._regions_of[name]}
 
@@ -254,5 +261,5 @@ class Census:
 
 
 def is_bad(seen: Seen) -> bool:
-    """Say whether *seen* is bad by a cause that others may share."""
+    """Say whether *seen* is on a bridge, and bad by a cause that others may share."""
     return seen.state == State.BAD and seen.cause in OF_OTHERS and not seen.place.is_direct

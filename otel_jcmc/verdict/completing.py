@@ -1,9 +1,10 @@
 """
-Completes the place of participants whose page does not tell it, from others of the conference.
+Completes the place of participants whose page does not name a bridge, from their conference.
 
-The original's page names no bridge, and does not tell whether there is one. If all others of its
-conference name the same bridge, the participant is on that bridge. If one of them has no bridge,
-the participant has none either: a direct call has two participants.
+The original's page names no bridge, and does not report whether its call uses a bridge. If all
+pages of the conference that name a bridge name the same bridge, the participant is on that bridge.
+If one page reports a direct connection, the participant has no bridge either: a direct call has two
+participants.
 """
 
 from collections import defaultdict
@@ -13,9 +14,9 @@ from otel_jcmc.verdict.everybody import Everybody, Place
 
 
 def complete(everybody: Everybody) -> Everybody:
-    """Return *everybody* with places completed, as far as others of their conferences tell."""
+    """Return *everybody* with each place completed that the rest of its conference decides."""
     lacking = {place.conference for place, _ in everybody.counts if _is_lacking(place)}
-    # If no page names a bridge, as with the original's pages, nothing can be completed.
+    # If all pages are the original's, no page names a bridge, and nothing can be completed.
     told = _told(everybody, lacking) if lacking else {}
     if not told:
         return everybody
@@ -36,12 +37,12 @@ def complete(everybody: Everybody) -> Everybody:
 
 
 def _is_lacking(place: Place) -> bool:
-    """Say whether it is unknown which bridge *place* has, and whether it has one."""
+    """Say whether *place* has no bridge and is not known to be direct."""
     return not (place.bridge or place.is_direct)
 
 
 def _told(everybody: Everybody, conferences: set[str]) -> Mapping[str, list[Place]]:
-    """Return the places in *conferences* with a known bridge, or known to have none."""
+    """Return conference -> its places that name a bridge or are direct, for *conferences*."""
     found: dict[str, list[Place]] = defaultdict(list)
     for place, _ in everybody.counts:
         if place.conference in conferences and not _is_lacking(place):
@@ -50,7 +51,7 @@ def _told(everybody: Everybody, conferences: set[str]) -> Mapping[str, list[Plac
 
 
 def _completed(place: Place, others: Iterable[Place]) -> Place:
-    """Return *place* with the bridge of the *others*, or without one as they are."""
+    """Return *place* as direct if one of *others* is, otherwise on their bridge if they agree."""
     if any(each.is_direct for each in others):
         return place._replace(is_direct=True)
     bridges = {each.bridge for each in others}

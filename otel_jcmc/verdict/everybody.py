@@ -1,8 +1,8 @@
 """
-All live participants in the form of a look: bad ones in detail, the others counted.
+The input of a look at all live participants: those not well in detail, the others as counts.
 
-Nearly all participants are well, and only their numbers matter. A look at ten thousand is a few
-counting steps of a library, and some more for each bad participant.
+Nearly all participants are well, and only their numbers matter. A look at ten thousand participants
+is a few counting steps of a library, and some more steps for each participant that is not well.
 """
 
 from collections import Counter
@@ -12,12 +12,12 @@ from typing import NamedTuple
 
 class Place(NamedTuple):
     """
-    The place of a participant; an unknown text is empty.
+    The conference of a participant and the things that it shares with others; empty: not known.
 
     Attributes:
         browser: name and major version.
         relay: the operator's name of the TURN server.
-        is_direct: connected to a peer, without a bridge.
+        is_direct: whether the participant is connected to a peer, without a bridge.
     """
 
     conference: str
@@ -30,7 +30,7 @@ class Place(NamedTuple):
 
 class Seen(NamedTuple):
     """
-    One live participant, with the facts that matter to others.
+    One live participant, with the facts that a look needs.
 
     Attributes:
         participant: Jitsi's id in the conference.
@@ -39,9 +39,9 @@ class Seen(NamedTuple):
         network: a short keyed hash of the caller's network; empty: not known.
         present: number of participants that it sees in its conference; 0: not known.
         source: sender of the received stream that loses the most; empty: not known.
-        loss_up: percent; None: not known.
-        is_slow: whether its computer limits what it sends.
-        sends: whether it sends anything; None: not known.
+        loss_up: percent of sent packets that are lost; None: not known.
+        is_slow: whether the participant's computer limits the video that it sends.
+        sends: whether the participant sends any media; None: not known.
     """
 
     place: Place
@@ -61,14 +61,14 @@ Counts = Mapping[tuple[Place, int | None], int]
 
 class Everybody(NamedTuple):
     """
-    One look at all participants.
+    All live participants at the time of one look.
 
     Attributes:
         counts: place and state -> number of participants.
-        ill: those whose state is fair or bad.
-        members: returns all participants of some conferences.
-        present: returns for some conferences the largest number that one of their participants
-            sees.
+        ill: the participants whose state is fair or bad.
+        members: returns all participants of the given conferences.
+        present: returns for each given conference the largest number of participants that one of
+            its participants sees.
         clients: returns the client id of each given (conference, participant).
     """
 

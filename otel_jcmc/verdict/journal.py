@@ -1,4 +1,4 @@
-"""The journal of what stood out: entries with an onset, an end and a peak, made from looks."""
+"""Makes the journal of what stood out: each entry has an onset, an end and a peak."""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,21 +9,23 @@ from msgspec.structs import replace
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.verdict.standing import Standing
 
-# A thing that one or two looks do not find has not ended: a push may be late.
+# A thing has not ended if only one or two looks do not find it: a push may be late.
 GRACE_MS: Final = 25_000
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    One thing that stood out, also in its stored form: add fields only at the end.
+    One thing that stood out. It is stored in this form: add fields only at the end.
 
     Attributes:
         scope: one of standing.Scope; a newer version may have others.
-        since_ms, seen_ms: time of the first and the last look that found it, by Redis's clock.
-        peak: its highest share.
+        since_ms, seen_ms: time of the first and of the last look that found the thing, by Redis's
+            clock.
+        peak: the highest share of bad participants in a look.
         coverage: numbers of bad, known, reporting and present participants at the peak.
-        share: at the last look.
-        client: digest of a sender's client in hex, used to erase it; empty: not known.
+        share: share of bad participants at the last look.
+        client: digest in hex of the client id of a sender, to find the entry when that client is
+            erased; empty: not known.
     """
 
     scope: str
@@ -40,7 +42,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def continue_with(
     entries: Iterable[Entry], now_ms: int, found: Iterable[Standing]
 ) -> tuple[list[Entry], list[Entry]]:
-    """Return the entries that continue after a look at *now_ms* with *found*, and those over."""
+    """Return which entries continue after a look at *now_ms* with *found*, and which are over."""
     entries = list(entries)
     over = [each for each in entries if now_ms - each.seen_ms > GRACE_MS]
     going = {(each.scope, each.name): each for each in entries if each not in over}
@@ -66,5 +68,5 @@ def _grown(entry: Entry, now_ms: int, found: Standing) -> Entry:
 
 
 def at(entries: Iterable[Entry], time_ms: int) -> list[Entry]:
-    """Return those of *entries* that stood out at *time_ms*."""
+    """Return the entries that were standing out at *time_ms*."""
     return [each for each in entries if each.since_ms <= time_ms <= each.seen_ms]

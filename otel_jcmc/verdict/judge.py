@@ -1,8 +1,8 @@
 """
-State and cause of one push: a pure function of its numbers.
+Finds the state and the cause of one push, only from the numbers of the push.
 
-Nearly every push is good, so all values are first compared with the lower thresholds at once. Only
-a value beyond one is judged: how bad it is, and why.
+Nearly every push is good, so all values are first compared with their lower thresholds. Only if a
+value is beyond its threshold, the judge finds how bad the call is, and why.
 """
 
 from collections.abc import Sequence
@@ -33,15 +33,15 @@ _DELAY: Final = _AT[rules.DELAY]
 _CPU, _BANDWIDTH = _AT["limitation_cpu"], _AT[rules.PICTURE_LIMIT]
 _HEIGHT, _WANTED = _AT["resolution_height_upload"], _AT["resolution_height_wanted"]
 _BITRATE_DOWN: Final = _AT["bitrate_download"]
-# The value of these symptoms proves nothing alone.
+# Symptoms that are examined at any value: their thresholds are compared in another way.
 _ANY: Final = {rules.MOS, rules.FROZEN, rules.DECODE}
-# The only values that a heartbeat has, from a page whose statistics have stopped.
+# The only values in a heartbeat, which is a push of a page whose statistics have stopped.
 _OF_HEARTBEATS: Final = {_DOWN, _UP}
 
 
-# Structs, because making a named tuple takes ten times as long, and a bad push needs three of them.
+# Structs, because making a named tuple takes ten times as long, and a bad push needs three objects.
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """The evidence of a verdict: *field* had this *value*, and *threshold* is the limit."""
+    """The evidence of a verdict: *field* had this *value*, which is beyond this *threshold*."""
 
     field: str
     value: float
@@ -53,9 +53,9 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
     The verdict on one push.
 
     Attributes:
-        state: None: not known.
-        cause: None: nothing explains the state, or nothing needs an explanation.
-        evidence: for the symptom that decided, and for the cause.
+        state: the state of the call; None: not known.
+        cause: the cause of the state; None: no cause is found, or the call is good.
+        evidence: the evidence of the worst symptom, then that of the cause.
     """
 
     state: State | None
@@ -65,34 +65,34 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 _UNKNOWN: Final = Verdict(None)
 _GOOD: Final = Verdict(State.GOOD)
-# Looking them up by their class takes three times as long.
+# Names of this module, because looking up a member in the class takes three times as long.
 _, _FAIR, _BAD = State
-# The score is the only symptom that is worse below its thresholds.
+# Scores are the only values that are worse below their thresholds.
 _BEST_MOS: Final = 4.5
-# The value of these symptoms does not show alone how bad the call is.
+# For these symptoms `_value` needs further numbers before it can compare the value with thresholds.
 _MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH, _DECODE, _DELAY, _JITTER_UP, _JITTER_DOWN))
 _SILENCE, _SENT = Kind.SILENCE, Kind.SENT
 
 
 class Judge:
-    """The rules applied with one operator's thresholds."""
+    """Judges pushes by the rules, with the operator's thresholds."""
 
     def __init__(self, bad_loss: float = 5, bad_round_trip_ms: float = 400) -> None:
-        """Judge by *bad_loss* (percent) and *bad_round_trip_ms*."""
+        """Judge a call as bad from a loss of *bad_loss* percent or *bad_round_trip_ms* on."""
         self._symptoms = rules.symptoms(bad_loss, bad_round_trip_ms)
         self._some_loss = bad_loss / 2
         self._no_loss = bad_loss / 8
         self._long = bad_round_trip_ms / 2
         self._of = {each.field: each for each in self._symptoms}
         self._mos_fair = self._of[rules.MOS].fair
-        # The place of each value, and the limit beyond which it is examined. Every score and every
-        # freeze is examined: a freeze's threshold is a share of the time covered. No limit is below
-        # 0.
+        # The index of each value in `numbers`, and the limit beyond which the value is examined.
+        # Every score and every freeze is examined, because a freeze's threshold is a share of the
+        # time covered. No limit is below 0.
         self._looked_at = [
             (_AT[each.field], 0 if each.field in _ANY else each.fair, each.fair, each.bad, each)
             for each in self._symptoms
         ]
-        # Decoding always takes some time, and matters only if a picture stood still.
+        # Decoding always takes some time, and that matters only if a picture stood still.
         first = [each for each in self._looked_at if each[0] not in (_MOS, _DECODE)]
         self._limits = [(at, limit) for at, limit, *_ in first]
 
@@ -100,13 +100,13 @@ class Judge:
         self, numbers: list[Any], covers_ms: float, *, is_direct: bool, age_ms: float = inf
     ) -> None:
         """
-        Put MOS, state, cause and the time covered into the *numbers* of a push.
+        Write MOS, state, cause and the time covered into the *numbers* of a push.
 
         Args:
             covers_ms: the time that the push covers; 0: not known.
-            is_direct: a transport goes to a peer, and none to a bridge.
-            age_ms: age of the page's newest statistics. They have stopped if it is over
-                *covers_ms*: a page also pushes at once when its connection was interrupted.
+            is_direct: whether a transport goes to a peer, and no transport to a bridge.
+            age_ms: age of the page's newest statistics. If it is over *covers_ms*, the statistics
+                have stopped. A page also pushes at once when its connection was interrupted.
         """
         numbers[_COVERS] = covers_ms or None
         numbers[_MOS] = audio_mos(
@@ -126,7 +126,7 @@ class Judge:
     def judge(
         self, numbers: Sequence[Any], *, is_direct: bool = False, has_stopped: bool = True
     ) -> Verdict:
-        """Return the verdict on *numbers*, which have the MOS and the time covered."""
+        """Return the verdict on *numbers*, which must contain the MOS and the time covered."""
         present = numbers[_PRESENT]
         if present is not None and present <= 1:
             return _UNKNOWN
@@ -146,19 +146,20 @@ class Judge:
     def _without_symptoms(
         numbers: Sequence[Any], trip: float | None, *, has_stopped: bool
     ) -> Verdict:
-        """Return good if that is known, bad if the statistics have stopped."""
+        """Return good if enough is known, bad if the statistics have stopped, otherwise unknown."""
         if trip is not None and numbers[_LOSS_DOWN] is not None:
             if numbers[_BITRATE_DOWN] or (numbers[_DOWN] == 0 and numbers[_UP] == 0):
                 return _GOOD
             return _UNKNOWN
         if has_stopped and numbers[_DOWN] is not None and _is_heartbeat(numbers):
-            # With others present: for a participant alone it is not known whether an outage runs.
+            # A heartbeat reports outages only if other participants are present. For a participant
+            # alone it is not known whether its connection is interrupted.
             return Verdict(_BAD)
         return _UNKNOWN
 
     @staticmethod
     def _value(at: int, value: float, numbers: Sequence[Any], trip: float | None) -> float | None:
-        """Return the part of a *value* at *at* to compare with thresholds; None: ignore it."""
+        """Return what to compare with thresholds for the *value* at index *at*; None: ignore it."""
         if at == _FROZEN:
             covers = numbers[_COVERS]
             return 100 * value / covers if covers else None
@@ -171,12 +172,12 @@ class Judge:
             return value if height is not None and wanted and height < wanted else None
         if at == _DELAY:
             return value if numbers[_FROZEN] or value > rules.FELT_MS else None
-        # Jitter is of the last moment, the round trip of the whole interval. A moment does not
-        # describe the way.
+        # Jitter is measured at the last moment, the round trip over the whole interval. A jitter of
+        # over twice the round trip is a moment that does not describe the network path.
         return value if trip is None or value <= 2 * trip else None
 
     def _explain(self, numbers: Sequence[Any], trip: float | None, *, is_direct: bool) -> Verdict:
-        """Return the state by the worst symptom, and the cause that explains it."""
+        """Return the verdict: the state by the worst symptom, and the cause of that symptom."""
         worst = (0, 0.0)
         shown: tuple[Symptom, float] | None = None
         for at, limit, fair, bad, symptom in self._looked_at:
@@ -192,7 +193,7 @@ class Judge:
             if how > worst:
                 worst, shown = how, (symptom, value)
         if shown is None:
-            # Something is known, so this push is not a heartbeat.
+            # Values beyond thresholds are known, so this push is not a heartbeat.
             return self._without_symptoms(numbers, trip, has_stopped=False)
         symptom, value = shown
         cause, evidence = self._cause(symptom.kind, numbers, trip)
@@ -218,8 +219,8 @@ class Judge:
         """Return the cause of bad sound or picture, with its evidence."""
         some, best, worst = self._some_loss, numbers[_BEST], numbers[_WORST]
         is_several = _has_several_senders(numbers)
-        # If one stream loses nothing, the way is good, whoever sends the stream. On a way that
-        # loses a little, a few packets may all arrive by chance.
+        # If one stream loses nothing, the participant's own path is good, whoever sends the stream.
+        # On a path that loses a little, all of a few packets may arrive by chance.
         much = some if is_several else 2 * some
         if best is not None and best <= self._no_loss and _or(worst, 0) > much:
             return rules.RECEIVED, (Evidence(rules.WORST, worst, much),)
@@ -230,7 +231,8 @@ class Judge:
             return rules.DOWNLINK_OR_RECEIVED, (Evidence(rules.LOSS_DOWN, loss, some),)
         if found := _slow_receiver(numbers):
             return rules.SLOW_RECEIVER, (found,)
-        # A packet waits twice for a late page, on sending and on receiving. The rest is the way.
+        # A packet waits twice for a late page, when it is sent and when it is received. The rest of
+        # the round trip is spent on the network path.
         if trip is not None and trip - 2 * _or(numbers[_DELAY], 0) > self._long:
             return rules.PATH, (Evidence(rules.ROUND_TRIP, trip, self._long),)
         if found := _waits(numbers):
@@ -246,7 +248,7 @@ class Judge:
         loss = _or(numbers[_LOSS_UP], 0)
         if loss > self._some_loss:
             return rules.UPLINK, (Evidence(rules.LOSS_UP, loss, self._some_loss),)
-        # A page that waits for the CPU sends late, and its bandwidth is estimated too low.
+        # If a page waits for the CPU, it sends late, and the browser estimates too low a bandwidth.
         if found := _waits(numbers):
             return rules.SLOW_SENDER, (found,)
         for field in (rules.JITTER_UP, rules.PICTURE_LIMIT):
@@ -258,7 +260,7 @@ class Judge:
         return None, ()
 
     def _beyond(self, field: str, numbers: Sequence[Any], trip: float | None) -> Evidence | None:
-        """Return the value of *field* if it is beyond its lower threshold."""
+        """Return the evidence that *field* is beyond its lower threshold; None if it is not."""
         at, limit = _AT[field], self._of[field].fair
         value = numbers[at] and self._value(at, numbers[at], numbers, trip)
         return Evidence(field, value, limit) if value and value > limit else None
@@ -273,8 +275,8 @@ def _has_several_senders(numbers: Sequence[Any]) -> bool:
     """
     Say whether the best and the worst received stream can have different senders.
 
-    Sound and picture of one sender have similar losses, but never equal ones. In a call by a bridge
-    most libraries count only the sound among the expected streams.
+    Sound and picture of one sender have similar losses, but never equal losses. In a call by a
+    bridge, most library versions count only the sound among the expected streams.
     """
     if numbers[_BEST] is None or numbers[_WORST] is None or numbers[_PRESENT] == 2:
         return False
@@ -283,7 +285,11 @@ def _has_several_senders(numbers: Sequence[Any]) -> bool:
 
 
 def slowest(trips: Sequence[float | None] | None) -> float | None:
-    """Return the slowest transport's round trip, used if the interval's is not known."""
+    """
+    Return the longest of the transports' round trips *trips*; None if no round trip is known.
+
+    It is used if the round trip over the whole interval is not known.
+    """
     if trips and len(trips) == 1:
         return trips[0]
     known = [each for each in trips or () if each is not None]
@@ -291,7 +297,7 @@ def slowest(trips: Sequence[float | None] | None) -> float | None:
 
 
 def _is_heartbeat(numbers: Sequence[Any]) -> bool:
-    """Say whether only outages are known, and the values that the service makes from them."""
+    """Say whether *numbers* has only outages, and values that the service makes from outages."""
     told = {at for at, value in enumerate(numbers) if value is not None}
     return told <= _OF_HEARTBEATS | {_COVERS}
 
@@ -304,7 +310,7 @@ def _severity(value: float, fair: float, bad: float) -> tuple[int, float]:
 
 
 def _waits(numbers: Sequence[Any]) -> Evidence | None:
-    """Return the evidence that a page waits for the CPU."""
+    """Return the evidence that a page waits for the CPU; None if it does not."""
     delay = numbers[_DELAY]
     if delay is None or delay <= rules.WAITS_MS:
         return None
@@ -312,10 +318,10 @@ def _waits(numbers: Sequence[Any]) -> Evidence | None:
 
 
 def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:
-    """Return the evidence that a computer is too slow for its received media."""
+    """Return the evidence that a computer is too slow for the media it gets; None if it is not."""
     decode, rate = numbers[_DECODE], numbers[_RATE_DOWN]
     if decode is None or not rate:
         return None
-    # As the symptom has it: percent of the time until the next frame.
+    # In the unit of the symptom: percent of the time until the next frame.
     share = decode * rate / 10
     return Evidence(rules.DECODE, share, 100 * rules.BUSY) if share > 100 * rules.BUSY else None

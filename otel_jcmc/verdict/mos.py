@@ -1,10 +1,11 @@
 """
-How well a participant hears the others, as a mean opinion score: the service's estimate.
+Estimates how well a participant hears the others, as a mean opinion score.
 
-Form: the E-model's (ITU-T G.107: default R0 of 93.2, no simultaneous impairment, no advantage
-factor). Its constants for delay are G.107's simplified ones. ITU-T publishes no robustness factor
-for Opus. This project chose two constants: 20 % of made-up audio cost half of what loss can cost,
-and devices take 40 ms. Compare the score with itself, not with scores of other products.
+The formula is the E-model's (ITU-T G.107: default R0 of 93.2, no simultaneous impairment, no
+advantage factor), with the constants of G.107's simplified formula for delay. ITU-T publishes no
+robustness factor for Opus. This project chose two constants: 20 % of made-up audio lower the score
+by half of the most that loss can lower it, and audio devices add 40 ms. Compare the score only with
+scores of this service, not of other products.
 """
 
 from typing import Final
@@ -26,8 +27,9 @@ def audio_mos(
 
     Args:
         made_up: percent of received audio that was made up, without silence.
-        loss: percent of packets lost on the way down, used if *made_up* is not known.
-        buffer_ms: time in the jitter buffer; if not known, twice *jitter_ms*, the jitter down.
+        loss: percent of packets lost on the way to the participant, used if *made_up* is not known.
+        buffer_ms: time that audio spends in the jitter buffer. If it is not known, twice
+            *jitter_ms*, the jitter of received packets, is used.
     """
     lost = loss if made_up is None else made_up
     if lost is None or round_trip_ms is None:
@@ -41,5 +43,5 @@ def audio_mos(
     if r <= 0:
         return 1.0
     score = 1 + 0.035 * r + 7e-6 * r * (r - 60) * (100 - r)
-    # Same result as `round`, in a fifth of its time.
+    # Same result as `round(score, 2)`, in a fifth of its time.
     return int(100 * score + 0.5) / 100 if score > 1 else 1.0

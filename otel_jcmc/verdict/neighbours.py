@@ -1,9 +1,9 @@
 """
-What the others of a conference tell about a participant that is not well.
+Finds out from the other participants of a conference why a participant is not well.
 
-All participants of a conference and their recent reports go in. The owner of the stream that one of
-them loses, and the cause that follows, come out. settling.py asks. Results that do not depend on
-the asker are found once, because in a large conference many ask.
+All participants of a conference and their recent reports go in. For a participant that loses a
+stream, the owner of that stream and the cause of the loss come out. settling.py asks. Results that
+are the same for all participants are found once: in a large conference settling.py asks for many.
 """
 
 from typing import Final
@@ -17,18 +17,18 @@ _DOWNLINK: Final = rules.DOWNLINK.id
 
 class Told:
     """
-    The recent reports of one conference's participants, by participant.
+    The recent reports of one conference's participants; each dict's key is the participant.
 
     Attributes:
-        spoils: the time of the last report, and whether the participant spoilt what it sends.
-        silent: the time at which a participant reported that it sends nothing. A page with an
+        spoils: participant -> time of its last report, and whether it spoilt what it sends.
+        silent: participant -> time at which it reported that it sends nothing. A page with an
             interrupted connection does not report that.
     """
 
     __slots__ = ("silent", "spoils")
 
     def __init__(self) -> None:
-        """Begin with nothing."""
+        """Begin without reports."""
         self.spoils: dict[str, tuple[int, bool]] = {}
         self.silent: dict[str, int] = {}
 
@@ -42,10 +42,10 @@ class Told:
 
 class Neighbours:
     """
-    All participants of one conference.
+    All participants of one conference, asked about those that are not well.
 
     Attributes:
-        people: by participant.
+        people: Jitsi's id of a participant -> the participant.
         known: number of participants with a known state.
     """
 
@@ -59,8 +59,9 @@ class Neighbours:
         self.people: dict[str, Seen] = {}
         self.known = 0
         self._told = told
-        # Participants: those that may send; and among those with a known state, those that are not
-        # well or spoil what they send, those connected to a peer, and those with one of two causes.
+        # Lists of participants. `_sending`: those that may send. The other lists contain only
+        # participants with a known state. `_unwell`: not well, or spoiling what they send.
+        # `_direct`: connected to a peer. `_received`, `_downlink`: those with that cause.
         self._sending: list[str] | None = None
         self._unwell: list[str] = []
         self._direct: list[str] = []
@@ -68,7 +69,7 @@ class Neighbours:
         self._downlink: list[str] = []
 
     def add(self, seen: Seen) -> None:
-        """Add *seen* and its present report; add all participants before asking."""
+        """Add the participant *seen*; add all participants before calling the other methods."""
         participant, state, cause = seen.participant, seen.state, seen.cause
         before = self.people.get(participant)
         # Two clients may push as one participant: the first with a known state counts.
@@ -89,7 +90,7 @@ class Neighbours:
 
     @property
     def present(self) -> int:
-        """The number of participants, as counted or as the participants see it."""
+        """The number of added participants, or the largest number that one sees, if greater."""
         return max(len(self.people), *(each.present for each in self.people.values()))
 
     def spoils(self, seen: Seen) -> bool | None:
@@ -98,14 +99,14 @@ class Neighbours:
         return told[1] if told else None
 
     def owner_for(self, seen: Seen) -> Seen | None:
-        """Return the owner of the stream that *seen* loses: the named one, or the only sender."""
+        """Return the owner of the stream *seen* loses: the named or only sender; None: unknown."""
         if seen.source:
             return self.people.get(seen.source)
         if seen.present > len(self.people):
             return None
         if self._sending is None:
             self._sending = [each for each in self.people if each not in self._told.silent]
-        # If more than two send, at least two of them are others.
+        # If more than two participants send, at least two of them are not *seen*.
         if len(self._sending) > 2:
             return None
         owners = [each for each in self._sending if each != seen.participant]
@@ -113,12 +114,13 @@ class Neighbours:
 
     def cause_of(self, seen: Seen, *, spoils: bool | None) -> rules.Cause | None:
         """
-        Return the cause of *seen*, by whether the owner of its stream *spoils* it.
+        Return the cause of *seen*; None: not known.
 
-        None if that is not known, and the others tell nothing either.
+        *spoils* says whether the owner of its lost stream spoils that stream. If that is None, not
+        known, the cause follows from the other participants.
         """
-        # A participant that loses in both directions has a bad way. If the others do too, it is the
-        # bridge's.
+        # A participant that loses in both directions has a bad network path. If the others lose in
+        # both directions too, the bridge has one.
         if self.spoils(seen):
             return rules.DOWNLINK
         if spoils is None:
@@ -127,11 +129,11 @@ class Neighbours:
 
     def _cause_by_others(self, participant: str) -> rules.Cause | None:
         """
-        Return the cause by the others that get the same streams as *participant*; None: unknown.
+        Return the cause by the others that get the same streams as *participant*; None: not known.
 
-        At least two others must be well: a single one may be the sender that *participant* hears
-        badly, and hear well itself. If another one is connected to a peer, *participant* is that
-        peer, on a page that does not report it.
+        At least two others must be well: a single other participant may be the sender that
+        *participant* hears badly, and hear well itself. If another participant is connected to a
+        peer, *participant* is that peer, with a page that does not report it.
         """
         if _has_another(self._direct, participant):
             return rules.PAIR
@@ -146,5 +148,5 @@ class Neighbours:
 
 
 def _has_another(participants: list[str], participant: str) -> bool:
-    """Say whether *participants* contains another one than *participant*."""
+    """Say whether *participants* contains a participant other than *participant*."""
     return bool(participants) and participants != [participant]

@@ -1,7 +1,7 @@
 """
-The scope of a participant's trouble: its cause joined with what stands out.
+Finds the scope of a participant's trouble, from its cause and from what stands out.
 
-The journal's entries of a time give the scope at that time.
+With the journal's entries of an earlier time, the result is the scope at that time.
 """
 
 from collections import defaultdict
@@ -15,11 +15,11 @@ from otel_jcmc.verdict.standing import sender_name
 
 
 class Reach:
-    """What stands out at one time, asked for many participants."""
+    """Knows what stands out at one time, and returns the scope of any participant's trouble."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
-        """Take the *entries* of that time."""
-        # A newer version may have written other scopes.
+        """Take the journal's *entries* of that time."""
+        # A newer version may have written scopes that this version does not know.
         self._names: dict[str, set[str]] = defaultdict(set)
         for each in entries:
             self._names[each.scope].add(each.name)
@@ -28,7 +28,7 @@ class Reach:
         """
         Return the scope of a *participant* at *place* whose call is not good because of *cause*.
 
-        *source* is the sender of its worst received stream; empty: not known.
+        *source* is the sender of the worst stream that the participant receives; empty: not known.
         """
         if place.is_direct:
             return Scope.PARTICIPANT
@@ -49,7 +49,7 @@ class Reach:
         return Scope.PARTICIPANT
 
     def _spoils(self, place: Place, participant: str, cause: int, source: str) -> bool:
-        """Say whether the participant spoils calls of others, or a sender spoils its call."""
+        """Say whether the participant spoils others' calls, or a sender that stands out its own."""
         senders = self._names[Scope.SENDER]
         if not senders:
             return False

@@ -1,13 +1,13 @@
 """
-The journal in Redis: what stands out now, and what stood out, kept for as long as history.
+Keeps the journal in Redis: what stands out now, and what stood out, for as long as history.
 
     jcmc:{verdict}:lease     the replica that looks
-    jcmc:{verdict}:now       the last look, whole, in msgpack
-    jcmc:{verdict}:over      what is over, by its end (ms of Redis's clock)
-    jcmc:{verdict}:told      the last look whose changes have all become events, by its time (ms)
+    jcmc:{verdict}:now       the whole last look, in msgpack
+    jcmc:{verdict}:over      the entries that are over, sorted by their end (ms of Redis's clock)
+    jcmc:{verdict}:told      the time (ms) of the last look whose changes have all become events
 
-Only the replica with the lease writes (journal.lua). The process that sends events writes `told`
-(logs/onsets.py). All readers of all replicas read the same.
+Only the replica with the lease writes the journal (journal.lua). The process that sends events
+writes `told` (logs/onsets.py). All processes of all replicas read the same journal.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 
-# A look becomes older than this when two looks in a row have failed.
+# How long a look holds. It gets older than this only if two looks in a row have failed.
 FRESH_MS: Final = 30_000
 MOST_OVER: Final = 10_000
 _SCRIPT: Final = script("verdict/journal", touches_stays=False)
@@ -30,12 +30,13 @@ _FORGET: Final = script("verdict/forget", touches_stays=False)
 
 class Look(msgspec.Struct, array_like=True, gc=False):
     """
-    The result of a look at all participants, as stored: add fields only at the end.
+    The result of a look at all participants. It is stored in this form: add fields only at the end.
 
     Attributes:
-        at_ms: when, by Redis's clock.
+        at_ms: time of the look, by Redis's clock.
         entries: the things that stand out and have not ended.
-        causes: standing.sender_name of each participant with a settled cause -> id of the cause.
+        causes: standing.sender_name of each participant whose cause settling.py has settled ->
+            id of that cause.
     """
 
     at_ms: int
@@ -43,19 +44,19 @@ class Look(msgspec.Struct, array_like=True, gc=False):
     causes: dict[str, int] = {}
 
     def is_fresh(self, now_ms: int) -> bool:
-        """Say whether the look still holds at *now_ms*."""
+        """Say whether the look is young enough to hold at *now_ms*, by Redis's clock."""
         return now_ms - self.at_ms <= FRESH_MS
 
 
 class Record:
     """
-    The journal of one Redis under one key prefix.
+    Reads and writes the journal in one Redis, under one key prefix.
 
     Concurrency: use it from one event loop.
     """
 
     def __init__(self, url: str, key_prefix: str, keep_ms: int) -> None:
-        """Prepare; entries that are over are kept for *keep_ms*."""
+        """Connect only at the first use; entries that are over are kept for *keep_ms*."""
         self._link = open_link(url)
         self._keep_ms = keep_ms
         base = f"{key_prefix}:{{verdict}}:"
@@ -69,7 +70,7 @@ class Record:
         """
         Return the last look and Redis's clock in ms.
 
-        The look is None if there is none, or this version can't read it.
+        The look is None if Redis has no look, or if this version can't read it.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -80,7 +81,7 @@ class Record:
 
     async def read_fresh(self) -> Look | None:
         """
-        Return the last look if it still holds.
+        Return the last look; None if it is missing, unreadable, or too old to hold.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -90,9 +91,10 @@ class Record:
 
     async def write(self, holder: str, look: Look, over: list[Entry]) -> bool:
         """
-        Write a *look* and the entries that are *over* since the look that was read last.
+        Write *look*, and the entries that are *over* since the look that was read last.
 
-        False if *holder* no longer has the lease, or a client was erased meanwhile.
+        Return True if both are written. Return False, and write nothing, if *holder* no longer has
+        the lease, or if a client was erased since that read.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -113,7 +115,9 @@ class Record:
 
     async def read(self, since_ms: int, until_ms: int) -> list[Entry]:
         """
-        Return the entries between *since_ms* and *until_ms*; those that continue come last.
+        Return the entries of things that stood out between *since_ms* and *until_ms*.
+
+        Entries that are not over come last.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -134,7 +138,7 @@ class Record:
 
     async def read_told(self) -> int | None:
         """
-        Return the time of the last look whose events are all told; None: none was told.
+        Return the time of the last look whose changes have all become events; None: no such look.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -144,7 +148,7 @@ class Record:
 
     async def write_told(self, at_ms: int) -> None:
         """
-        Note that all events of the look at *at_ms* are told.
+        Note that all changes of the look at *at_ms* have become events.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -155,7 +159,7 @@ class Record:
         self, is_entry: Callable[[Entry], bool], is_sender: Callable[[str], bool]
     ) -> None:
         """
-        Remove each entry that *is_entry* accepts, and each name of the last look by *is_sender*.
+        Remove each entry that *is_entry* accepts, and each settled cause that *is_sender* accepts.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; some entries may be removed.
@@ -181,7 +185,7 @@ class Record:
                 return
 
     async def close(self) -> None:
-        """Close the connection."""
+        """Close the connection to Redis."""
         await self._link.close()
 
 

@@ -1,8 +1,9 @@
 """
-The rules of the verdict, as the tables in docs/verdict.md.
+The rules of the verdict; docs/verdict.md shows them as tables.
 
-`symptoms`: what a person would complain of, and from which value on. CAUSES: what may explain it,
-in the order of checking; the first cause with evidence wins. judge.py reads both.
+`symptoms` lists what a person would complain of, and from which value on. CAUSES lists what may
+explain a symptom, in the order of checking: the first cause with evidence wins. judge.py reads
+both.
 """
 
 from enum import IntEnum, StrEnum
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple
 
 
 class State(IntEnum):
-    """The state of a call. Unknown is not a state, and has no value."""
+    """The state of a call. An unknown state is None, not a member."""
 
     GOOD = 0
     FAIR = 1
@@ -28,14 +29,14 @@ class Kind(StrEnum):
 
 class Symptom(NamedTuple):
     """
-    One symptom.
+    One thing that a person would complain of, and the metric that shows it.
 
     Attributes:
         field: the metric that shows it.
-        kind: its kind.
-        fair, bad: thresholds of both states; inf: the symptom alone never reaches it.
-        is_below: lower values are worse.
-        when: a further condition, for the docs.
+        kind: the kind of the symptom, which selects the causes to check.
+        fair, bad: threshold of each state; inf: the symptom alone never leads to that state.
+        is_below: whether lower values are worse.
+        when: a further condition of the symptom, as text for the docs.
         source: origin of the thresholds.
     """
 
@@ -50,13 +51,13 @@ class Symptom(NamedTuple):
 
 class Cause(NamedTuple):
     """
-    One cause.
+    One thing that may explain a symptom.
 
     Attributes:
         id: its id in Redis; permanent, never reused.
-        kind: kind of the symptoms that it may explain; None: chosen in another way.
-        brief: its meaning.
-        evidence: the condition, for the docs.
+        kind: kind of the symptoms that the cause may explain; None: chosen in another way.
+        brief: the meaning of the cause, as text for people.
+        evidence: the condition under which the cause is chosen, as text for the docs.
     """
 
     id: int
@@ -66,16 +67,17 @@ class Cause(NamedTuple):
     evidence: str
 
 
-# In percent of the time that a push covers; `freeze_time` itself is in ms.
+# Its thresholds are in percent of the time that a push covers; `freeze_time` itself is in ms.
 FROZEN: Final = "freeze_time"
 PICTURE_LIMIT: Final = "limitation_bandwidth"
 DECODE: Final = "decode_time"
-# Share of the time until the next frame from which decoding keeps a computer busy. Recorded: 0.01
-# on a quick computer, and 0.07 to 0.32 on one that ran for a thirtieth of the time.
+# A computer counts as busy if decoding takes at least this share of the time until the next frame.
+# Recorded shares: 0.01 on a quick computer, and 0.07 to 0.32 on a computer whose CPU ran for only a
+# thirtieth of the time.
 BUSY: Final = 0.15
 DELAY: Final = "event_loop_delay"
 # Windows rounds timers up to 15.6 ms to save power, so they are 7.8 ms late on average. A page with
-# later timers waits for the CPU. Its user feels it from 50 ms on.
+# timers later than WAITS_MS waits for the CPU. Its user feels a delay from 50 ms on.
 WAITS_MS: Final = 10
 FELT_MS: Final = 50
 LOSS_UP: Final = "packetloss_upload"
@@ -86,7 +88,7 @@ JITTER_UP: Final = "jitter_upload"
 JITTER_DOWN: Final = "jitter_download"
 ROUND_TRIP: Final = "round_trip_time"
 MOS: Final = "audio_mos"
-# A slow computer limits what it sends for more than this share of the time.
+# A computer is slow if its CPU limits the sent video for more than this percentage of the time.
 SLOW_CPU_PERCENT: Final = 50
 _G107 = "ITU-T G.107: below 3.60 some users are dissatisfied, below 3.10 many"
 _LONG_TASKS = "W3C Long Tasks: users feel a task of over 50 ms"
@@ -94,11 +96,11 @@ _OURS = "ours"
 
 
 def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Symptom, ...]:
-    """Return the symptoms for the operator's thresholds of loss (percent) and round trip (ms)."""
+    """Return the symptoms, with the operator's thresholds of loss (percent) and round trip."""
     loss = bad_loss / 2, bad_loss
     by_loss, by_trip = "JCMC_BAD_PACKET_LOSS", "JCMC_BAD_ROUND_TRIP"
     either = "if neither direction is known"
-    # Two random delays differ by at most twice their mean.
+    # Two random delays differ by at most twice their mean: a higher jitter is not used.
     lasting = "if the round trip is at least half as long"
     return (
         Symptom("outage_down", Kind.SILENCE, 0, 0, source=_OURS),

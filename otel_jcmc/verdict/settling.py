@@ -1,10 +1,10 @@
 """
-Finds senders that spoil a call for others, and settles what one received stream cannot show.
+Finds senders that spoil a call for others, and settles causes that one push leaves open.
 
-A bridge passes on the gaps of a sender. A participant that receives only one stream cannot tell
-whether its own way or the sender's way loses packets. The report of the stream's owner about its
-own way settles it. The owner's loss up is known only now and then, because the far end reports
-every 5 s, so it is remembered for some seconds.
+A bridge passes on the gaps in a sender's stream. If a participant receives only one stream, its
+push does not show whether its own network path or the sender's path loses packets. The sender's
+report about its own path settles the cause. The sender's loss up is known only now and then: the
+far end reports it every 5 s. A report is therefore remembered for some seconds.
 """
 
 from collections import defaultdict
@@ -26,12 +26,12 @@ _ASKED: Final = frozenset((rules.RECEIVED.id, _EITHER))
 
 class Settled(NamedTuple):
     """
-    The result of settling.
+    The result of one look's settling.
 
     Attributes:
-        ill: participants whose call is not good, with the settled cause.
-        causes: sender_name of each settled participant -> id of the cause.
-        senders: participants that spoil the calls of others.
+        ill: all participants whose call is not good, with settled causes where causes were open.
+        causes: sender_name of each participant whose cause was settled -> id of the cause.
+        senders: the participants that spoil the calls of others.
     """
 
     ill: list[Seen]
@@ -40,16 +40,16 @@ class Settled(NamedTuple):
 
 
 class Settling:
-    """Settles causes, and remembers senders from look to look."""
+    """Settles causes, and remembers senders' reports from look to look."""
 
     def __init__(self, bad_loss: float = 5) -> None:
-        """Count a sender as spoiling from half of *bad_loss* percent on, the threshold of fair."""
+        """Count a sender as spoiling above half of *bad_loss* percent, the threshold of fair."""
         self._some_loss = bad_loss / 2
-        # By conference.
+        # Conference -> the recent reports of its participants.
         self._told: dict[str, Told] = {}
 
     def settle(self, now_ms: int, everybody: Everybody) -> Settled:
-        """Return the settled causes of those of *everybody* that are not well, at *now_ms*."""
+        """Settle the causes of the participants of *everybody* that are not well at *now_ms*."""
         asked = [each for each in everybody.ill if _is_asked(each)]
         rooms = self._rooms(now_ms, everybody, {each.place.conference for each in asked})
         causes = dict[str, int]()
@@ -72,7 +72,7 @@ class Settling:
         return Settled(with_causes(everybody.ill, causes), causes, told)
 
     def _rooms(self, now_ms: int, everybody: Everybody, names: set[str]) -> dict[str, Neighbours]:
-        """Return the participants of the conferences *names*, with their remembered reports."""
+        """Return conference -> its participants with remembered reports, for each of *names*."""
         self._forget_before(now_ms - REMEMBER_MS)
         rooms = {}
         for name in names:
@@ -85,7 +85,7 @@ class Settling:
         return rooms
 
     def _remember(self, now_ms: int, seen: Seen, told: Told) -> None:
-        """Remember whether *seen* spoils what it sends, if that is known now."""
+        """Note in *told* whether *seen* spoils what it sends, and whether it sends, if known."""
         _, participant, _, cause, _, _, _, loss_up, is_slow, sends = seen
         if is_slow or cause == _UPLINK:
             told.spoils[participant] = now_ms, True
@@ -98,7 +98,7 @@ class Settling:
             told.silent[participant] = now_ms
 
     def _forget_before(self, oldest_ms: int) -> None:
-        """Forget reports from before *oldest_ms*."""
+        """Forget reports from before *oldest_ms*, and conferences without reports."""
         for told in self._told.values():
             told.forget_before(oldest_ms)
         self._told = {name: told for name, told in self._told.items() if told.spoils or told.silent}
@@ -113,20 +113,20 @@ def _name(seen: Seen) -> str:
 
 
 def _sender(who: tuple[str, str], victims: set[str], room: Neighbours, client: str) -> Standing:
-    """Return a sender as a thing that stands out, with the number of its victims."""
+    """Return the sender *who* as a thing that stands out; its victims count as bad."""
     coverage = Coverage(len(victims), room.known, len(room.people), room.present)
     share = len(victims) / room.known
     return Standing(Scope.SENDER, sender_name(*who), "", share, coverage, client)
 
 
 def with_causes(ill: list[Seen], causes: dict[str, int]) -> list[Seen]:
-    """Return *ill* with the settled *causes*, by sender_name."""
+    """Return *ill* with settled *causes* (sender_name -> id of the cause) in place of open ones."""
     if not causes:
         return ill
     return [_settled(each, causes) if each.cause == _EITHER else each for each in ill]
 
 
 def _settled(seen: Seen, causes: dict[str, int]) -> Seen:
-    """Return *seen* with its settled cause, if it has one."""
+    """Return *seen* with its cause from *causes*; unchanged if *causes* has no cause for it."""
     cause = causes.get(_name(seen))
     return seen if cause is None else seen._replace(cause=cause)

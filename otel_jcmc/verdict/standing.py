@@ -1,10 +1,10 @@
 """
-Finds what stands out: the fleet, region, bridge, relay, browser or conference that is bad.
+Finds what stands out: the fleet, regions, bridges, relays, browsers or conferences that are bad.
 
-A pure function of one look at all participants. The unit is the conference with its share of bad
-participants, because a conference is one event: forty participants in one bad conference do not
-make a bad bridge. Only participants on a bridge with a known state count, and only causes of the
-network: a slow computer affects no other participant.
+The result depends only on one look at all participants. Each conference counts once, with its share
+of bad participants, because a conference is one event: forty participants in one bad conference do
+not make a bad bridge. Only participants on a bridge with a known state count, and only causes of
+the network: a slow computer affects no other participant.
 
 docs/verdict.md shows the THRESHOLDS.
 """
@@ -24,22 +24,26 @@ class Thresholds(NamedTuple):
     The limits beyond which something stands out.
 
     Attributes:
-        share: mean share of bad above which a fleet stands out; also the least for a region or
-            bridge.
-        fleet_conferences: a fleet has at least this many.
-        times: a region or a bridge is this many times as bad as the rest.
-        z: of Wilson's interval, whose lower end counts.
-        conferences, networks: a region or a bridge has at least this many bad ones. Networks are
-            those of the callers: invented conferences from one network cannot blame a bridge.
-            small_conferences, small_people, nearly_all: for a small fleet, or a bridge or region
-            with few conferences. On average most participants are bad, and at least half in that
-            share of the conferences. If none of the conferences may be left out, most are bad in
-            each.
-        conference_bad, conference_share: a conference has at least this many bad participants, and
-            they are over that share of the known ones.
+        share: mean share of bad participants above which a fleet stands out; a region or a bridge
+            must be above it too.
+        fleet_conferences: a fleet that stands out has at least this many conferences.
+        times: a region or bridge that stands out is this many times as bad as the rest.
+        z: width of Wilson's interval in standard deviations; its lower end is compared.
+        conferences, networks: a region or bridge that stands out has bad participants in at least
+            this many conferences, and from this many networks of callers: invented conferences
+            from one network cannot blame a bridge.
+        small_conferences, small_people: a small fleet, or a bridge or region with few
+            conferences, stands out only with at least this many conferences and participants
+            with a known state. Its mean share of bad participants must be most.
+        nearly_all: share of such a small group's conferences in which at least half of the
+            participants must be bad. If this share is all conferences, most participants must be
+            bad in each conference.
+        conference_bad, conference_share: a conference that stands out has at least this many bad
+            participants, and more than this share of its known participants is bad.
         most: "most" is over this share of the known participants.
-        reporting: least share of a conference that reports.
-        told: most conferences, and most senders, that stand out; the worst ones.
+        reporting: a conference stands out only if at least this share of its participants report.
+        told: at most this many conferences, and this many senders, stand out; the worst come
+            first.
     """
 
     share: float = 0.2
@@ -75,10 +79,10 @@ class Standing(NamedTuple):
     One thing that stands out.
 
     Attributes:
-        name: of the region, bridge, relay, browser or conference; for a sender see `sender_name`;
-            empty: the fleet, or a region without a name.
+        name: name of the region, bridge, relay, browser or conference; of a sender, see
+            `sender_name`; empty: the fleet, or a region without a name.
         region: the region of a bridge, if known.
-        share: mean of its conferences' shares of bad participants.
+        share: mean share of bad participants in the conferences.
         client: client id of a sender; empty: not known.
     """
 
@@ -107,10 +111,10 @@ def lower_bound(share: float, count: int, z: float = THRESHOLDS.z) -> float:
 
 def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> list[Standing]:
     """
-    Return what stands out among *everybody*, whose causes are settled (settling.py).
+    Return what stands out in *everybody*; settling.py must have settled the causes before.
 
-    Only the widest of fleet, region, bridge and conference stands out, for everything in it.
-    Relays and browsers stand out in addition. settling.py finds senders.
+    Of a bad fleet, region, bridge and conference that contain each other, only the widest stands
+    out. Relays and browsers stand out in addition. settling.py finds senders.
     """
     census = Census(complete(everybody))
     wide = list(_wide(census, thresholds))
@@ -125,7 +129,7 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
 
 
 def _wide(census: Census, thresholds: Thresholds) -> Iterator[Standing]:
-    """Return the fleet, or the regions and bridges that stand out."""
+    """Return the fleet if it stands out, otherwise the regions and bridges that stand out."""
     bridges, regions = census.groups[Scope.BRIDGE], census.groups[Scope.REGION]
     if _is_fleet(census, thresholds) or (len(bridges) < 2 and _is_small(census.fleet, thresholds)):
         yield _standing(census, Scope.FLEET, "")
@@ -148,7 +152,7 @@ def _wide(census: Census, thresholds: Thresholds) -> Iterator[Standing]:
 
 
 def _standing(census: Census, scope: Scope, name: str) -> Standing:
-    """Return a group as a thing that stands out."""
+    """Return the group *name* of *scope* as a thing that stands out."""
     region = census.region_of(name) if scope is Scope.BRIDGE else ""
     if scope is Scope.REGION:
         region = name
@@ -166,10 +170,10 @@ def _standing(census: Census, scope: Scope, name: str) -> Standing:
 
 def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
     """
-    Say whether the fleet is bad, also without its worst region and without its worst bridge.
+    Say whether the fleet is bad, and still bad without its worst region or its worst bridge.
 
-    The rest must be at least half as bad as that one. Otherwise that one is bad, and a few
-    participants for reasons of their own.
+    The rest must be at least half as bad as the region or bridge left out. Otherwise only that
+    region or bridge is bad, and a few other participants are bad for reasons of their own.
     """
     fleet = census.fleet
     if fleet.known_rooms < thresholds.fleet_conferences or fleet.share <= thresholds.share:
@@ -185,11 +189,12 @@ def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
 
 def _is_small(of: Group, thresholds: Thresholds) -> bool:
     """
-    Say whether most are bad in a few conferences: on average, and at least half in nearly each.
+    Say whether most participants of a group with few conferences are bad.
 
-    With two or three conferences, most must be bad in each: one of two participants may be bad
-    alone. If all bad ones are in one network, the answer is no: the network is bad, or one sender
-    invents conferences.
+    The mean share of bad participants must be most, and at least half in nearly every conference.
+    With two or three conferences it must be most in every conference: one of two participants may
+    be bad for a reason of its own. If all bad participants are in one network, the answer is no:
+    that network is bad, or one sender invents conferences.
     """
     if of.share <= thresholds.most:
         return False
@@ -211,7 +216,7 @@ def _is_small(of: Group, thresholds: Thresholds) -> bool:
 
 
 def _is_apart(census: Census, of: Group, thresholds: Thresholds) -> bool:
-    """Say whether *of* is worse than the rest, also without its worst conference."""
+    """Say whether *of* is clearly worse than the rest, even without its worst conference."""
     if len(of.bad_in) < thresholds.conferences or of.share <= thresholds.share:
         return False
     if len(of.networks - {""}) < thresholds.networks:
@@ -228,7 +233,7 @@ def _is_worse(of: Group, rest: float, thresholds: Thresholds) -> bool:
 
 
 def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: Thresholds) -> bool:
-    """Say whether a region stands out, and not only because of its worst bridge."""
+    """Say whether the region *name* stands out, and not only because of its worst bridge."""
     bridges = census.bridges_of(name)
     if len(bridges) == 1:
         return False
@@ -243,7 +248,7 @@ def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: 
 
 
 def _is_small_region(of: Group, thresholds: Thresholds) -> bool:
-    """Say whether a region has few conferences in which most are bad, from several networks."""
+    """Say whether most participants of a small region are bad, in several networks."""
     return (
         len(of.bad_in) >= thresholds.conferences
         and len(of.networks - {""}) >= thresholds.networks
@@ -252,7 +257,7 @@ def _is_small_region(of: Group, thresholds: Thresholds) -> bool:
 
 
 def _conferences(census: Census, told: set[str], thresholds: Thresholds) -> list[Standing]:
-    """Return the worst conferences in which most are bad, without those already *told*."""
+    """Return the worst bad conferences, without those in groups that stand out, *told*."""
     bad = {
         name: room
         for name, room in census.fleet.rooms.items()
