@@ -1,4 +1,4 @@
-"""uvicorn's server on our own sockets, in TLS with our certificate."""
+"""Runs uvicorn's server on our own sockets, in TLS with our certificate."""
 
 import asyncio
 import socket
@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
                 asyncio.ensure_future(loop.connect_accepted_socket(self._make_last, each, **tls))
                 for each in queued
             ]
-            # Some may have disconnected, or never begin TLS.
+            # Some clients may have disconnected, or never begin TLS.
             _, unbegun = await asyncio.wait(begun, timeout=LINGER_SECONDS)
             for each in unbegun:
                 each.cancel()
