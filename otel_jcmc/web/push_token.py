@@ -1,5 +1,5 @@
 """
-Where a page gets its push token.
+Answers a browser's request for a push token.
 
 A page's request comes in; a token goes out, or a status with the reason why there is none. The
 routes read headers from the request and return responses. For a parameter or a result with a type,
@@ -32,7 +32,7 @@ from otel_jcmc.web.schemas import (
     refused,
 )
 
-# The second path is beside the push, for pages that know only the push's address.
+# The second path is below the path of pushes, for pages that know only the address to push to.
 PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
 _ISSUED: Final = object_of(
     {
