@@ -36,7 +36,7 @@ def read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return "; is WORD meant?" with the word of *known* nearest to *word*; empty if none is near."""
+    """Return "; is WORD meant?" with the word of *known* nearest to *word*; empty: none."""
     # A query may be long, and comparing long texts takes long.
     near = get_close_matches(word[:64], [*known], 1, _NEAR)
     return f"; is {near[0]} meant?" if near else ""

@@ -159,7 +159,7 @@ def heading() -> bytes:
 
 
 def _cell(told: Mapping[str, Any], path: str) -> Any:
-    """Return the value at *path*; a name that people chose is changed if it looks like a formula."""
+    """Return the value at *path*; a text that looks like a formula gets an apostrophe before it."""
     value: Any = told
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
