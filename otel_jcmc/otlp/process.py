@@ -1,9 +1,9 @@
 """
-Participants by OTLP: what runs in the process that sends.
+Exports participants by OTLP; runs in the process that sends.
 
-It reads the same Redis as `serve`, and uses the same snapshot, gauges and provider. Requests go to
-a `Sender`. It reports each export to its parent with one line of JSON on stdout, or an empty object
-when another replica takes over. It ends when its stdin ends.
+It reads the same Redis as `serve`, and uses the same snapshot and gauges. Requests go to a
+`Sender`. It reports each export to its parent by one line of JSON on stdout, an empty object
+when another replica takes over the export. The process ends when its stdin ends.
 """
 
 import asyncio
@@ -34,13 +34,13 @@ class ParticipantExport:
     """
     The export of all live participants, or of our shares of them, while the lease is ours.
 
-    The holder of the first share also exports what is counted over all participants.
+    The holder of the first share also exports the metrics that are counted over all participants.
 
     Attributes:
-        gauges: what to export of them.
+        gauges: the gauges of participants to export.
         interval_seconds: from one collection to the next.
         timeout_seconds: the time for one collection, including all its requests.
-        told: the series that the receiver has from us, while we hold the same shares.
+        told: the series that the receiver has from this process; forgotten when a share is lost.
 
     Concurrency: one `run`.
     """
@@ -79,7 +79,7 @@ class ParticipantExport:
             await self.reader.close()
 
     def _lost(self) -> None:
-        """Report to the parent that another replica now knows how many are live."""
+        """Report to the parent that another replica now knows how many participants are live."""
         report_to_parent({})
 
     async def _let_go(self) -> None:
@@ -129,8 +129,8 @@ class ParticipantExport:
         }
 
     def _push(self, mine: Snapshot | None, everybody: Snapshot | None, deadline: float) -> str:
-        """Collect and send, request by request, until one fails or the time is over."""
-        # Imported here, because the parent needs none of it: 20 MB.
+        """Collect and send metrics, request by request, until one fails or the time is over."""
+        # Imported here, because the parent does not need this module, which takes 20 MB.
         from otel_jcmc.otlp.points import requests
 
         gauges = self.gauges.collect(mine, levels=False)
@@ -143,7 +143,7 @@ class ParticipantExport:
 
 
 def report_to_parent(report: ExportReport) -> None:
-    """Report to the process that started this one, in a line of JSON."""
+    """Write *report* for the process that started this one, as a line of JSON."""
     print(json.dumps(report), flush=True)
 
 
