@@ -1,5 +1,5 @@
 """
-Turns a waiting event into its log record: the same record each time.
+Turns a waiting event into its log record; the same event always gives the same record.
 
 Names are those of JCMC_NAMING=otel (catalogue). If sessions become spans, a record has the trace
 and span of the session's leg (sessions/span_ids.py).
@@ -36,7 +36,7 @@ _SAMPLED: Final = 0x1 & LogRecordFlags.LOG_RECORD_FLAGS_TRACE_FLAGS_MASK
 
 def noted_of(item: bytes) -> Noted:
     """
-    Return the record of the waiting *item*, and the service that noticed it.
+    Return the log record of the waiting *item*, and the service that noticed the event.
 
     Raises:
         ValueError: *item* is not an event, or this version can't read it.
