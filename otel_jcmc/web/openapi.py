@@ -83,7 +83,7 @@ def _not_taken(reasons: Sequence[Reason]) -> Schema:
 
 
 def described(document: Schema, doors: dict[str, Schema], guarded: Iterable[str]) -> Schema:
-    """Return FastAPI's *document* with the push endpoints, *doors*; *guarded* paths need a token."""
+    """Return FastAPI's *document* with the push endpoints *doors*; *guarded* paths need a token."""
     paths = document["paths"]
     paths |= doors
     if guarded:
