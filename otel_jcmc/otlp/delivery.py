@@ -142,7 +142,7 @@ class Delivery:
 
 class Sending:
     """
-    Sends all waiting items of one kind, while the lease is ours.
+    Sends all waiting items of one kind, while this process has the lease.
 
     Concurrency: one event loop.
     """
@@ -164,7 +164,7 @@ class Sending:
         self._dropped = 0
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
-        """Return the loops that must run until the process ends; none of them returns."""
+        """Return the loops that must run until the process ends; no loop returns."""
         line = f"{self._kind.signal}: this replica %s"
         return [self.lease.keep(line, "sends", self._lost), self._sending(), self._tending()]
 
@@ -191,7 +191,7 @@ class Sending:
 
     async def report(self, lost: int = 0) -> None:
         """
-        Drop waiting items beyond the limit, and report the remaining number and all outcomes.
+        Drop waiting items beyond the limit; report to the parent how many wait, and all outcomes.
 
         *lost* is the number of items so far that should have been sent but were lost.
 
@@ -205,7 +205,7 @@ class Sending:
         self._report({self._kind.what: counts, "waiting": waiting, "why": self._delivery.why})
 
     def _report(self, report: Report) -> None:
-        """Report to the parent, if anything is new."""
+        """Send *report* to the parent if it has new counts, or if a value has changed."""
         is_new = any(report.get(each) != self._told.get(each) for each in ("waiting", "why"))
         if is_new or any(report.get(self._kind.what, {}).values()):
             self._tell({self._kind.signal: report})

@@ -59,7 +59,7 @@ def requests(
     told: Told | None = None,
 ) -> Iterator[ExportMetricsServiceRequest]:
     """
-    Return requests with all points of *gauges*, of MAX_POINTS and MAX_BYTES at most.
+    Return requests with all points of *gauges*, each with MAX_POINTS and MAX_BYTES at most.
 
     With *told*, whose collection has begun, the requests also end the series that are over.
     """

@@ -32,7 +32,7 @@ ExportReport = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class ParticipantExport:
     """
-    The export of all live participants, or of our shares of them, while the lease is ours.
+    Exports all live participants, or the shares of them whose leases this process has.
 
     The holder of the first share also exports the metrics that are counted over all participants.
 
@@ -55,7 +55,7 @@ class ParticipantExport:
     told: Told = field(default_factory=Told)
 
     async def run(self) -> None:
-        """Export all live participants at each interval, while the lease is ours; never return."""
+        """Export participants at each interval, while this process has the lease; never return."""
         renewing = asyncio.create_task(
             self.lease.keep("otlp: this replica %s", "pushes", self._lost)
         )
@@ -83,7 +83,7 @@ class ParticipantExport:
         report_to_parent({})
 
     async def _let_go(self) -> None:
-        """Leave our series to the replica that has the lease; if Redis is away, end them."""
+        """Leave our series to the replica that has the lease; if Redis is away, end our series."""
         try:
             await self.reader.store.now_ms()
         except StoreUnavailable:
@@ -92,7 +92,7 @@ class ParticipantExport:
             self.told.forget()
 
     async def _end_all(self) -> None:
-        """End all series: a receiver must not go on showing values that nothing confirms."""
+        """End all series, so that a receiver does not go on showing values that may be old."""
         await asyncio.to_thread(self._push, None, None, monotonic() + self.timeout_seconds)
 
     async def _export(self, held: Sequence[int]) -> ExportReport:

@@ -172,7 +172,7 @@ class Sender:
                 self.exporter._initialize_channel_and_stub()
             is_passing = code not in _AWAY_CODES - _PASSING_CODES
             return Sent(Outcome.AWAY, why, after_seconds=after or 0.0, is_passing=is_passing)
-        # The answer of gRPC servers to a message larger than they accept.
+        # gRPC servers answer so if a message is larger than they accept.
         is_too_large = code == "RESOURCE_EXHAUSTED"
         answer = Outcome.BAD if code in _BAD_CODES else Outcome.REFUSED
         return Sent(answer, why, is_too_large=is_too_large)

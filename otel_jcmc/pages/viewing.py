@@ -149,7 +149,7 @@ class Viewing:
         return Now(taken.pop(), at_ms, self._judge)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Return the result of *work*, which takes too long for an event loop."""
+        """Run *work* in the reader's thread, because it takes too long for an event loop."""
         return await self._reader.in_thread(work)
 
     async def looks(self) -> AsyncIterator[str]:

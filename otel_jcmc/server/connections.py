@@ -19,7 +19,7 @@ log = logging.getLogger(__name__)
 # A browser sends about 16 header lines. A short one takes 17 times as much memory as on the wire.
 MAX_HEADERS: Final = 100
 # Extra places on the port that is not for browsers: a flood of browsers must not keep out the
-# operator who looks at it.
+# operator who investigates the flood.
 ADMIN_PLACES: Final = 32
 # File descriptors for other things than callers' connections: Redis, listeners, the log, children.
 OTHER_DESCRIPTORS: Final = 32 + ADMIN_PLACES

@@ -24,7 +24,7 @@ PIECE_BYTES: Final = 2048
 # Most pushes are larger, because their body is one line. Data without a line end behind the first
 # piece holds no further request, so up to this size it is parsed together with that piece.
 WHOLE_BYTES: Final = 16_384
-# Requests behind the one being answered. When so many wait, no further piece is parsed.
+# When so many requests wait behind the request being answered, no further piece is parsed.
 MAX_WAITING: Final = 8
 # So many bytes may frame each chunk: its length, extensions and line ends.
 _CHUNK_BYTES: Final = 16
@@ -69,7 +69,7 @@ class Framing(asyncio.Protocol, ABC):
     """
 
     transport: Any
-    # Limit for the bytes of an unfinished head, and for those that frame a body; 0 is no limit.
+    # The limit on the bytes of an unfinished head, and on the bytes that frame a body; 0: no limit.
     most_bytes = 0
 
     def __init__(self) -> None:
@@ -244,7 +244,7 @@ class Framing(asyncio.Protocol, ABC):
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Check the version of a complete head, and hand it on."""
+        """Check the version of a complete head, and hand the head to the subclass."""
         self.reading = BODY
         self._framing_bytes = 0
         version = self.parser.get_http_version()

@@ -37,7 +37,7 @@ _URL: Final = PUSH_PATH.encode()
 
 
 class _NobodyWaits:
-    """Stands for the event with which uvicorn wakes a waiting application; none waits here."""
+    """Replaces the event with which uvicorn wakes a waiting application; no application waits."""
 
     def set(self) -> None:
         """Do nothing."""
@@ -136,7 +136,7 @@ class PushProtocol(Framing):
         self.flow.resume_writing()
         self.end_reading()
         self.waiting.clear()
-        # Let go of all that refers to this connection, so that it is freed without the collector.
+        # Drop all references to this connection, so that Python frees it without the collector.
         self.cycle, self._answering, self._unread = self._push, None, None
         del self.flow, self._requests
 
@@ -379,7 +379,7 @@ class PushProtocol(Framing):
     # Answers.
 
     def _reply(self, answer: Answer) -> None:
-        """Send one whole answer, unless the sender has hung up."""
+        """Send *answer* as a whole, unless the sender has disconnected."""
         push, transport = self._push, self.transport
         if push.response_complete or transport.is_closing():
             return
@@ -471,7 +471,7 @@ class PushProtocol(Framing):
         self._idle_timer = Timer(self.loop, seconds, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        """Close the connection if it has been idle for as long as uvicorn was told."""
+        """Close the connection if it has been idle for the keep-alive time given to uvicorn."""
         patience = self.patience
         if self.transport.is_closing():
             # The client does not read its answers. Check twice: closing may have begun just now.

@@ -78,11 +78,11 @@ class Server(uvicorn.Server):
         }
 
     def _make_protocol(self) -> EndingProtocol:
-        """Return the protocol of one more connection."""
+        """Return the protocol object for a new connection."""
         return EndingProtocol(self.config, self.server_state, {})
 
     def _make_last(self) -> EndingProtocol:
-        """Return the protocol of a connection that gets one answer."""
+        """Return the protocol object for a connection that gets one answer and then ends."""
         protocol = self._make_protocol()
         protocol.is_ending = True
         return protocol

@@ -55,7 +55,7 @@ class Supervisor:
     """
     The processes of one service.
 
-    Concurrency: everything happens in the main thread, which is the only one.
+    Concurrency: everything happens in the main thread, which is the only thread.
     """
 
     def __init__(

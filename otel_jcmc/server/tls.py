@@ -42,7 +42,7 @@ class Certificate:
         self.context = self._load()
 
     def _load(self) -> ssl.SSLContext:
-        """Return a context with the files as they are now."""
+        """Return a TLS context with the certificate and key that the files hold now."""
         for setting, path in zip(
             ("JCMC_TLS_CERTIFICATE_FILE", "JCMC_TLS_KEY_FILE"), self._files, strict=True
         ):

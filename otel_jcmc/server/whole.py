@@ -53,7 +53,7 @@ class WholePushes:
 
     def read(self, data: bytes) -> tuple[RawHead, bytes] | None:
         """Return head and body of the one push that *data* is, None if it is anything else."""
-        # A push is an object. If its head has a brace, it is left to framing.py.
+        # A push is a JSON object. If its head has a brace, the push is left to framing.py.
         if data[:_BEGIN_BYTES] != _BEGIN or data[-1] != _BRACE or len(data) > MOST_BYTES:
             return None
         start = data.find(b"{")

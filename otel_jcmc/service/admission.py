@@ -32,7 +32,7 @@ def make_privacy(settings: Settings, key: str) -> Privacy:
 
 
 def make_hash_secret(settings: Settings, redis_url: str) -> SharedSecret:
-    """Return the key for hashes of bridges and networks: of the setting, or shared in Redis."""
+    """Return the key for hashes of bridges and networks: the setting's, or one shared in Redis."""
     key = to_text(settings.privacy_key or "").encode()
     return SharedSecret(redis_url, f"{settings.key_prefix}:bridge-secret", key)
 

@@ -47,7 +47,7 @@ class ExporterProcess:
         self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
-        """Start the child again each time it ends; if it ends soon, wait longer each time."""
+        """Start the child again whenever it ends; if it ended soon, wait longer each time first."""
         backoff = 1.0
         while True:
             started = monotonic()

@@ -78,7 +78,7 @@ def make_exports(
 def _make_logs(
     settings: Settings, redis_url: str, holder: str
 ) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return the function that sends events, those of the journal too, by a lease of *holder*."""
+    """Return the function that sends all events while *holder* has the lease; it never returns."""
     from otel_jcmc.logs.delivery import Logs, as_records
     from otel_jcmc.logs.onsets import Onsets
     from otel_jcmc.otlp.logs import LogSender

@@ -26,7 +26,7 @@ class Bodies:
     """
 
     def __init__(self, max_bytes: int, seconds: float = 10.0) -> None:
-        """Refuse bodies of more than *max_bytes*; 0: refuse none for its size."""
+        """Refuse bodies of more than *max_bytes*; 0: refuse no body for its size."""
         self.max_bytes = max_bytes or 2**63
         self.seconds = seconds
 

@@ -64,7 +64,7 @@ def push_token_routes(
     count: Callable[..., None],
 ) -> APIRouter:
     """
-    Return the routes where pages get a token and renew it; *count* counts each outcome.
+    Return the routes where pages get a token and renew it; *count* counts each answer.
 
     For the limit of an address, a request for a token counts as a push.
     """

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-# A query as it was sent: names and their texts.
+# A query as it was sent: the names of parameters, and their texts.
 Pairs = Sequence[tuple[str, str]]
 # The least similarity of a wrong word to a known word that the error then suggests.
 _NEAR: Final = 0.7

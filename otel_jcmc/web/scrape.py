@@ -160,7 +160,7 @@ class _Stream(Response):
         start = {"status": self.status_code, "headers": self.raw_headers}
         try:
             await send({"type": "http.response.start", **start})
-            # The server silently drops what is sent to a client that has disconnected.
+            # The server silently drops pieces for a client that has disconnected.
             while not hanging_up.done():
                 batch = await self._exposition.more()
                 for piece in batch:

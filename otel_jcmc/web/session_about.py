@@ -186,7 +186,7 @@ def time_text(ms: int) -> str:
 
 
 def _joined(known: Mapping[int, Any], *ids: int) -> str | None:
-    """Return the texts of *ids* separated by spaces, None if there are none."""
+    """Return the texts that *known* has for *ids*, separated by spaces; None if it has no text."""
     return " ".join(known[id_] for id_ in ids if known.get(id_)) or None
 
 

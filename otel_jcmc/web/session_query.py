@@ -88,7 +88,7 @@ class View(NamedTuple):
 
 def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]:
     """
-    Return what the request for a list asks for, and which of FORMATS it wants.
+    Return the checked query of a request for a list of sessions, and one of FORMATS.
 
     Raises:
         BadQuery: *pairs* are wrong.
@@ -204,7 +204,7 @@ def read_client(query: Mapping[str, str], privacy: Privacy) -> list[str]:
     if "client_id" not in query:
         return []
     text = _text(query, "client_id")
-    # A GUID means the same in either case, but its hash is of the text as the page sent it.
+    # Upper and lower case mean the same in a GUID, but its hash is made of the text that was sent.
     texts = [text, text.lower(), text.upper()] if is_guid(text) else [text]
     return [*dict.fromkeys(each for one in texts for each in privacy.stored(CLIENT, one))]
 

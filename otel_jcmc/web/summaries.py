@@ -37,7 +37,7 @@ def summary_routes(summaries: Summaries | None, readers: Readers) -> APIRouter:
             asked = read_asked_summaries(query, request.headers.get("accept", ""), today)
             return await _counted(of, asked)
 
-        # The text for missing summaries differs from the one for missing history.
+        # In a tuple, because the 404 text for missing summaries differs from that for history.
         return await answer_read(request, readers, (summaries,), lambda of: read(of[0]), _OFF)
 
     return router

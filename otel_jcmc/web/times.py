@@ -56,10 +56,10 @@ def read_zone(text: str) -> tzinfo:
 
 def read_time(text: str, now_ms: int, zone: tzinfo = UTC, *, is_end: bool = False) -> int:
     """
-    Return the time that *text* says at *now_ms*, in *zone* if it names none, as Unix time in ms.
+    Return the time that *text* means at *now_ms*, as Unix time in ms.
 
-    A day means its first ms, or its last ms if *is_end*. A clock time without a day means the
-    latest such time in the past.
+    If *text* has no offset, it is a time in *zone*. A day means its first ms, or its last ms if
+    *is_end*. A clock time without a day means the latest such time in the past.
 
     Raises:
         NotUnderstood: *text* is not a time.
