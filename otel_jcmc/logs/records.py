@@ -43,9 +43,10 @@ def noted_of(item: bytes) -> Noted:
     """
     event = read_waiting(item)
     row = EVENT_OF.get(event.event)
-    # An event of a later version is sent as far as this version knows it.
+    # A later version may have noticed an event that this version does not know: it is sent as INFO.
     severity = row.severity if row else Severity.INFO
-    # An outage's end is noticed when it happens, or later.
+    # The beginning of an outage is noticed later, so its record has the time of the beginning. The
+    # record of any other event has the time at which it was noticed.
     at_ms = event.began_ms if event.event == OUTAGE_BEGAN.name else event.noticed_ms
     record = LogRecord(
         time_unix_nano=at_ms * NS_IN_MS,

@@ -44,7 +44,7 @@ class Chart(NamedTuple):
     A chart: its lines over one scale, and its texts.
 
     Attributes:
-        title, detail: what the chart shows.
+        title, detail: the name of what the chart shows, and a text beside it.
         area: a path around the best and worst values, if both are known.
         lowest, highest: the ends of the scale, as text.
         threshold_y, threshold: the place and text of the value beyond which values are bad; None

@@ -42,9 +42,9 @@ class Asked(NamedTuple):
     What the query of the page asks for.
 
     Attributes:
-        name: a part of a conference's name.
-        state: one of STATES: only conferences with a participant in this state or a worse one.
-        sort: one of SORTS.
+        name: show only conferences with this text in their name.
+        state: one of STATES: show only conferences with a participant in this or a worse state.
+        sort: the order of conferences, one of SORTS.
         conference: the name of the open conference.
     """
 
@@ -120,7 +120,7 @@ class _Pages:
             # Templates compile while Redis is asked: at the first request, both take a while.
             self._ready = asyncio.create_task(asyncio.to_thread(prepare, _TEMPLATES))
         made = self._of.get(await self._viewing.now())
-        # A viewer that hangs up must not cancel this for the others.
+        # A viewer that disconnects must not cancel the compiling, for which other viewers wait too.
         await asyncio.shield(self._ready)
         if made is not None and key in made.pages:
             return made.pages[key]

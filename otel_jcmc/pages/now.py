@@ -112,7 +112,7 @@ class Now:
         at_ms: when the snapshot was taken, by Redis's clock.
         states: the numbers of participants with a good, fair, bad and unknown call.
         causes: the number of bad calls by cause.
-        standing: what stands out; None: not known now.
+        standing: the things that stand out; None: not known now.
         unread: number of partitions that could not be read.
         conferences: worst first.
     """
@@ -189,7 +189,7 @@ class Now:
         )
 
     def _person(self, of: Participant) -> Person:
-        """Return one participant as the page shows it."""
+        """Return the participant *of*, as the page shows it."""
         stay, numbers = of.stay, of.numbers
         attributes = stay.attributes
         who = who_is(stay)
@@ -251,7 +251,7 @@ def _source(stay: Stay, cause: str) -> str:
 
 
 def _causes_by_scope(counted: Counted) -> dict[tuple[str, str], str]:
-    """Return the most frequent cause of bad calls, by scope and name of all with bad calls."""
+    """Return (scope, name) -> the most frequent cause of bad calls; only where calls are bad."""
     of = {(Scope.FLEET.value, ""): counted.fleet}
     of |= {(Scope.REGION.value, name): sums for name, sums in counted.regions.items()}
     of |= {(Scope.BRIDGE.value, name): sums for name, sums in counted.bridges.items()}
@@ -275,7 +275,7 @@ def _states(sums: Sums) -> tuple[int, int, int, int]:
 
 
 def _most(blame: Counter[tuple[str, str]] | None) -> tuple[str, str]:
-    """Return the most frequent cause and scope."""
+    """Return the most frequent cause and scope in *blame*; two empty texts if it is empty."""
     return blame.most_common(1)[0][0] if blame else ("", "")
 
 

@@ -82,7 +82,7 @@ _USUAL: Final = {"sort": "newest", "limit": str(LIMIT)}
 
 
 class Row(NamedTuple):
-    """One session of the results."""
+    """One session in the table of results."""
 
     sid: str
     name: str

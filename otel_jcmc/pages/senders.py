@@ -19,7 +19,7 @@ def is_sender(entry: Entry) -> bool:
 
 
 def split_sender(entry: Entry) -> tuple[str, str]:
-    """Return the conference and the participant of a sender; see `sender_name`."""
+    """Return the conference and the participant of a sender that stands out (`sender_name`)."""
     conference, _, participant = entry.name.rpartition("/")
     return conference, participant
 
@@ -39,7 +39,7 @@ class Senders:
         self._heard[conference][source] += 1
 
     def worst_in(self, conference: str) -> str:
-        """Return the sender that stands out, or that over half of bad receivers name; or ""."""
+        """Return the sender that stands out, or that most bad receivers name; empty: none."""
         if conference in self._standing:
             return self._standing[conference]
         heard = self._heard.get(conference)

@@ -91,7 +91,7 @@ def _told(
     seeing: Seeing,
     scope: str,
 ) -> dict[str, Any]:
-    """Return the template's values; the time that it takes grows with the length of the log."""
+    """Return the template's values; this takes longer for a longer log."""
     samples = in_order(log)
     who = session.attributes
     conference, from_ms = who.get(CONFERENCE.id, ""), session.started_ms
@@ -99,7 +99,7 @@ def _told(
     gap_ms = session.ttl_ms if any(each.pushes for each in samples) else apart_ms
     spells = spells_of(samples, gap_ms, conference, who.get(PARTICIPANT.id, ""), entries)
     course = course_of(samples, from_ms, until_ms, apart_ms)
-    # All bridges of the session, not only the last one.
+    # The things that stood out on all bridges of the session, not only on its last bridge.
     places = [session._replace(attributes=each.attributes) for each in samples if each.attributes]
     stood_out = [each for each in entries if touches(each, conference, [session, *places])]
     happened = happenings(session, samples)

@@ -42,7 +42,7 @@ class Viewing:
     The newest look at all participants, shared by all viewers.
 
     Attributes:
-        viewers: number of open pages that update automatically.
+        viewers: the number of open pages that update automatically.
 
     Concurrency: for one event loop only.
     """
@@ -93,7 +93,7 @@ class Viewing:
         return self._clock() - self._looked_at >= max(LOOK_SECONDS, _TIMES * self._took)
 
     async def _look_once(self) -> Now:
-        """Return the result of the look that is running, or start one."""
+        """Return the result of the look that is running; if none is running, start a look."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._end)
@@ -153,7 +153,7 @@ class Viewing:
         return await self._reader.in_thread(work)
 
     async def looks(self) -> AsyncIterator[str]:
-        """Yield an event for each new look, and a comment when there is none for a while."""
+        """Yield an event for each new look, and a comment if no look comes for a while."""
         self.viewers += 1
         try:
             if self._following is None:

@@ -85,7 +85,7 @@ def fold_session(
 
 
 def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
-    """Return the attributes of *leg*'s span for the participant, the end and the rating."""
+    """Return the attributes of *leg*'s span that describe its participant, end and rating."""
     rating, feedback = read_word(leg.word)
     previous = None
     if leg.previous:

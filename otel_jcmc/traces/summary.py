@@ -86,7 +86,7 @@ def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, s
 
 
 def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return the sums over the whole session, of the counters that were reported at all."""
+    """Return the sum over the session of each counter that at least one push had."""
     told: dict[str, float] = {}
     for sample in samples:
         for field, count in zip(COUNTED_FIELDS, sample.counts, strict=False):
@@ -98,12 +98,12 @@ def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
 
 
 def rounded(value: float) -> float:
-    """Return *value* without the noise of a float's last digits."""
+    """Return *value* rounded, so that the inexact last digits of a float do not show."""
     return round(value, 6)
 
 
 def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
-    """Return the *attributes* of *rows* by their names; of transports only the first one."""
+    """Return the *attributes* of *rows* by their names; of several transports only the first."""
     paths = attributes.get(LIST_ID) or [{}]
     found: dict[str, Any] = {}
     for id_, name, words, is_of_path in rows:
@@ -117,7 +117,7 @@ def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
 
 
 def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Return the events in order, each once, even if two processes have reported it."""
+    """Return the events in order of time, each once, even if two processes have noted it."""
     found = [
         (event, _told_by(event))
         for sample in samples
@@ -139,7 +139,7 @@ def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, A
 
 
 def _told_by(event: Event) -> dict[str, Any]:
-    """Return the attributes of a log's *event*: the cause, which follows the state in its text."""
+    """Return the attributes of a log's *event*: its cause, if its text has one after the state."""
     cause = event.what.split(".")[2:]
     return {"jitsi.verdict.cause": cause[0]} if cause else {}
 

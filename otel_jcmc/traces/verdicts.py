@@ -128,7 +128,7 @@ def _word_of(stretch: Stretch) -> str:
 
 
 def _main_cause(wrong: list[Stretch], state: State) -> str | None:
-    """Return the cause of most of the time that makes the *state*; None for a good call."""
+    """Return the cause with the most time among *wrong* for this *state*; None: a good call."""
     if state is State.GOOD:
         return None
     most = [each for each in wrong if state is not State.BAD or each.state == State.BAD]
@@ -163,5 +163,5 @@ def _where_bad(stretches: Iterable[Stretch]) -> dict[str, Any]:
 
 
 def _round(share: float) -> float:
-    """Return *share* without the noise of a float's last digits."""
+    """Return *share* rounded, so that the inexact last digits of a float do not show."""
     return round(share, 6)
