@@ -1,7 +1,7 @@
 """
-Events as log records: what happened to participants, and what stood out.
+Sends events as log records: what happened to participants, and what stood out.
 
 Events that wait in Redis come in, requests with records go out to `otlp`. This room also reads from
-the journal what began or ended to stand out. `intake` notices events of participants; `verdict`
-decides what stands out.
+the journal which things began to stand out or no longer do. `intake` notices events of
+participants; `verdict` decides what stands out.
 """

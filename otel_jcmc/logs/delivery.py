@@ -1,8 +1,8 @@
 """
-Sends waiting events as log records, together with what is new in the journal.
+Sends waiting events as log records, also those that it makes of new entries of the journal.
 
-One replica on each Redis does that, by a lease (otlp/delivery.py). It runs in the exporter's
-process.
+On each Redis, only the replica with the lease does this (otlp/delivery.py). It runs in the
+exporter's process.
 """
 
 import asyncio
@@ -30,7 +30,7 @@ def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
         try:
             noted = [noted_of(each) for each in waiting]
         except ValueError:
-            # Another program wrote it under the same prefix: no receiver would accept it.
+            # Another program wrote this item under our key prefix: no receiver would accept it.
             return Sent(Outcome.BAD, "it is no event")
         return sender.send(noted)
 
@@ -39,7 +39,7 @@ def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
 
 class Logs:
     """
-    Reading of the journal and sending of events, while the lease is ours.
+    Reads the journal and sends events, while this process has the lease.
 
     Concurrency: one event loop.
     """
@@ -55,7 +55,7 @@ class Logs:
         )
 
     async def run(self) -> None:
-        """Queue the journal's events and send; never returns."""
+        """Queue the journal's events, and send all waiting events; never return."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*self._sending.loops(), self._telling()):
@@ -66,7 +66,7 @@ class Logs:
             await self._record.close()
 
     async def _telling(self) -> None:
-        """Queue what is new in the journal, every second."""
+        """Queue events of what is new in the journal, every second; never return."""
         while True:
             if self._sending.lease.is_ours:
                 try:

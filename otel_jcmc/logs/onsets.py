@@ -1,11 +1,11 @@
 """
-Queues events for what began or ended to stand out, by the journal.
+Queues an event for each thing that, by the journal, began to stand out or no longer does.
 
-The replica with the lease of logs reads the journal (verdict/record.py) and hands what is new to
-sessions/events.lua. The time of a look alone decides what has begun and what is over by it. So one
-number in Redis, the time of the last look whose events are told, decides what is new. It moves once
-the events wait in Redis. If a process dies before that, its successor queues them again with the
-same ids, and Redis recognises them.
+The replica with the lease of logs reads the journal (verdict/record.py) and hands new events to
+sessions/events.lua. From the journal and the time of a look follows what has begun and what is over
+at that look. So Redis keeps one number, the time of the last look whose events are queued, and this
+number decides what is new. It changes once the events wait in Redis. If a process dies before that,
+its successor queues the events again with the same ids, and Redis recognises the ids.
 """
 
 from collections.abc import Iterator
@@ -40,7 +40,7 @@ from otel_jcmc.verdict.journal import GRACE_MS, Entry
 from otel_jcmc.verdict.record import Record
 
 REGION: Final = "jitsi.region"
-# All these events wait in one partition.
+# The events of the journal all wait in this partition.
 PARTITION: Final = 0
 AT_ONCE: Final = 128
 
@@ -66,7 +66,7 @@ class Onsets:
         Queue what is new in the journal; return the number of events.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time; the same is new the next time.
+            StoreUnavailable: Redis did not answer in time; the next call queues the same events.
         """
         look, now_ms = await self._record.read_look()
         if look is None:
@@ -74,7 +74,7 @@ class Onsets:
         told_ms = await self._record.read_told()
         if told_ms is not None and look.at_ms == told_ms:
             return 0
-        # No event was told yet, or Redis's clock went back: everything that continues is new.
+        # No event was queued yet, or Redis's clock went back: all that still stands out is new.
         since_ms = told_ms if told_ms is not None and told_ms < look.at_ms else None
         entries = look.entries
         if since_ms is not None:
@@ -87,7 +87,7 @@ class Onsets:
         return len(made)
 
     async def _add(self, some: list[tuple[Event, Entry, int]], now_ms: int, now: float) -> None:
-        """Queue *some*: each with its event, its entry, and its time by Redis's clock."""
+        """Queue events; *some*: each event, its journal entry, and its time by Redis's clock."""
         noticed = [
             Noticed(
                 HAPPENED,
@@ -123,14 +123,14 @@ def _events_of(
     entries: list[Entry], since_ms: int | None, look_ms: int
 ) -> Iterator[tuple[Event, Entry, int]]:
     """
-    Return the new events of *entries* for the look at *look_ms*, after that at *since_ms*.
+    Return the new events of *entries* for the look at *look_ms*, after the look at *since_ms*.
 
-    If no look was told yet, everything that continues has begun, and nothing is over.
+    Without an earlier look (None), all that still stands out has begun, and nothing is over.
     """
     for each in entries:
         if since_ms is None or each.since_ms > since_ms:
             yield STANDING_BEGAN, each, each.since_ms
-        # Same rule as in continue_with: it was not over at the earlier look, and is at the later
-        # one.
+        # The same rule as in continue_with: at the earlier look it was not over yet, at the later
+        # look it is over.
         if since_ms is not None and since_ms - GRACE_MS <= each.seen_ms < look_ms - GRACE_MS:
             yield STANDING_ENDED, each, each.seen_ms

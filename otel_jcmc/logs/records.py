@@ -1,5 +1,5 @@
 """
-Turns a waiting event into its log record: the same record each time.
+Turns a waiting event into its log record; the same event always gives the same record.
 
 Names are those of JCMC_NAMING=otel (catalogue). If sessions become spans, a record has the trace
 and span of the session's leg (sessions/span_ids.py).
@@ -36,16 +36,17 @@ _SAMPLED: Final = 0x1 & LogRecordFlags.LOG_RECORD_FLAGS_TRACE_FLAGS_MASK
 
 def noted_of(item: bytes) -> Noted:
     """
-    Return the record of the waiting *item*, and the service that noticed it.
+    Return the log record of the waiting *item*, and the service that noticed the event.
 
     Raises:
         ValueError: *item* is not an event, or this version can't read it.
     """
     event = read_waiting(item)
     row = EVENT_OF.get(event.event)
-    # An event of a later version is sent as far as this version knows it.
+    # A later version may have noticed an event that this version does not know: it is sent as INFO.
     severity = row.severity if row else Severity.INFO
-    # An outage's end is noticed when it happens, or later.
+    # The beginning of an outage is noticed later, so its record has the time of the beginning. The
+    # record of any other event has the time at which it was noticed.
     at_ms = event.began_ms if event.event == OUTAGE_BEGAN.name else event.noticed_ms
     record = LogRecord(
         time_unix_nano=at_ms * NS_IN_MS,

@@ -1,6 +1,6 @@
 """
-What leaves by OTLP: the requests, their sending, and the process that sends.
+Sends metrics, spans and log records by OTLP: makes the requests, and runs the process that sends.
 
-Collected gauges and finished spans come in. Requests go out to a receiver, and the outcome of each
-comes back. `metrics` decides what is measured, and `traces` decides when a session is over.
+Collected gauges, finished spans and events come in. Requests go out to a receiver; the outcome of a
+request comes back. `metrics` decides what is measured; `traces` decides when a session is over.
 """

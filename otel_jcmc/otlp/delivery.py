@@ -1,10 +1,10 @@
 """
-Spans or events that wait in Redis, on their way to the receiver.
+Sends the spans or events that wait in Redis to the receiver.
 
-One of all replicas on a Redis sends, by a lease, until the receiver has everything. Each item is
-sent at least once, and is the same each time. So if a process dies between the receiver's answer
-and the removal, the item is sent twice, but never wrongly. The exporter's process runs this, for
-traces/delivery.py and logs/delivery.py.
+Of all replicas on a Redis, the one with the lease sends, until the receiver has everything. Each
+item is sent at least once, and is the same each time. So if a process dies between the receiver's
+answer and the removal, the receiver gets two equal copies of the item. The exporter's process runs
+this, for traces/delivery.py and logs/delivery.py.
 """
 
 import asyncio
@@ -29,7 +29,7 @@ MAX_ITEMS: Final = 512
 MAX_BYTES: Final = 900_000
 FIRST_BACKOFF_SECONDS: Final = 1.0
 MAX_BACKOFF_SECONDS: Final = 60.0
-# If so many are refused in a row and none is taken, the fault is the receiver's.
+# If the receiver refuses so many single items in a row and takes none, the fault is the receiver's.
 MOST_SUSPECTS: Final = 8
 
 Report = dict[str, Any]
@@ -37,16 +37,16 @@ Report = dict[str, Any]
 
 class Delivery:
     """
-    Waiting items on their way to the receiver.
+    Sends waiting items to the receiver, batch by batch.
 
     Attributes:
-        counts: outcome -> items since `take_counts`: sent, rejected.
+        counts: outcome (sent or rejected) -> number of items since the last `take_counts`.
 
     Concurrency: one `deliver` at a time.
     """
 
     def __init__(self, outbox: Outbox, send: Callable[[list[bytes]], Sent]) -> None:
-        """Send by *send*, which may block."""
+        """Send the items of *outbox* by *send*, which may block."""
         self._outbox = outbox
         self._send = send
         self._most = MAX_ITEMS
@@ -61,11 +61,11 @@ class Delivery:
 
     @property
     def why(self) -> str:
-        """Why the receiver did not take the last refused items; empty: it took all."""
+        """Why the receiver did not take the last refused items; empty: it took all items."""
         return str(self._trouble.what)
 
     def take_counts(self) -> dict[str, int]:
-        """Return the counts, and begin again at 0."""
+        """Return the counts, and set them to 0."""
         counts, self.counts = self.counts, dict.fromkeys(self.counts, 0)
         return counts
 
@@ -80,7 +80,7 @@ class Delivery:
         if not batch:
             if not self._suspects:
                 return LOOK_EVERY_SECONDS
-            # Nothing else waits, so those that were refused are tried again.
+            # Nothing else waits, so the refused items are tried again.
             self._suspects.clear()
             return self._next_backoff()
         sent = await asyncio.to_thread(self._send, [each.item for each in batch])
@@ -91,7 +91,7 @@ class Delivery:
         return await self._narrow_down(batch, sent)
 
     async def _go_on(self, batch: list[Waiting], sent: Sent) -> float:
-        """Remove what the receiver has taken, and what it refused while it takes the rest."""
+        """Remove the items that the receiver has taken, and refused ones if it takes others."""
         await self._outbox.remove(batch)
         self.counts["sent"] += len(batch) - sent.rejected
         self.counts["rejected"] += sent.rejected
@@ -106,7 +106,7 @@ class Delivery:
         return 0.0
 
     async def _narrow_down(self, batch: list[Waiting], sent: Sent) -> float:
-        """Find the item that the receiver refuses: send half, or note it."""
+        """Find the item that the receiver refuses: send half of *batch* next; note a single one."""
         if len(batch) > 1:
             self._most = len(batch) // 2
             return 0.0
@@ -117,7 +117,7 @@ class Delivery:
         self._suspects += batch
         if len(self._suspects) < MOST_SUSPECTS:
             return 0.0
-        # The fault is the receiver's, not the items'.
+        # So many refusals in a row mean that the fault is the receiver's, not the items'.
         self._suspects.clear()
         self._most = 1
         return self._put_off(sent)
@@ -129,12 +129,12 @@ class Delivery:
             self.counts["rejected"] += len(items)
 
     def _put_off(self, sent: Sent) -> float:
-        """Return how long to wait: longer each time, and random to spread the load."""
+        """Log why, and return how many seconds to wait: longer after each failure in a row."""
         self._trouble.update(f"does not take {self._what}: {sent.why}")
         return max(sent.after_seconds, self._next_backoff())
 
     def _next_backoff(self) -> float:
-        """Return a pause that grows each time, until the receiver takes something."""
+        """Return a pause in seconds, random to spread the load; each is longer until a success."""
         seconds = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         self._backoff = min(2 * self._backoff, MAX_BACKOFF_SECONDS)
         return seconds
@@ -142,7 +142,7 @@ class Delivery:
 
 class Sending:
     """
-    Sends all waiting items of one kind, while the lease is ours.
+    Sends all waiting items of one kind, while this process has the lease.
 
     Concurrency: one event loop.
     """
@@ -164,16 +164,16 @@ class Sending:
         self._dropped = 0
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
-        """Return the loops that must run until the process ends; none of them returns."""
+        """Return the loops that must run until the process ends; no loop returns."""
         line = f"{self._kind.signal}: this replica %s"
         return [self.lease.keep(line, "sends", self._lost), self._sending(), self._tending()]
 
     def _lost(self) -> None:
-        """Report to the parent that another replica now knows how many wait."""
+        """Report to the parent that another replica now knows how many items wait."""
         self._report({"waiting": None})
 
     async def _sending(self) -> None:
-        """Send what waits."""
+        """Send waiting items; never return."""
         while True:
             seconds = LOOK_EVERY_SECONDS
             if self.lease.is_ours:
@@ -182,7 +182,7 @@ class Sending:
             await asyncio.sleep(seconds)
 
     async def _tending(self) -> None:
-        """Keep waiting items from expiring."""
+        """Keep waiting items from expiring; never return."""
         while True:
             if self.lease.is_ours:
                 with suppress(StoreUnavailable):
@@ -191,7 +191,7 @@ class Sending:
 
     async def report(self, lost: int = 0) -> None:
         """
-        Drop waiting items beyond the limit, and report the remaining number and all outcomes.
+        Drop waiting items beyond the limit; report to the parent how many wait, and all outcomes.
 
         *lost* is the number of items so far that should have been sent but were lost.
 
@@ -205,7 +205,7 @@ class Sending:
         self._report({self._kind.what: counts, "waiting": waiting, "why": self._delivery.why})
 
     def _report(self, report: Report) -> None:
-        """Report to the parent, if anything is new."""
+        """Send *report* to the parent if it has new counts, or if a value has changed."""
         is_new = any(report.get(each) != self._told.get(each) for each in ("waiting", "why"))
         if is_new or any(report.get(self._kind.what, {}).values()):
             self._tell({self._kind.signal: report})

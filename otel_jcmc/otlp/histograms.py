@@ -1,7 +1,8 @@
 """
-The histograms of the fleet -> points of an OTLP request, beside the service's own metrics.
+Adds the histograms of all participants to an OTLP request with the service's own metrics.
 
-They use that request's resource, which names the instance, and cover all its processes.
+The histograms use the resource of that request, which names the service, and cover all processes
+of the service.
 
 Source: opentelemetry-proto, metrics.proto (HistogramDataPoint).
 """
@@ -52,8 +53,8 @@ def begin_counters(request: ExportMetricsServiceRequest, since_unix_nano: int) -
     """
     Move the beginning of cumulative counters in *request* back to *since_unix_nano*, if later.
 
-    They continue those of an earlier process. To a receiver, a later beginning means a start at 0,
-    so it would count twice what that process has counted.
+    The counters continue those of an earlier process. For a receiver, a later beginning means that
+    the counter started at 0. It would then count the values of the earlier process twice.
     """
     for resource in request.resource_metrics:
         for metric in (each for scope in resource.scope_metrics for each in scope.metrics):

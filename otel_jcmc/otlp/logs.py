@@ -1,5 +1,5 @@
 """
-Log records to an OTLP receiver: one request, with a resource for each service that noticed any.
+Sends log records to an OTLP receiver: one request, with a resource for each service in it.
 
 Source: opentelemetry-proto, logs_service.proto.
 """
@@ -31,13 +31,13 @@ class Noted(NamedTuple):
 
 class LogSender:
     """
-    Log records on their way to one receiver.
+    Sends log records to one receiver.
 
     Concurrency: one request at a time.
     """
 
     def __init__(self, sender: Sender, resource_of: Callable[[str], Resource]) -> None:
-        """Send by *sender*, under the resource of each instance."""
+        """Send by *sender*; *resource_of* returns the resource for a `service.instance.id`."""
         self._sender = sender
         self._resource_of = resource_of
 

@@ -1,9 +1,10 @@
 """
-Metrics to an OTLP receiver: the requests of one collection, and their outcome.
+Sends metrics to an OTLP receiver: the requests of one collection.
 
 Requests come in; the outcome of the export goes out. If a receiver is away for a moment, the
-request is tried again within its time. If it refuses a request for its size, it gets smaller ones,
-from then on too. A problem is logged once when it begins and once when it ends.
+request is sent again within its time limit. If a receiver refuses a request for its size, it gets
+smaller requests, in later exports too. A problem is logged once when it begins and once when it
+ends.
 
 Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 """
@@ -31,13 +32,13 @@ FIRST_BACKOFF_SECONDS: Final = 0.5
 
 class MetricDelivery:
     """
-    Metrics on their way to one receiver.
+    Sends metrics to one receiver.
 
     Attributes:
         most_bytes: the most bytes of a request, before compression: the receiver has refused a
-            larger one and has taken smaller ones. None: it has refused none.
-        outcome: of the last export; empty: there was none.
-        why: why the receiver did not take all of the last export; empty: it took all.
+            larger request for its size, and has taken smaller ones. None: it has refused none.
+        outcome: the outcome of the last export; empty: no export has ended yet.
+        why: why the receiver did not take all points of the last export; empty: it took all.
 
     Concurrency: one export at a time; `stop` from any thread.
     """
@@ -50,7 +51,7 @@ class MetricDelivery:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """
-        Send by *send*; *what* is the name in the log.
+        Send by *send*; *what* names the metrics in the log.
 
         A request may take *request_seconds*, including its retries.
         """
@@ -64,7 +65,7 @@ class MetricDelivery:
         self.most_bytes: int | None = None
 
     def stop(self) -> None:
-        """Stop trying again: the service ends."""
+        """Send no failed request again: the service ends."""
         self._stopped.set()
 
     def export(self, requests: Iterable[Any], deadline: float) -> str:
@@ -79,7 +80,8 @@ class MetricDelivery:
             # No participant was live.
             return OK
         if not self._taken:
-            # It took no request of any size, which tells nothing about the size that it takes.
+            # The receiver took no request of any size, which says nothing about the size it
+            # accepts.
             self.most_bytes = known
         elif self.most_bytes != known:
             log.warning(
@@ -105,7 +107,7 @@ class MetricDelivery:
         return sent and Sent(Outcome.TAKEN, rejected=rejected)
 
     def _small(self, requests: Iterable[Any]) -> Iterator[Any]:
-        """Return *requests*; those that are larger than the receiver takes are halved."""
+        """Return *requests*; requests that are larger than the receiver accepts are halved."""
         for request in requests:
             if self.most_bytes and request.ByteSize() > self.most_bytes and _count(request) > 1:
                 yield from self._small(halves(request))
@@ -113,7 +115,7 @@ class MetricDelivery:
                 yield request
 
     def _deliver(self, request: Any, deadline: float) -> Sent:
-        """Send *request*: in halves if it is too large, and again if that may help."""
+        """Send *request*; halve it if it is too large, send it again if the fault may pass."""
         ends = min(deadline, self._clock() + self._request_seconds)
         backoff = FIRST_BACKOFF_SECONDS
         sent = self._send(request)
@@ -149,10 +151,10 @@ class MetricDelivery:
 
 class OwnMetricExporter(MetricExporter):
     """
-    The service's own metrics: from the SDK's reader, with the histograms of the fleet.
+    Exports the service's own metrics from the SDK's reader, and the histograms of participants.
 
     Attributes:
-        delivery: the delivery, with the outcome of the last export.
+        delivery: sends the requests, and has the outcome of the last export.
     """
 
     def __init__(
@@ -164,7 +166,7 @@ class OwnMetricExporter(MetricExporter):
         since: Callable[[], int] = time_ns,
     ) -> None:
         """
-        Send by *sender*, with the temporality and aggregation that its environment asks for.
+        Send by *sender*, with the temporality and aggregation that the environment sets for it.
 
         *histograms* returns the histograms to add, always cumulative. *since* returns when counting
         began, if an earlier process began it.
@@ -182,7 +184,7 @@ class OwnMetricExporter(MetricExporter):
         """
         Export *metrics_data*, the ends of its earlier series, and histograms.
 
-        It sends one request, or smaller ones if necessary.
+        It sends one request, or several smaller requests if the receiver accepts no larger ones.
         """
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 
@@ -198,11 +200,11 @@ class OwnMetricExporter(MetricExporter):
         return MetricExportResult.FAILURE if outcome == FAILED else MetricExportResult.SUCCESS
 
     def force_flush(self, timeout_millis: float = 10_000) -> bool:  # noqa: ARG002  # the SDK's
-        """Return True: nothing waits here."""
+        """Return True: no metrics wait here."""
         return True
 
     def shutdown(self, timeout_millis: float = 30_000, **_kwargs: Any) -> None:  # noqa: ARG002  # the SDK's
-        """Stop trying again, and close the connections."""
+        """Send no failed request again, and close the connections."""
         self.delivery.stop()
         self._sender.shut_down()
 
@@ -239,6 +241,6 @@ def _count(request: Any) -> int:
 
 
 def _points(metric: Any) -> Any:
-    """Return the points of *metric*, of any kind."""
+    """Return the points of *metric*, which may be a metric of any kind."""
     kind = metric.WhichOneof("data")
     return getattr(metric, kind).data_points if kind else []

@@ -1,5 +1,5 @@
 """
-What waits in Redis for a receiver, spans or events: reads it, removes it when taken, limits it.
+Reads spans or events that wait in Redis for a receiver, removes sent ones, limits their number.
 
 Scripts add items, one list for each partition (sessions/moves.lua, sessions/events.lua).
 delivery.py reads the oldest, sends them, and removes them by their value. So an item is removed
@@ -29,9 +29,9 @@ class Kind(NamedTuple):
 
     Attributes:
         signal: its name in the log.
-        what: the name of its items.
+        what: the name of its items in the log.
         setting: the setting that limits how many wait.
-        key: of its lists, below the keys of a partition.
+        key: the last part of the Redis keys of its lists, one list for each partition.
     """
 
     signal: str
@@ -53,15 +53,15 @@ class Waiting(NamedTuple):
 
 class Outbox:
     """
-    What waits in one Redis under one key prefix, at most *most* items.
+    The items of one kind that wait in one Redis under one key prefix, at most *most* items.
 
     Attributes:
-        kind: of the items.
-        dropped: how many were dropped for newer ones so far.
+        kind: the kind of the items.
+        dropped: how many items were dropped so far because newer items needed their place.
     """
 
     def __init__(self, link: AnyLink, keys: Keys, most: int, kind: Kind = SPANS) -> None:
-        """Prepare; Redis is not asked yet."""
+        """Prepare; send nothing to Redis yet."""
         self.kind = kind
         self._link = link
         self._keys = keys.each(kind.key)
@@ -76,10 +76,10 @@ class Outbox:
 
     async def bound(self) -> int:
         """
-        Drop the oldest items beyond the limit, and return how many wait.
+        Drop the oldest items beyond the limit, and return how many items wait.
 
-        Items are dropped from the longest list: each list is in order of time, but not all
-        together.
+        Items are dropped from the longest list. Each list is in order of time, but the order of
+        items in different lists is not known.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -87,7 +87,7 @@ class Outbox:
         counts: list[int] = await self._run([("LLEN", key) for key in self._keys])
         while (beyond := sum(counts) - self._most) > 0:
             longest = counts.index(max(counts))
-            # At most until it is as long as the next longest, so that all lists share the loss.
+            # At most until this list is as long as the next longest, so that lists share the loss.
             rest = max([0, *counts[:longest], *counts[longest + 1 :]])
             gone = max(1, min(beyond, counts[longest] - rest))
             await self._run([("LTRIM", self._keys[longest], gone, -1)])
@@ -109,7 +109,7 @@ class Outbox:
         """
         found: list[Waiting] = []
         size = 0
-        # Each list comes first in its turn, so that none has to wait for the end of another.
+        # Each list is read first in its turn, so that no list must wait until another is empty.
         self._turn += 1
         for index in range(len(self._keys)):
             partition = (self._turn + index) % len(self._keys)
@@ -129,7 +129,7 @@ class Outbox:
         Remove *items*, which are at the beginning of their lists.
 
         Raises:
-            StoreUnavailable: it is unknown whether they are removed; they may be sent again.
+            StoreUnavailable: Redis did not answer: the items may remain and be sent again.
         """
         await self._run([("LREM", self._keys[each.partition], 1, each.item) for each in items])
 
@@ -138,5 +138,5 @@ class Outbox:
         await self._run([("PEXPIRE", key, WAITS_MS) for key in self._keys])
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to *commands*; an error among them counts as no answer."""
+        """Return the replies to *commands*; if one reply is an error, raise StoreUnavailable."""
         return expect_all(await self._link.run(commands, OUTBOX_SECONDS))

@@ -1,9 +1,10 @@
 """
-Collected gauges -> the requests of an OTLP export, in protobuf's wire format.
+Encodes collected gauges as the requests of an OTLP export, in protobuf's wire format.
 
-The SDK's encoder makes all attributes of each point again, 12 to 15 µs a point. Here the attributes
-of a label set are encoded once while its participant is live, and a point is put together from
-three pieces of bytes. The SDK's encoder makes the resource and the scope.
+The SDK's encoder encodes the attributes of each point at every export, which takes 12 to 15 µs a
+point. Here the attributes of a label set are encoded once while its participant is live, and a
+point is put together from three pieces of bytes. The SDK's encoder makes the resource and the
+scope.
 
 Source: opentelemetry-proto, metrics.proto and common.proto (the field numbers below), and
 protobuf's encoding guide. A test compares every message with that of the SDK's own encoder.
@@ -29,7 +30,7 @@ from otel_jcmc.otlp.told import Told
 from otel_jcmc.version import __version__
 
 MAX_POINTS: Final = 8_000
-# gRPC servers accept 4 MiB by default; resource, scope and the metrics' heads are extra.
+# gRPC servers accept 4 MiB by default. Resource, scope and the metrics' heads are not counted here.
 MAX_BYTES: Final = 3_500_000
 _SCOPE: Final = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
 
@@ -58,9 +59,9 @@ def requests(
     told: Told | None = None,
 ) -> Iterator[ExportMetricsServiceRequest]:
     """
-    Return requests with all points of *gauges*, of MAX_POINTS and MAX_BYTES at most.
+    Return requests with all points of *gauges*, each with MAX_POINTS and MAX_BYTES at most.
 
-    With *told*, whose collection has begun, they also end the series that are over.
+    With *told*, whose collection has begun, the requests also end the series that are over.
     """
     scope = ScopeMetrics(_SCOPE, [], SCHEMA_URL)
     frame = encode_metrics(MetricsData([ResourceMetrics(resource, [scope], SCHEMA_URL)]))
@@ -105,7 +106,7 @@ def _request(
 
 
 def _head(gauge: Collected) -> bytes:
-    """Return name, description and unit of *gauge*."""
+    """Return the encoded name, description and unit of *gauge*."""
     return (
         _field(_METRIC_NAME, gauge.name.encode())
         + _field(_METRIC_DESCRIPTION, gauge.description.encode())
@@ -114,14 +115,14 @@ def _head(gauge: Collected) -> bytes:
 
 
 def _metric(head: bytes, points: list[bytes]) -> bytes:
-    """Return a metric with *points* as a part of ScopeMetrics, nothing if there are none."""
+    """Return a metric with *points* as a part of ScopeMetrics; b"" if *points* is empty."""
     if not points:
         return b""
     return _field(_SCOPE_METRICS_METRICS, head + _field(_METRIC_GAUGE, b"".join(points)))
 
 
 def _points(column: Column, time: bytes, series: set[bytes]) -> list[bytes]:
-    """Return the points of *column* as a gauge holds them; add the start of each to *series*."""
+    """Return the encoded points of *column*; add the start of each point to *series*."""
     for labels in column.labels:
         if not labels.encoded:
             labels.encoded = _start_of_point(labels)

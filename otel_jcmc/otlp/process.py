@@ -1,9 +1,9 @@
 """
-Participants by OTLP: what runs in the process that sends.
+Exports participants by OTLP; runs in the process that sends.
 
-It reads the same Redis as `serve`, and uses the same snapshot, gauges and provider. Requests go to
-a `Sender`. It reports each export to its parent with one line of JSON on stdout, or an empty object
-when another replica takes over. It ends when its stdin ends.
+It reads the same Redis as `serve`, and uses the same snapshot and gauges. Requests go to a
+`Sender`. It reports each export to its parent by one line of JSON on stdout, an empty object
+when another replica takes over the export. The process ends when its stdin ends.
 """
 
 import asyncio
@@ -32,15 +32,15 @@ ExportReport = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class ParticipantExport:
     """
-    The export of all live participants, or of our shares of them, while the lease is ours.
+    Exports all live participants, or the shares of them whose leases this process has.
 
-    The holder of the first share also exports what is counted over all participants.
+    The holder of the first share also exports the metrics that are counted over all participants.
 
     Attributes:
-        gauges: what to export of them.
+        gauges: the gauges of participants to export.
         interval_seconds: from one collection to the next.
         timeout_seconds: the time for one collection, including all its requests.
-        told: the series that the receiver has from us, while we hold the same shares.
+        told: the series that the receiver has from this process; forgotten when a share is lost.
 
     Concurrency: one `run`.
     """
@@ -55,7 +55,7 @@ class ParticipantExport:
     told: Told = field(default_factory=Told)
 
     async def run(self) -> None:
-        """Export all live participants at each interval, while the lease is ours; never return."""
+        """Export participants at each interval, while this process has the lease; never return."""
         renewing = asyncio.create_task(
             self.lease.keep("otlp: this replica %s", "pushes", self._lost)
         )
@@ -79,11 +79,11 @@ class ParticipantExport:
             await self.reader.close()
 
     def _lost(self) -> None:
-        """Report to the parent that another replica now knows how many are live."""
+        """Report to the parent that another replica now knows how many participants are live."""
         report_to_parent({})
 
     async def _let_go(self) -> None:
-        """Leave our series to the replica that has the lease; if Redis is away, end them."""
+        """Leave our series to the replica that has the lease; if Redis is away, end our series."""
         try:
             await self.reader.store.now_ms()
         except StoreUnavailable:
@@ -92,7 +92,7 @@ class ParticipantExport:
             self.told.forget()
 
     async def _end_all(self) -> None:
-        """End all series: a receiver must not go on showing values that nothing confirms."""
+        """End all series, so that a receiver does not go on showing values that may be old."""
         await asyncio.to_thread(self._push, None, None, monotonic() + self.timeout_seconds)
 
     async def _export(self, held: Sequence[int]) -> ExportReport:
@@ -129,8 +129,8 @@ class ParticipantExport:
         }
 
     def _push(self, mine: Snapshot | None, everybody: Snapshot | None, deadline: float) -> str:
-        """Collect and send, request by request, until one fails or the time is over."""
-        # Imported here, because the parent needs none of it: 20 MB.
+        """Collect and send metrics, request by request, until one fails or the time is over."""
+        # Imported here, because the parent does not need this module, which takes 20 MB.
         from otel_jcmc.otlp.points import requests
 
         gauges = self.gauges.collect(mine, levels=False)
@@ -143,7 +143,7 @@ class ParticipantExport:
 
 
 def report_to_parent(report: ExportReport) -> None:
-    """Report to the process that started this one, in a line of JSON."""
+    """Write *report* for the process that started this one, as a line of JSON."""
     print(json.dumps(report), flush=True)
 
 

@@ -1,10 +1,10 @@
 """
-One OTLP request to its receiver, and the meaning of the answer.
+Sends one OTLP request to its receiver, and says what the answer means.
 
 A request of metrics, spans or log records comes in; a `Sent` goes out: the outcome, read from the
 answer itself. Endpoint, headers, TLS and compression are those of the SDK's own exporter, which
 reads them from the standard `OTEL_EXPORTER_OTLP_*` variables. A request is sent once; the caller
-decides what comes next.
+decides whether to send it again.
 
 Source: OpenTelemetry protocol specification, responses and failures of OTLP/gRPC and OTLP/HTTP.
 """
@@ -22,8 +22,9 @@ class Outcome(Enum):
     """
     The outcome of a request.
 
-    TAKEN: the receiver has it. AWAY: it may take the same request later. BAD: it will never take
-    this request. REFUSED: it did not take it, and its answer does not say whether that is final.
+    TAKEN: the receiver has the request. AWAY: the receiver may take the same request later. BAD: it
+    will never take this request. REFUSED: it did not take the request, and its answer does not say
+    whether that is final.
     """
 
     TAKEN = 0
@@ -37,11 +38,11 @@ class Sent(NamedTuple):
     A receiver's answer to a request.
 
     Attributes:
-        why: for the log, without the receiver's words, which may repeat what was sent.
-        rejected: spans, records or points that it rejected from a request that it took.
-        after_seconds: how long it asks to wait.
-        is_too_large: whether it may take the same in smaller requests.
-        is_passing: whether it may take the same within seconds.
+        why: the reason for the log, without the receiver's words, which may repeat what was sent.
+        rejected: how many spans, records or points of a taken request the receiver rejected.
+        after_seconds: how long the receiver asks us to wait.
+        is_too_large: whether the receiver may take the same items in smaller requests.
+        is_passing: whether the receiver may take the same request within seconds.
     """
 
     answer: Outcome
@@ -54,7 +55,7 @@ class Sent(NamedTuple):
 
 class Signal(Enum):
     """
-    What is sent: the path of its requests, and the name of the count of rejected items in answers.
+    A kind of data to send: the path of its requests, and the field of answers that counts rejects.
 
     Source: OpenTelemetry protocol specification, OTLP/HTTP request and partial success.
     """
@@ -64,8 +65,8 @@ class Signal(Enum):
     LOGS = ("logs", "rejected_log_records")
 
 
-# "All other 4xx or 5xx MUST NOT be retried", except those that say nothing about the content: the
-# address and the credentials are set here or in a proxy, and an operator will correct them.
+# "All other 4xx or 5xx MUST NOT be retried", says the specification. We also retry after statuses
+# that say nothing about the content: an operator will correct the address or the credentials.
 _PASSING_STATUS: Final = {429, 502, 503, 504}
 _AWAY_STATUS: Final = _PASSING_STATUS | {401, 403, 404, 405, 407, 408}
 _BAD_STATUS: Final = {400, 413, 415, 422}
@@ -89,7 +90,7 @@ _UNKNOWN_SDK: Final = (
 
 class Sender:
     """
-    The connection to the receiver of one signal.
+    Sends the requests of one signal to its receiver.
 
     Attributes:
         exporter: the SDK's exporter, whose connection is used.
@@ -158,12 +159,12 @@ class Sender:
         return self._taken(answer)
 
     def _failed(self, error: Any) -> Sent:
-        """Return what a gRPC *error* means."""
+        """Return the `Sent` that a gRPC *error* means."""
         code = error.code().name
         after = _retry_delay(error.trailing_metadata() or ())
         details = str(error.details() or "")
         why = f"{code}: {details}" if details.startswith(_OF_GRPC) else code
-        # "Retryable only if the server can recover": it tells so by a retry time.
+        # "Retryable only if the server can recover": such a server gives a time to retry after.
         if code in _AWAY_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
             if code == "UNAVAILABLE":
                 # Otherwise gRPC may wait up to two minutes before it tries the address again.
@@ -171,17 +172,17 @@ class Sender:
                 self.exporter._initialize_channel_and_stub()
             is_passing = code not in _AWAY_CODES - _PASSING_CODES
             return Sent(Outcome.AWAY, why, after_seconds=after or 0.0, is_passing=is_passing)
-        # The answer of gRPC servers to a message larger than they accept.
+        # gRPC servers answer so if a message is larger than they accept.
         is_too_large = code == "RESOURCE_EXHAUSTED"
         answer = Outcome.BAD if code in _BAD_CODES else Outcome.REFUSED
         return Sent(answer, why, is_too_large=is_too_large)
 
     def _taken(self, answer: Any) -> Sent:
-        """Return the meaning of the *answer* to a request that was taken."""
+        """Return a `Sent` for the *answer* to a request that the receiver took."""
         return Sent(Outcome.TAKEN, rejected=getattr(answer.partial_success, self._rejected))
 
     def _read(self, content: bytes) -> Any:
-        """Return the answer in *content*; some receivers answer with JSON or text instead."""
+        """Return the answer in *content*; an empty one if a receiver answers with JSON or text."""
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no hints
 
         answer = self._response()
@@ -194,7 +195,7 @@ def _make_exporter(
     signal: Signal, path: str, timeout_seconds: float, endpoint: str | None, *, is_grpc: bool
 ) -> Any:
     """
-    Return the SDK's exporter, whose parts we use.
+    Return the SDK's exporter of *signal*, whose connection and settings we use.
 
     It is imported here, because the import takes up to 0.6 s and not all processes need it.
     """
@@ -214,7 +215,7 @@ def expect_known(exporter: Any, *, is_grpc: bool) -> None:
     Check that the SDK's *exporter* has the parts that a request needs.
 
     Raises:
-        ExporterCannotStart: this version of the SDK lacks them.
+        ExporterCannotStart: this version of the SDK lacks these parts.
     """
     if is_grpc:
         parts = ("_client", "_headers", "_channel", "_initialize_channel_and_stub")
@@ -247,7 +248,7 @@ def _exporter_of(signal: Signal, *, is_grpc: bool) -> Any:
 
 
 def _response_of(signal: Signal) -> Any:
-    """Return the message that a receiver answers with."""
+    """Return the class of the message that a receiver answers with."""
     module, name = _RESPONSES[signal]
     return getattr(import_module(f"opentelemetry.proto.collector.{module}"), name)
 

@@ -1,5 +1,5 @@
 """
-Spans to an OTLP receiver: the waiting bytes become one request under the service's resource.
+Sends spans to an OTLP receiver: makes one request of the waiting bytes.
 
 Source: opentelemetry-proto, trace_service.proto.
 """
@@ -25,7 +25,7 @@ _SCOPE: Final = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
 
 class SpanSender:
     """
-    Spans on their way to one receiver.
+    Sends spans to one receiver, under the service's resource.
 
     Concurrency: one request at a time.
     """

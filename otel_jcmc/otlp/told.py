@@ -1,10 +1,10 @@
 """
-Which series a receiver has, and of which of them it must still learn that they are over.
+Remembers which series a receiver has, and which ended series it must still be told about.
 
-The series of each collection come in; the series to end go out: those of an earlier collection that
-this one lacks. OTLP ends a series by a point without a value: a Collector's page then drops the
-series, and Prometheus marks it as stale. Without such a point, a receiver goes on showing the last
-value.
+The series of each collection come in. The series to end go out: those of an earlier collection that
+the new collection lacks. OTLP ends a series by a point without a value: a Collector's Prometheus
+exporter then drops the series, and Prometheus marks it as stale. Without such a point, a receiver
+goes on showing the last value.
 
 Source: opentelemetry-proto, metrics.proto (DataPointFlags); OpenTelemetry specification,
 metrics/data-model.md, "No recorded value".
@@ -13,7 +13,7 @@ metrics/data-model.md, "No recorded value".
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-# Twice: a receiver that loses one request after taking it still gets the end.
+# Each end is sent twice: a receiver that loses one request after taking it still gets the end.
 TIMES: Final = 2
 _NO_RECORDED_VALUE: Final = 1
 # Kinds of metrics whose points are numbers; our histograms never end.
@@ -35,7 +35,7 @@ class Over(NamedTuple):
 
 class Told:
     """
-    The series of one receiver.
+    The series that one receiver has from us.
 
     A collection begins, tells its metrics one by one, and ends with its outcome. The end of a
     series is told in TIMES collections that the receiver takes, unless the series comes back.
@@ -48,9 +48,9 @@ class Told:
         self.forget()
 
     def forget(self) -> None:
-        """Begin again: another process has told the receiver, or will."""
+        """Forget all series: another process sends them to the receiver now, or ends them."""
         self._told: dict[str, set[bytes]] = {}
-        # For the begun collection: metric -> its new series, and its missing series.
+        # For the current collection: metric -> its new series, and its missing series.
         self._now: dict[str, tuple[set[bytes], set[bytes]]] = {}
         # Metric -> series -> how often its end must still be told.
         self._owed: dict[str, dict[bytes, int]] = {}
@@ -66,13 +66,13 @@ class Told:
         self._now = {}
 
     def tell(self, name: str, head: Any, series: set[bytes]) -> list[bytes]:
-        """Note the *series* of the metric *name*; return those of its series that are over."""
+        """Note the *series* of the metric *name*; return its earlier series that are over."""
         owed, before = self._owed.setdefault(name, {}), self._told.setdefault(name, set())
         gone = before - series
         owed |= dict.fromkeys(gone, TIMES)
         for each in owed.keys() & series:
             del owed[each]
-        # Only the new ones are kept: there are half a million series, and few are new.
+        # Only new series are kept here: of half a million series, few are new.
         is_more = len(series) > len(before) - len(gone)
         self._now[name] = (series - before if is_more else set()), gone
         self._heads[name] = head
@@ -86,7 +86,7 @@ class Told:
                 yield Over(head, series)
 
     def end(self, *, is_taken: bool) -> None:
-        """End the collection: the receiver has taken all of it, or it is unknown how much."""
+        """End the collection; *is_taken*: the receiver has all of it; otherwise that is unknown."""
         for name, (new, gone) in self._now.items():
             self._told[name] |= new
             if is_taken:

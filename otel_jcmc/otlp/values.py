@@ -1,5 +1,5 @@
 """
-Attributes of spans and log records in the form of OTLP.
+Converts attributes of spans and log records to the form of OTLP.
 
 Source: opentelemetry-proto, common.proto.
 """
@@ -11,7 +11,7 @@ from opentelemetry.proto.common.v1.common_pb2 import AnyValue, ArrayValue, KeyVa
 
 
 def key_values(told: Mapping[str, Any]) -> Iterator[KeyValue]:
-    """Return what is *told* in the form of OTLP, without None."""
+    """Return the attributes in *told* in the form of OTLP; leave out those that are None."""
     for key, value in told.items():
         if value is not None:
             yield KeyValue(key=key, value=_any_value(value))

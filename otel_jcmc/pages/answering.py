@@ -1,8 +1,8 @@
 """
-The answers that all pages of history share: no right to read, no history, no Redis.
+Gives the answers that all pages of history share: no right to read, no history, no Redis.
 
-A route hands in a function that reads history and makes its page. Out comes that page, or a page
-that says why there is none.
+A route hands in a function that reads history and makes a page. Out comes this page, or a page that
+says why the function could not make it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,7 +32,7 @@ async def answer_page(
     read: Callable[[History], Awaitable[Response]],
     none: str,
 ) -> Response:
-    """Return the page that *read* makes of *history*, or why not; *none*: text if not found."""
+    """Return the page that *read* makes, or one that says why not; *none*: text if not found."""
     if refusal := door.refuse(request):
         return refusal
     if history is None:

@@ -1,5 +1,5 @@
 """
-Shapes for SVG pictures without scripts: what stood out when, and states as bands.
+Computes shapes for SVG pictures without scripts: what stood out when, and states as bands.
 
 In go times and counts, out come positions and widths on an axis of WIDTH units. The style sheet has
 the colours.
@@ -13,7 +13,7 @@ from otel_jcmc.verdict.journal import Entry
 WIDTH: Final = 1000.0
 ROW: Final = 22.0
 MOST_ROWS: Final = 12
-# Few, because the picture of what stood out may be narrow.
+# Few times on the axis, because the picture of what stood out may be narrow.
 _MOST_TICKS: Final = 4
 # The least width of a stripe, so that a short one is visible.
 _LEAST: Final = 3.0
@@ -28,7 +28,7 @@ class Tick(NamedTuple):
 
 
 class Stripe(NamedTuple):
-    """A period from *x* on, *width* wide, of WIDTH; *word*: CSS class, *title*: its text."""
+    """A bar for a period, from *x*, *width* wide, of WIDTH; *word*: CSS class, *title*: text."""
 
     x: float
     width: float
@@ -39,7 +39,7 @@ class Stripe(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of a picture: what it shows, and its stripes."""
+    """One line of a picture: the name of the thing that it shows, and its stripes."""
 
     label: str
     scope: str
@@ -55,12 +55,12 @@ class Timeline(NamedTuple):
 
     @property
     def height(self) -> float:
-        """Height with the axis."""
+        """The height of the picture, with the axis."""
         return ROW * max(1, len(self.rows)) + 20
 
 
 def ticks(from_ms: int, to_ms: int, most: int) -> list[Tick]:
-    """Return at most *most* times, each a whole minute, hour or day."""
+    """Return at most *most* times from *from_ms* to *to_ms*, each a whole minute, hour or day."""
     span = max(1, to_ms - from_ms)
     step = next(
         (each * 60_000 for each in _STEPS_MIN if span / (each * 60_000) <= most),

@@ -1,8 +1,8 @@
 """
-`/conferences/NAME`: the participants of a conference, their times, and how each call was.
+Makes `/conferences/NAME`: the participants of a conference, their times, and how each call was.
 
-In come its name and a time, out goes a page with all sessions on one axis, and above them what
-stood out.
+The conference's name and a time come in. A page goes out that shows all sessions on one axis, and
+above them what stood out.
 """
 
 from functools import partial
@@ -29,7 +29,7 @@ from otel_jcmc.verdict.record import Record
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.session_query import read_at, read_conference
 
-# All sessions of a page together: this makes one megabyte.
+# The most bands that all sessions of a page have together; so many make a page of 1 MB.
 MOST_BANDS: Final = 8_000
 _LEAST_BANDS: Final = 40
 _NONE: Final = (
@@ -39,7 +39,7 @@ _NONE: Final = (
 
 
 class Row(NamedTuple):
-    """One session: whose it was, the id of its page, its states over time and overall."""
+    """One session on the page: its participant, its id, its states over time and overall."""
 
     name: str
     sid: str
@@ -59,7 +59,7 @@ def conference_page_routes(
     grace_ms: int,
     interval_ms: int,
 ) -> APIRouter:
-    """Return the route of conferences, behind *door*; *grace_ms* without people ends one."""
+    """Return the route, behind *door*; a conference ends after *grace_ms* without participants."""
     router = page_router()
 
     @router.get("/conferences")
@@ -96,7 +96,7 @@ def conference_page_routes(
 
 
 def _without_zone(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return *pairs* without the time zone, which no time uses."""
+    """Return *pairs* without the time zone, which has no use if the query gives no time."""
     return [each for each in pairs if each[0] != "tz"]
 
 

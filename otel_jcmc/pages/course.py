@@ -1,5 +1,5 @@
 """
-The numbers of one session over time, reduced to as many points as a chart has room for.
+Reduces the numbers of one session over time to as many points as a chart has room for.
 
 In come the samples of a log in order. Out come at most MOST_POINTS `Point`s, each with the worst
 values of its time, and the best, median and worst value of each measure.
@@ -13,20 +13,20 @@ from otel_jcmc.catalogue.metrics import METRICS, MOS_ID
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.vitals import vitals
 
-# As many as a wide screen shows. A day has six times as many half minutes.
+# So many points fill a wide screen. A day has six times as many half minutes.
 MOST_POINTS: Final = 480
 _ID_OF: Final = {row.field: row.id for row in METRICS}
 
 
 class Measure(NamedTuple):
     """
-    Something that is measured.
+    A kind of number that a chart shows.
 
     Attributes:
         is_low_bad: low values are the bad ones.
-        of: returns its value in a sample; None: not known.
-        vital: its index in VITALS, which have a worst and a best value of an interval; None: it is
-            no vital.
+        of: a function that returns the value of a sample; None: not known.
+        vital: the index in VITALS of quality, loss or round trip, which have a worst and a best
+            value of an interval; None: the measure is none of these.
     """
 
     name: str
@@ -66,13 +66,13 @@ MEASURES: Final = (QUALITY, LOSS_UP, LOSS_DOWN, ROUND_TRIP, MOS, SENT, RECEIVED)
 
 class Point(NamedTuple):
     """
-    A time of a session.
+    A time of a session, with its values.
 
     Attributes:
-        at_ms: its end, Unix time in ms.
+        at_ms: the end of this time, Unix time in ms.
         values: the worst value of each of MEASURES; None: not known.
-        others: the best value of each vital; None: not known, or not a vital.
-        is_after_gap: pushes were missing just before it.
+        others: the best value of each of MEASURES; None: not known, or the measure has none.
+        is_after_gap: whether pushes were missing just before this time.
     """
 
     at_ms: int
@@ -82,7 +82,7 @@ class Point(NamedTuple):
 
 
 class Course(NamedTuple):
-    """The points of a session, Unix time in ms."""
+    """The points of a session, and the beginning and end of the axis, Unix time in ms."""
 
     from_ms: int
     to_ms: int
@@ -105,7 +105,7 @@ class Course(NamedTuple):
 
 
 def course_of(samples: Sequence[Sample], from_ms: int, to_ms: int, apart_ms: int) -> Course:
-    """Return the course of *samples*; a distance over *apart_ms* between two is a gap."""
+    """Return the course of *samples*; more than *apart_ms* between two samples is a gap."""
     step = max(1, -(-(to_ms - from_ms) // MOST_POINTS))
     points: list[Point] = []
     slot, before_ms = -1, 0
@@ -137,7 +137,7 @@ def _point(sample: Sample, is_after_gap: bool) -> Point:  # noqa: FBT001  # one 
 
 
 def _merged(first: Point, second: Point) -> Point:
-    """Return one point for both, with the worst values and the best others of the two."""
+    """Return one point in place of two, with their worst `values` and their best `others`."""
     values, others = [], []
     for at, each in enumerate(MEASURES):
         worse, better = (min, max) if each.is_low_bad else (max, min)

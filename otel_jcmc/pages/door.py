@@ -1,7 +1,7 @@
 """
-The check before pages: it asks for the token, and turns the right token into a cookie.
+Checks callers before pages: asks for the token, and turns the right token into a cookie.
 
-In comes a request. Out goes nothing if the caller may read, otherwise a page with a form.
+A request comes in; None goes out if the caller may read, otherwise a page with a form.
 
 Source: OWASP, session management and unvalidated redirects.
 """
@@ -22,10 +22,10 @@ _MOST_BYTES: Final = 4096
 
 
 class Door:
-    """Who may see pages, by *readers*."""
+    """Lets callers see pages, or shows them the form for the token."""
 
     def __init__(self, readers: Readers, token: str) -> None:
-        """Let in callers that *readers* let in; *token*: of the form, empty: there is none."""
+        """Let in callers that *readers* let in; the form asks for *token*; empty: no form."""
         self.readers, self._token = readers, token.encode()
 
     def refuse(self, request: Request) -> Response | None:
@@ -72,7 +72,7 @@ def _here(request: Request) -> str:
 
 
 def _local(path: str) -> str:
-    """Return *path* if it stays on this service, otherwise the first page."""
+    """Return *path* if it leads to this service, otherwise the path of the first page."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else "/"
 
@@ -83,7 +83,7 @@ def sign_in_routes(door: Door) -> APIRouter:
 
     @router.post(SIGN_IN_PATH, include_in_schema=False)
     async def sign_in(request: Request) -> Response:
-        """Turn the token into a cookie."""
+        """Answer the sign-in form: turn the right token into a cookie."""
         if _is_foreign(request):
             return page(request, "sign_in.html", _FOREIGN, 403)
         body = bytearray()
@@ -97,7 +97,7 @@ def sign_in_routes(door: Door) -> APIRouter:
 
 
 def _is_by_tls(request: Request) -> bool:
-    """Say whether the browser came by TLS; a false header harms only its own sender."""
+    """Say whether the browser used TLS, by a header; a false header harms only its own sender."""
     told = request.headers.get("x-forwarded-proto", request.scope["scheme"])
     return told.partition(",")[0].strip().lower() == "https"
 

@@ -1,8 +1,8 @@
 """
-What happened in a session, in plain words and in order.
+Tells what happened in a session, in plain words and in order of time.
 
-In come the session and its samples, out come lines for a list: when the call became better or
-worse, when the bridge or the network changed, and how the session ended.
+The session and its samples come in. Lines for a list go out: when the call became better or worse,
+when the bridge or the network changed, and how the session ended.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _PATHS: Final = (("Network", NETWORK_TYPE.id), ("Protocol", PROTOCOL.id))
 
 
 class Happening(NamedTuple):
-    """Something that happened; *word* is the new state of the call, or empty."""
+    """Something that happened, and when; *word*: the new state of the call; empty: none."""
 
     at_ms: int
     word: str
@@ -76,7 +76,7 @@ def _moves(samples: Iterable[Sample]) -> Iterator[Happening]:
 
 
 def _where(attributes: Mapping[int, Any]) -> Iterator[tuple[str, str]]:
-    """Yield name and value of the place and of the first path in *attributes*."""
+    """Yield name and value of region, bridge and the first transport in *attributes*."""
     paths: Sequence[Mapping[int, Any]] = attributes.get(LIST_ID) or ({},)
     for names, of in ((_PLACES, attributes), (_PATHS, paths[0])):
         for name, id_ in names:

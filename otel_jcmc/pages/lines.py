@@ -1,5 +1,5 @@
 """
-Values over time as lines of SVG, in a box that is WIDTH wide and HEIGHT high.
+Draws values over time as lines of SVG, in a box that is WIDTH wide and HEIGHT high.
 
 In goes the course of a session, out come charts: paths with gaps where nothing is known, a scale,
 and a text for readers who can't see the picture.
@@ -31,7 +31,7 @@ _NICE: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 class Line(NamedTuple):
-    """One line: its label if the chart has two, its CSS class, its path, and its value range."""
+    """A line of a chart: its label if the chart has two lines, CSS class, path, value range."""
 
     label: str
     word: str
@@ -41,13 +41,14 @@ class Line(NamedTuple):
 
 class Chart(NamedTuple):
     """
-    Lines over one scale.
+    A chart: its lines over one scale, and its texts.
 
     Attributes:
-        title, detail: what the chart shows.
+        title, detail: the name of what the chart shows, and a text beside it.
         area: a path around the best and worst values, if both are known.
         lowest, highest: the ends of the scale, as text.
-        threshold_y, threshold: values beyond it are bad; None and empty: there is none.
+        threshold_y, threshold: the place and text of the value beyond which values are bad; None
+            and empty: the measure has no threshold.
         text: describes the chart for readers who can't see it.
     """
 
@@ -130,7 +131,7 @@ def _chart(course: Course, plan: _Plan, bound: float | None) -> Chart:
 
 
 def nice(value: float) -> float:
-    """Return the end of a scale: *value*, or a round number above it."""
+    """Return the upper end of a scale for *value*: *value* itself, or a round number above it."""
     if value <= 0:
         return 1.0
     size = 10.0 ** floor(log10(value))
@@ -150,10 +151,9 @@ def _x(at_ms: int, course: Course) -> float:
 
 def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
     """
-    Return runs of *points* without a gap that know the measure *at*.
+    Return the runs of *points* without a gap that have a value of the measure *at*.
 
-    One point in between that does not know it makes no gap: browsers report upload loss only now
-    and then.
+    A single point without a value makes no gap: browsers report upload loss only now and then.
     """
     found: list[list[Point]] = []
     unknown = 0
@@ -171,7 +171,7 @@ def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
 
 
 def _path(course: Course, at: int, scale: tuple[float, float]) -> str:
-    """Return the line of the measure *at*; a single point is a dot."""
+    """Return the SVG path of the line of the measure *at*; a single point is a dot."""
     return " ".join(
         "M"
         + " L".join(f"{_x(each.at_ms, course)},{_y(each.values[at] or 0, scale)}" for each in run)
@@ -181,7 +181,7 @@ def _path(course: Course, at: int, scale: tuple[float, float]) -> str:
 
 
 def _area(course: Course, at: int, scale: tuple[float, float]) -> str:
-    """Return the area between the worst and the best values of the measure *at*."""
+    """Return the SVG path around the worst and the best values of the measure *at*."""
     return " ".join(
         "M"
         + " L".join([*_edge(course, run, at, scale), *reversed(_other(course, run, at, scale))])

@@ -1,5 +1,5 @@
 """
-`/live`: the participants with a bad call now, and what stands out.
+Makes `/live`: the participants with a bad call now, and what stands out.
 
 In comes a query (the filter, and which conference is open), out goes the page. A page that is
 already open gets only the part that changes.
@@ -31,20 +31,20 @@ _EVENTS: Final = "text/event-stream"
 SORTS: Final = {"worst": "worst first", "largest": "largest first", "name": "by name"}
 STATES: Final = ("all", "bad", "fair")
 _HOURS_MS: Final = 6 * 3_600_000
-# The templates of this page. To compile those of all pages takes more than twice as long.
+# The templates of this page. To compile the templates of all pages takes twice as long or more.
 _TEMPLATES: Final = ("base.html", "live.html", "live_part.html", "macros.html", "tracks.html")
-# Pages kept of one look; further ones are made again at each request.
+# So many different pages of one look are kept; further pages are made again at each request.
 _MOST_MADE: Final = 100
 
 
 class Asked(NamedTuple):
     """
-    The query of the page.
+    What the query of the page asks for.
 
     Attributes:
-        name: a part of a conference's name.
-        state: one of STATES: only conferences with a participant in this state or a worse one.
-        sort: one of SORTS.
+        name: show only conferences with this text in their name.
+        state: one of STATES: show only conferences with a participant in this or a worse state.
+        sort: the order of conferences, one of SORTS.
         conference: the name of the open conference.
     """
 
@@ -60,7 +60,7 @@ class Asked(NamedTuple):
 
 
 def read_asked(query: Any) -> Asked:
-    """Return what *query* asks for; the default replaces a wrong value."""
+    """Return the checked *query*; the default replaces a wrong value."""
     state, sort = query.get("state", "all"), query.get("sort", "worst")
     return Asked(
         query.get("name", "")[:200],
@@ -87,7 +87,7 @@ def chosen(now: Now, asked: Asked) -> list[Conference]:
 
 
 class _Made(NamedTuple):
-    """What was made of one look: the journal read for it, and pages by query."""
+    """The journal that was read for one look, and the pages made of this look, by query."""
 
     journal: list[Entry]
     pages: dict[tuple[Asked, str, str], bytes]
@@ -95,7 +95,7 @@ class _Made(NamedTuple):
 
 class _Pages:
     """
-    The pages of the newest look, each made once for all who ask for it.
+    The pages of the newest look, each made once for all viewers that ask for it.
 
     One page is made at a time. Scrapes use the same thread, and wait for at most one page.
     """
@@ -117,15 +117,15 @@ class _Pages:
         """
         key = (asked, template, root)
         if self._ready is None:
-            # In parallel with the request to Redis: the first time both take a while.
+            # Templates compile while Redis is asked: at the first request, both take a while.
             self._ready = asyncio.create_task(asyncio.to_thread(prepare, _TEMPLATES))
         made = self._of.get(await self._viewing.now())
-        # A viewer that hangs up must not cancel this for the others.
+        # A viewer that disconnects must not cancel the compiling, for which other viewers wait too.
         await asyncio.shield(self._ready)
         if made is not None and key in made.pages:
             return made.pages[key]
         async with self._turn:
-            # A viewer that had the turn before may have made this page.
+            # The request of another viewer, whose turn came before, may have made this page.
             now = await self._viewing.now()
             made = self._of.get(now)
             if made is None:
@@ -166,7 +166,7 @@ class _Pages:
 
 def live_routes(viewing: Viewing, record: Record, door: Door, privacy: Privacy) -> APIRouter:
     """Return the routes of `/live`, behind *door*; *privacy* gives the stored form of a name."""
-    # Only a page is at this path, so every client gets it, curl too.
+    # This path has only a page, so every client gets it, curl too.
     router = APIRouter(default_response_class=Response, include_in_schema=False)
     pages = _Pages(viewing, record, privacy)
 
@@ -188,7 +188,7 @@ def live_routes(viewing: Viewing, record: Record, door: Door, privacy: Privacy) 
 
 
 def event_routes(viewing: Viewing, door: Door) -> APIRouter:
-    """Return the route that tells the scripts of open pages of each new look."""
+    """Return the route that sends an event to the scripts of open pages at each new look."""
     router = APIRouter(default_response_class=Response)
 
     @router.get("/live/events", include_in_schema=False)

@@ -1,8 +1,8 @@
 """
-Who has a bad call now: one snapshot, counted for the page `/live`.
+Counts one snapshot for the page `/live`: which participants have a bad call now.
 
 In go a snapshot and its last look at all participants, out come counts by state, what stands out,
-and the conferences, worst first. A pure function of both; all viewers share one result.
+and the conferences, worst first. The result depends on nothing else, so all viewers share it.
 """
 
 from collections import Counter, defaultdict
@@ -30,16 +30,16 @@ _BAD, _FAIR, _UNKNOWN = 2, 1, 3
 
 class Person(NamedTuple):
     """
-    One participant.
+    One participant, as the page shows it.
 
     Attributes:
         name: the display name; the participant's id if names are not collected.
-        sid: id of the session in history.
-        state: None: not known.
+        sid: the id of the participant's leg in history.
+        state: good, fair or bad; None: not known.
         cause, scope: words of the verdict; empty if the call is good or its state is not known.
-        sender: whose stream this participant receives worst, if that is the cause; empty: not
-            known.
-        heard_badly: for how many others this participant's stream is the worst that they receive.
+        sender: the participant whose stream this one receives worst, if that is the cause; empty:
+            not known.
+        heard_badly: how many others receive the stream of this participant worst.
         evidence: the measurements behind the verdict, in plain words.
     """
 
@@ -59,11 +59,11 @@ class Person(NamedTuple):
 
 class Conference(NamedTuple):
     """
-    One conference.
+    One conference, as the page shows it.
 
     Attributes:
-        states: number of participants: good, fair, bad, unknown.
-        cause, scope: the most frequent ones of the bad calls.
+        states: the numbers of participants with a good, fair, bad and unknown call.
+        cause, scope: the most frequent cause and scope of the bad calls.
         sender: display name of the participant who sends badly; empty: not known.
     """
 
@@ -75,7 +75,7 @@ class Conference(NamedTuple):
 
     @property
     def size(self) -> int:
-        """Number of participants."""
+        """The number of participants."""
         return sum(self.states)
 
 
@@ -84,7 +84,7 @@ class Subject(NamedTuple):
     Something that stands out, as the page shows it.
 
     Attributes:
-        scope, name: as in the journal; a sender has the display name.
+        scope, name: as in the journal, but a sender has its display name.
         conference: the conference that stands out, or that a sender is in; empty: a wider scope.
         cause: the most frequent cause of the bad calls; empty: not counted.
     """
@@ -96,7 +96,7 @@ class Subject(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A region or a bridge."""
+    """A region or a bridge, with the states of its participants."""
 
     name: str
     region: str
@@ -106,13 +106,13 @@ class Group(NamedTuple):
 
 class Now:
     """
-    What the page shows of one snapshot.
+    The figures that the page shows of one snapshot.
 
     Attributes:
         at_ms: when the snapshot was taken, by Redis's clock.
-        states: number of participants: good, fair, bad, unknown.
-        causes: number of bad calls by cause.
-        standing: what stands out; None: not known now.
+        states: the numbers of participants with a good, fair, bad and unknown call.
+        causes: the number of bad calls by cause.
+        standing: the things that stand out; None: not known now.
         unread: number of partitions that could not be read.
         conferences: worst first.
     """
@@ -165,11 +165,11 @@ class Now:
 
     @property
     def size(self) -> int:
-        """Number of live participants."""
+        """The number of live participants."""
         return sum(self.states)
 
     def subject(self, entry: Entry) -> Subject:
-        """Return how the page names the *entry* of the journal."""
+        """Return the thing that stands out by *entry* of the journal, as the page names it."""
         scope, name = entry.scope, entry.name
         if is_sender(entry):
             conference, participant = split_sender(entry)
@@ -179,7 +179,7 @@ class Now:
         return Subject(scope, name, name if is_known else "", self._causes.get((scope, name), ""))
 
     def people(self, conference: str) -> list[Person]:
-        """Return the participants of *conference*: a bad sender first, then worst first."""
+        """Return the participants of *conference*: a bad sender first, then the worst calls."""
         places = self._places.get(conference)
         found = map(self._person, Part.gathered(places).participants if places else ())
         sender = self._senders.worst_in(conference)
@@ -189,7 +189,7 @@ class Now:
         )
 
     def _person(self, of: Participant) -> Person:
-        """Return one participant as the page shows it."""
+        """Return the participant *of*, as the page shows it."""
         stay, numbers = of.stay, of.numbers
         attributes = stay.attributes
         who = who_is(stay)
@@ -246,12 +246,12 @@ class Now:
 
 
 def _source(stay: Stay, cause: str) -> str:
-    """Return whose stream *stay* receives worst; empty if *cause* is another one."""
+    """Return the sender that *stay* receives worst; empty if *cause* is not a bad sender."""
     return who_is(stay).source if cause == RECEIVED.word else ""
 
 
 def _causes_by_scope(counted: Counted) -> dict[tuple[str, str], str]:
-    """Return the most frequent cause of the bad calls by scope and name, where some are bad."""
+    """Return (scope, name) -> the most frequent cause of bad calls; only where calls are bad."""
     of = {(Scope.FLEET.value, ""): counted.fleet}
     of |= {(Scope.REGION.value, name): sums for name, sums in counted.regions.items()}
     of |= {(Scope.BRIDGE.value, name): sums for name, sums in counted.bridges.items()}
@@ -259,7 +259,7 @@ def _causes_by_scope(counted: Counted) -> dict[tuple[str, str], str]:
 
 
 def _told(evidence: Iterable[Evidence]) -> tuple[str, ...]:
-    """Return *evidence* in words: each metric once, with the threshold that decided."""
+    """Return *evidence* in words: each metric once, with the threshold that it has passed."""
     once: dict[str, Evidence] = {}
     for each in evidence:
         once.setdefault(each.field, each)
@@ -275,7 +275,7 @@ def _states(sums: Sums) -> tuple[int, int, int, int]:
 
 
 def _most(blame: Counter[tuple[str, str]] | None) -> tuple[str, str]:
-    """Return the most frequent cause and scope."""
+    """Return the most frequent cause and scope in *blame*; two empty texts if it is empty."""
     return blame.most_common(1)[0][0] if blame else ("", "")
 
 

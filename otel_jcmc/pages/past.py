@@ -1,7 +1,7 @@
 """
-What all pages of history say of a session: whose it was, until when, and how the call was.
+Makes texts and stripes of a session for all pages of history: participant, end, and states.
 
-In come sessions and their spells from history, out come texts and stripes.
+Sessions and their spells from history come in; texts and stripes go out.
 """
 
 from typing import Final

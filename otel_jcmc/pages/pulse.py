@@ -1,5 +1,5 @@
 """
-How the service works now: the pushes of the last minute, and the last exports.
+Tells how the service works now: the pushes of the last minute, and the last exports.
 
 In go the service's own metrics, noted from time to time, out come the figures of the first page.
 """
@@ -19,7 +19,7 @@ _EveryCount = dict[tuple[str, str], int]
 
 
 class Pulse:
-    """What the service's own metrics have counted in the last minute."""
+    """The counts of the service's own metrics in the last minute."""
 
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
         """Read *telemetry*; *clock* is in seconds."""
@@ -27,7 +27,7 @@ class Pulse:
         self._noted: deque[tuple[float, _EveryCount]] = deque()
 
     def note(self) -> None:
-        """Remember the counts until now; called from time to time."""
+        """Remember the present counts; call it regularly."""
         now = self._clock()
         self._noted.append((now, self._count()))
         while len(self._noted) > 2 and self._noted[1][0] <= now - MINUTE_SECONDS:
@@ -40,7 +40,7 @@ class Pulse:
         }
 
     def pushes(self) -> tuple[_Counts, float]:
-        """Return the number of pushes by outcome, and in how many seconds; 0: not known."""
+        """Return the pushes by outcome, and the seconds in which they came; 0: not known."""
         every, seconds = self.pushes_by_reason()
         counts = dict.fromkeys(OUTCOMES, 0)
         for (outcome, _), count in every.items():
@@ -48,7 +48,7 @@ class Pulse:
         return counts, seconds
 
     def pushes_by_reason(self) -> tuple[_EveryCount, float]:
-        """Return the number of pushes by outcome and reason, and in how many seconds."""
+        """Return the pushes by outcome and reason, and the seconds in which they came."""
         if not self._noted:
             return {}, 0.0
         at, before = self._noted[0]

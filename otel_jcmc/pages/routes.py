@@ -1,5 +1,5 @@
 """
-Routes for people: the routes of `web` answer all other clients on the same paths.
+Makes routes for people; the routes of `web` answer all other clients on the same paths.
 
 A browser accepts HTML and names no `format` in the query. Any other request passes on to the routes
 of `web`.
@@ -12,8 +12,8 @@ from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 
 _HTML: Final = "text/html"
-# A search instead of a parser: this runs before it is known whether the caller may read, and to
-# parse the longest query took 20 ms.
+# A search instead of a parser: it runs for callers that may not read, too, and to parse the longest
+# query took 20 ms.
 _names_format: Final = re.compile(rb"(?:^|&)format(?:=|&|$)").search
 
 

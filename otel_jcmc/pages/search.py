@@ -1,5 +1,5 @@
 """
-`/sessions`: the search for sessions, with a field for each parameter of the API.
+Makes `/sessions`: the search for sessions, with a field for each parameter of the API.
 
 In comes a query with the API's parameters, out go a form filled with it and a table of the results.
 Empty fields are ignored.
@@ -36,7 +36,7 @@ from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.session_query import LIMIT, LISTED_BY, read_asked
 
 _NONE: Final = "No such session, or it is no longer kept."
-# Left out of the links to all results: they choose a page.
+# Parameters that choose a page of results; links to all results leave them out.
 _OF_A_PAGE: Final = ("limit", "after")
 _ORDERS: Final = {"newest": "newest first", "worst": "worst first"}
 _LIMITS: Final = ("20", str(LIMIT), "100", "200")
@@ -48,7 +48,7 @@ class Field(NamedTuple):
 
     Attributes:
         choices: value -> its text on the page; empty: a field for text.
-        example: shown in the empty field.
+        example: text shown in the empty field.
     """
 
     name: str
@@ -61,7 +61,7 @@ def _choices(words: Any, told: dict[Any, str]) -> dict[str, str]:
     return {"": "any"} | {word: told.get(word, word) for word in words}
 
 
-# All of LISTED_BY, except the parameters that the page has as links.
+# All parameters in LISTED_BY, except those for which the page has links.
 FIELDS: Final = (
     Field("conference", "Conference contains", {}, "board"),
     Field("participant", "Name or id contains", {}, "ada"),
@@ -82,7 +82,7 @@ _USUAL: Final = {"sort": "newest", "limit": str(LIMIT)}
 
 
 class Row(NamedTuple):
-    """One session of the results."""
+    """One session in the table of results."""
 
     sid: str
     name: str
@@ -140,7 +140,7 @@ def asked_pairs(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _link(pairs: list[tuple[str, str]], without: tuple[str, ...], *, is_last: bool = False) -> str:
-    """Return *pairs* as a query; if *is_last*, the last value of each name only."""
+    """Return *pairs* as a query, except *without*; *is_last*: only the last value of a name."""
     told = [each for each in pairs if each[0] not in without]
     return urlencode(dict(told) if is_last else told)
 

@@ -1,9 +1,9 @@
 """
-Who sends badly: senders that stand out, and senders that others receive badly.
+Finds the participant to blame in a conference: a sender that others receive badly.
 
-In come the senders that stand out, and for each bad receiver the sender of its worst stream. Out
-comes the sender to blame in a conference. A client that receives several streams can name the bad
-one, even if the sender's own client reports nothing.
+Senders that stand out come in, and for each participant with a bad call the sender of its worst
+stream. The sender to blame in a conference goes out. A client that receives several streams can
+name the sender of the bad stream, even if the sender's own client pushes nothing.
 """
 
 from collections import Counter, defaultdict
@@ -19,17 +19,17 @@ def is_sender(entry: Entry) -> bool:
 
 
 def split_sender(entry: Entry) -> tuple[str, str]:
-    """Return the conference and the participant of a sender; see `sender_name`."""
+    """Return the conference and the participant of a sender that stands out (`sender_name`)."""
     conference, _, participant = entry.name.rpartition("/")
     return conference, participant
 
 
 class Senders:
-    """The bad senders of all conferences; participants by their ids."""
+    """The bad senders of all conferences; participants are named by their ids."""
 
     def __init__(self, standing: Iterable[Entry]) -> None:
         """Begin with the senders among *standing*, which stand out."""
-        # The dict keeps the last one of a conference: the sender with the most bad receivers.
+        # The dict keeps the last sender of each conference: the one with the most bad receivers.
         found = sorted(filter(is_sender, standing), key=lambda each: each.coverage[0])
         self._standing = dict(map(split_sender, found))
         self._heard: dict[str, Counter[str]] = defaultdict(Counter)
@@ -49,5 +49,5 @@ class Senders:
         return participant if 2 * count > heard.total() else ""
 
     def heard_badly(self, conference: str, participant: str) -> int:
-        """Return for how many in *conference* the stream of *participant* is the worst."""
+        """Return how many in *conference* have a bad call by the stream of *participant*."""
         return self._heard[conference][participant] if conference in self._heard else 0

@@ -1,8 +1,9 @@
 """
-`/sessions/ID`: how one session was, from its first push to its end.
+Makes `/sessions/ID`: how one session was, from its first push to its end.
 
-In comes its id, out goes a page: participant, time and verdict, and on one axis the states, what
-stood out meanwhile and the numbers, with at most as many points as a screen shows.
+The session's id comes in; a page goes out. The page shows participant, time and verdict. Below them
+it shows on one axis the states, what stood out meanwhile, and the numbers, with at most as many
+points as a screen can show.
 """
 
 from collections.abc import Sequence
@@ -46,9 +47,10 @@ class Seeing(NamedTuple):
     The settings that the page of a session uses.
 
     Attributes:
-        interval_ms: history has one sample of each such interval.
-        bad_loss: percent.
-        trace_url: with {trace_id} and perhaps {span_id}; empty: the page links no trace.
+        interval_ms: the length of an interval; history has one sample of each interval.
+        bad_loss: the loss in percent beyond which a call is bad.
+        trace_url: an address with {trace_id} and perhaps {span_id} in it; empty: the page links to
+            no trace.
     """
 
     interval_ms: int
@@ -89,7 +91,7 @@ def _told(
     seeing: Seeing,
     scope: str,
 ) -> dict[str, Any]:
-    """Return the template's values; the time that it takes grows with the length of the log."""
+    """Return the template's values; this takes longer for a longer log."""
     samples = in_order(log)
     who = session.attributes
     conference, from_ms = who.get(CONFERENCE.id, ""), session.started_ms
@@ -97,7 +99,7 @@ def _told(
     gap_ms = session.ttl_ms if any(each.pushes for each in samples) else apart_ms
     spells = spells_of(samples, gap_ms, conference, who.get(PARTICIPANT.id, ""), entries)
     course = course_of(samples, from_ms, until_ms, apart_ms)
-    # All bridges of the session, not only the last one.
+    # The things that stood out on all bridges of the session, not only on its last bridge.
     places = [session._replace(attributes=each.attributes) for each in samples if each.attributes]
     stood_out = [each for each in entries if touches(each, conference, [session, *places])]
     happened = happenings(session, samples)

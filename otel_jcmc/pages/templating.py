@@ -32,7 +32,7 @@ HEADERS: Final = {
     "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self';"
     " img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none';"
     " frame-ancestors 'none'",
-    # A client that does not accept HTML gets another answer on the same path.
+    # For caches: a client that does not accept HTML gets another answer on the same path.
     "vary": "accept",
 }
 _FOREVER: Final = "public, max-age=31536000, immutable"
@@ -81,7 +81,7 @@ def _environment() -> Environment:
 def conference_link(name: str, at_ms: float | None = None) -> str:
     """Return the address of the page of conference *name* at *at_ms*; None: now."""
     at = {} if at_ms is None else {"at": str(int(at_ms / 1000) + 1)}
-    # Browsers treat these as folders, also if escaped (WHATWG URL, double-dot segment).
+    # Browsers treat these two names as folders, even escaped (WHATWG URL, double-dot segment).
     if name in (".", ".."):
         return f"/conferences?{urlencode({'name': name} | at)}"
     return f"/conferences/{quote(name, safe='')}" + (f"?{urlencode(at)}" if at else "")
@@ -94,7 +94,7 @@ def _read(name: str) -> bytes:
 
 @cache
 def _digests() -> dict[str, str]:
-    """Return a digest of each file for its address, so that browsers may keep it for ever."""
+    """Return file name -> digest of its content; with it in the address, browsers keep a file."""
     return {name: sha256(_read(name)).hexdigest()[:12] for name in ASSETS}
 
 

@@ -1,5 +1,5 @@
 """
-One look at all participants, shared by all open pages.
+Looks at all participants regularly, once for all open pages together.
 
 In goes the reader of snapshots, out comes the newest `Now`. While no page is open, nothing is read,
 and after a minute the last `Now` is dropped.
@@ -24,13 +24,14 @@ from otel_jcmc.verdict.record import Record
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# A bad call is shown within this time. Every ten seconds a replica looks for what stands out, and
-# pages show it a second later.
+# From one look to the next: a bad call is shown within this time. Every ten seconds a replica
+# searches for what stands out, and pages show it a second later.
 LOOK_SECONDS: Final = 5.0
 FOLLOW_SECONDS: Final = 1.0
-# A long look is repeated less often: looks take at most a twentieth of the time.
+# The next look begins, at the earliest, so many times the length of a look after it. So looks take
+# at most a twentieth of the time.
 _TIMES: Final = 20.0
-# The last look is kept for this long after a request, in case of another request.
+# The last look is kept for this long after a request, because another request may follow.
 KEPT_SECONDS: Final = 60.0
 # Without news a line is sent this often, so that proxies do not close the connection.
 _QUIET_SECONDS: Final = 15.0
@@ -41,7 +42,7 @@ class Viewing:
     The newest look at all participants, shared by all viewers.
 
     Attributes:
-        viewers: number of open pages that update automatically.
+        viewers: the number of open pages that update automatically.
 
     Concurrency: for one event loop only.
     """
@@ -68,7 +69,7 @@ class Viewing:
         self._took = 0.0
         self._looking: asyncio.Task[Now] | None = None
         self._following: asyncio.Task[None] | None = None
-        # Set when there is news for the viewers that wait; then a new one replaces it.
+        # Set when there is news for the viewers that wait; then a new Event replaces this one.
         self._news = asyncio.Event()
         self._told = ""
         self._trouble = Trouble(log, "pages: no look: %s", "pages: looks again")
@@ -92,11 +93,11 @@ class Viewing:
         return self._clock() - self._looked_at >= max(LOOK_SECONDS, _TIMES * self._took)
 
     async def _look_once(self) -> Now:
-        """Return the result of the look that is running, or start one."""
+        """Return the result of the look that is running; if none is running, start a look."""
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._end)
-        # A viewer that hangs up must not cancel the look of the others.
+        # A viewer that hangs up must not cancel the look, for which other viewers wait too.
         return await asyncio.shield(self._looking)
 
     def _end(self, task: asyncio.Task[Now]) -> None:
@@ -127,7 +128,7 @@ class Viewing:
     async def _show(self, made: Now | None) -> None:
         """Replace the last look by *made*."""
         before, self._now = [self._now], made
-        # To free thousands of objects takes long too.
+        # In the thread, because to free thousands of objects takes long too.
         await self._reader.in_thread(before.clear)
 
     async def _let_go(self) -> None:
@@ -141,18 +142,18 @@ class Viewing:
 
     @property
     def _rest(self) -> float:
-        """Seconds for which the look is still kept if no reader asks."""
+        """Seconds for which the look is still kept if no viewer asks."""
         return max(self._asked_at, self._looked_at) + self._kept_seconds - self._clock()
 
     def _make(self, taken: list[Snapshot], at_ms: int) -> Now:
         return Now(taken.pop(), at_ms, self._judge)
 
     async def in_thread(self, work: Callable[[], T]) -> T:
-        """Return the result of *work*, which takes too long for an event loop."""
+        """Run *work* in the reader's thread, because it takes too long for an event loop."""
         return await self._reader.in_thread(work)
 
     async def looks(self) -> AsyncIterator[str]:
-        """Yield an event for each new look, and a comment when there is none for a while."""
+        """Yield an event for each new look, and a comment if no look comes for a while."""
         self.viewers += 1
         try:
             if self._following is None:
@@ -173,7 +174,7 @@ class Viewing:
         self._news.set()
 
     def close(self) -> None:
-        """Cancel the task that drops the look: the reader is closed."""
+        """Cancel the task that drops the last look, because the reader of snapshots is closed."""
         if self._letting_go is not None:
             self._letting_go.cancel()
 

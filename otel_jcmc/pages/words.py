@@ -1,5 +1,5 @@
 """
-Plain words for the verdict's own: states, causes, scopes and evidence.
+Gives plain words for the words of the verdict: states, causes, scopes and evidence.
 
 In go the verdict's words and numbers, out come texts for a page.
 """
@@ -20,7 +20,7 @@ STATES: Final = {
     State.GOOD: "good",
     None: "unknown",
 }
-# Why a call is not good.
+# Cause -> the text that says why a call is not good.
 CAUSES: Final = {
     "outage": "connection lost",
     "downlink": "network from bridge to participant",
@@ -32,7 +32,7 @@ CAUSES: Final = {
     "pair": "network between the two participants",
     rules.UNKNOWN: "no cause found",
 }
-# How far a cause reaches.
+# Scope -> the text that says how far a cause reaches.
 SCOPES: Final = {
     Scope.FLEET: "all conferences",
     Scope.REGION: "the whole region",
@@ -44,7 +44,7 @@ SCOPES: Final = {
     Scope.PARTICIPANT: "this participant only",
     rules.UNKNOWN: "not known",
 }
-# How a session ended.
+# End -> the text that says how a session ended.
 ENDS: Final = {
     "left": "they left",
     "kicked": "they were removed",
@@ -58,7 +58,7 @@ ENDS: Final = {
 
 
 def fault(cause: str, sender: str = "") -> str:
-    """Return *cause* in words; *sender*: whose stream is bad, empty if not known."""
+    """Return *cause* in words; *sender*: the participant with the bad stream; empty: not known."""
     if sender and cause == rules.RECEIVED.word:
         return f"what {sender} sends"
     return CAUSES.get(cause, cause)
@@ -69,7 +69,7 @@ def reach(cause: str, scope: str, verb: str = "affects") -> str:
     if scope in ("", rules.UNKNOWN):
         return ""
     if scope == Scope.PARTICIPANT:
-        # Others receive a bad sender badly too, even if nothing is known of them.
+        # Other participants receive a bad sender badly too, even if their state is not known.
         if cause == rules.RECEIVED.word:
             return ""
         if cause == rules.PAIR.word:
@@ -140,7 +140,7 @@ _MEASURED: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "limitation_cpu": ("sent video limited by the computer", percent),
     rules.PICTURE_LIMIT: ("sent video limited by the network", percent),
 }
-# Any value of these is bad, so a threshold says nothing.
+# Any value of these metrics is bad, so the text gives no threshold.
 _OUTAGES: Final = {"outage_down", "outage_up"}
 
 
@@ -150,7 +150,7 @@ def evidence_text(evidence: Evidence) -> str:
     told = f"{name} {write(evidence.value)}"
     if evidence.field in _OUTAGES:
         return told
-    # After rounding, the two may read the same.
+    # After rounding, value and threshold may be the same text.
     threshold = write(evidence.threshold)
     if write(evidence.value) == threshold:
         return f"{told}, just past the threshold"
@@ -182,7 +182,7 @@ _OF_SCOPE: Final = {
 
 
 def widest_first(entries: Iterable[Entry]) -> list[Entry]:
-    """Return *entries*, the widest scope first, then the worst."""
+    """Return *entries* of the journal: the widest scope first, within a scope the worst first."""
     order = [each.value for each in Scope]
     return sorted(
         entries,

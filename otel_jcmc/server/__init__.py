@@ -1,6 +1,6 @@
 """
-The server's end of connections, under uvicorn's server: framing, limits, a short way for pushes.
+Reads connections under uvicorn's server: splits bytes into requests, limits them, speeds up pushes.
 
 Bytes come in from sockets. Requests go out to the application; pushes go past ASGI to their
-endpoint. A mounted application does not use this room. What a request means is decided in `web`.
+endpoint. A mounted application does not use this room. `web` decides what a request means.
 """

@@ -1,5 +1,5 @@
 """
-How many connections may be open, and how long each may take over a head, a body, an answer.
+Limits how many connections are open, and how long each may take for a head, a body, an answer.
 
 A process has one `Connections`, which service/app.py makes. protocol.py asks it for a place and for
 the limits, and keeps the times of its own connection. A push on a connection that is already open
@@ -16,14 +16,14 @@ from otel_jcmc.server.whole import WholePushes
 
 log = logging.getLogger(__name__)
 
-# A browser sends about 16. A short line takes seventeen times as much in memory as on the wire.
+# A browser sends about 16 header lines. A short one takes 17 times as much memory as on the wire.
 MAX_HEADERS: Final = 100
 # Extra places on the port that is not for browsers: a flood of browsers must not keep out the
-# operator who looks at it.
+# operator who investigates the flood.
 ADMIN_PLACES: Final = 32
-# Descriptors that are not callers' connections: Redis, listeners, the log, starting children.
+# File descriptors for other things than callers' connections: Redis, listeners, the log, children.
 OTHER_DESCRIPTORS: Final = 32 + ADMIN_PLACES
-# A client that means to ask does so within this time; a client that pushes, pushes every 10 s.
+# A new client normally sends its first request within this time, and then a push every 10 s.
 _HURRY_SECONDS: Final = 1.0
 _PUSHED_SECONDS: Final = 15.0
 # How long to wait after a search that found no idle connection.
@@ -53,12 +53,12 @@ class ConnectionLimits(NamedTuple):
 
 
 class Connection(Protocol):
-    """What must be known of a connection to choose the one to close."""
+    """The parts of a connection from which `Connections` chooses the connection to close."""
 
     transport: Any
 
     def quiet_since(self) -> tuple[bool, float] | None:
-        """Return whether it has asked anything yet, and since when; None while it is busy."""
+        """Return whether it has sent a request, and since when it is idle; None while busy."""
 
 
 class Connections:
@@ -67,14 +67,14 @@ class Connections:
 
     Attributes:
         limits: the limits in force.
-        pushes: reads pushes that come whole.
+        pushes: reads pushes that arrive complete in one read.
         cut: reason -> connections ended so far, shared with the service's own metrics.
 
     Concurrency: for one event loop.
     """
 
     def __init__(self, limits: ConnectionLimits, cut: dict[str, int]) -> None:
-        """Give places as *limits* say."""
+        """Allow as many connections as *limits* say; count those cut by reason in *cut*."""
         self.limits = limits
         self.pushes = WholePushes(limits.head_lines)
         self.cut = cut
@@ -91,15 +91,15 @@ class Connections:
         self._rests_until = 0.0
 
     def count(self) -> int | None:
-        """Return how many are open; None before the first one, or in a server that is not ours."""
+        """Return how many connections are open; None before the first, or in a host's server."""
         return None if self._everyone is None else len(self._everyone)
 
     def has_place(self, newcomer: Connection, everyone: set[Any], now: float, spare: int) -> bool:
         """
-        Say whether *newcomer*, which *everyone* already contains, may stay.
+        Say whether *newcomer*, a connection that *everyone* already contains, may remain open.
 
-        When more connections are open than the limit and *spare* allow, one is closed: an idle one
-        or one that has asked nothing. If all are busy, the newcomer is closed.
+        When more connections are open than the limit plus *spare*, one connection is closed: an
+        idle one, or one that has sent no request. If all others are busy, the newcomer is closed.
         """
         self._everyone = everyone
         most = self.limits.connections + spare
@@ -110,15 +110,15 @@ class Connections:
         self._full.update(self.limits.connections)
         victim = self._next(newcomer, now)
         gone = victim or newcomer
-        # At once, not when the loss is reported: until then others would be closed for the same
-        # place.
+        # Removed at once, not when the loop reports the loss: until then, each newcomer would have
+        # one more connection closed for the same place.
         everyone.discard(gone)
         self.cut[Cut.IDLE if victim else Cut.REFUSED] += 1
         gone.transport.abort()
         return victim is not None
 
     def _next(self, newcomer: Connection, now: float) -> Connection | None:
-        """Return the connection that is easiest to spare, None if all await an answer."""
+        """Return the connection to close first; None if all others await an answer."""
         while True:
             while self._spare:
                 noted, connection = self._spare.pop()
@@ -129,7 +129,7 @@ class Connections:
             self._look(newcomer, now)
 
     def _look(self, newcomer: Connection, now: float) -> None:
-        """Note what to spare, up to 1 % of the limit: each newcomer pays for a part of a search."""
+        """Find the next connections to close, 1 % of the limit, so that few newcomers search."""
         assert self._everyone is not None
         found = (
             (_rank(quiet, now), quiet, each)
@@ -145,10 +145,10 @@ class Connections:
 
 def _rank(quiet: tuple[bool, float], now: float) -> tuple[int, float]:
     """
-    Return the rank of a connection among those to close; the lowest closes first.
+    Return the rank of a connection among those to close; the one of the lowest rank closes first.
 
-    Connections that do not use their place go first, then the newer ones: clients that were already
-    there go on.
+    Connections that send no request close first. Of the others, the newer ones close first, so that
+    clients that were already connected stay connected.
     """
     has_asked, since = quiet
     if has_asked:

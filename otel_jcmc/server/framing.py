@@ -1,13 +1,13 @@
 """
-Bytes of one connection -> requests, each with one end, or the end of the connection.
+Splits the bytes of one connection into requests; ends the connection if they are not HTTP.
 
 httptools' parser says what a request is (RFC 9112). This file settles what the parser leaves open.
-It ignores an upgrade, and reads the body by its length. It drops trailers. CONNECT, and a transfer
-coding that we can't decode, get one answer. It parses nothing behind the last request of a
-connection. It limits the requests that wait for an answer, the size of a head, and the bytes that
-frame a body.
+This class ignores an upgrade, and reads the body by its length. It drops trailers. It answers
+CONNECT, and a transfer coding that we can't decode, with an error, and then ends the connection. It
+parses nothing behind the last request of a connection. It limits the requests that wait for an
+answer, the size of a head, and the bytes that frame a body.
 
-uvicorn's protocol is not used: it takes what comes behind an upgrade for a request (Kludex/uvicorn
+uvicorn's protocol is not used: it parses the bytes behind an upgrade as a request (Kludex/uvicorn
 2722) and has none of these limits. Only uvicorn's ASGI cycle of one request is used.
 """
 
@@ -18,29 +18,29 @@ from typing import Any, Final
 
 import httptools
 
-# A read is parsed in pieces, so that an excess is seen early: a head, or what frames a body,
-# exceeds its limit by one piece at most.
+# The bytes of a read are parsed in pieces, so that an excess is seen early: a head, or the bytes
+# that frame a body, exceed their limit by one piece at most.
 PIECE_BYTES: Final = 2048
 # Most pushes are larger, because their body is one line. Data without a line end behind the first
 # piece holds no further request, so up to this size it is parsed together with that piece.
 WHOLE_BYTES: Final = 16_384
-# Requests behind the one being answered. When so many wait, no further piece is parsed.
+# When so many requests wait behind the request being answered, no further piece is parsed.
 MAX_WAITING: Final = 8
-# Bytes that may frame each chunk.
+# So many bytes may frame each chunk: its length, extensions and line ends.
 _CHUNK_BYTES: Final = 16
 
 Header = tuple[bytes, bytes]
 
 _VERSIONS: Final = ("1.1", "1.0")
 
-# Which part of a request has been begun and is not complete yet.
+# The values of Framing.reading: which part of a request has begun and is not complete yet.
 NOTHING: Final = 0
 HEAD: Final = 1
 BODY: Final = 2
 
 
 class Refused(Exception):
-    """The rest is not parsed: the answer is *status*, and the connection ends."""
+    """Raised to stop parsing: the client gets *status* as its answer, and the connection ends."""
 
     def __init__(self, status: int, text: str) -> None:
         """Answer with *status* and *text*."""
@@ -49,7 +49,7 @@ class Refused(Exception):
 
 
 class _IsOver(Exception):
-    """The last request of the connection has come: nothing behind it is parsed."""
+    """Raised when the last request of the connection has come: nothing behind it is parsed."""
 
 
 class Framing(asyncio.Protocol, ABC):
@@ -63,17 +63,17 @@ class Framing(asyncio.Protocol, ABC):
         has_asked: whether a first request has begun.
         waiting: requests behind the one that is being answered, the newest first.
         closes: whether the connection ends with the answer to this request.
-        is_ending: whether it must end with the next one.
+        is_ending: whether the connection must end with the answer to the next request.
         is_over: whether all further bytes are ignored.
-        parser: says method, version and whether the connection may stay open.
+        parser: knows the method, the version and whether the connection may remain open.
     """
 
     transport: Any
-    # Limit for the bytes of an unfinished head, and for those that frame a body; 0 is no limit.
+    # The limit on the bytes of an unfinished head, and on the bytes that frame a body; 0: no limit.
     most_bytes = 0
 
     def __init__(self) -> None:
-        """Begin with nothing read."""
+        """Begin a connection of which nothing has been read."""
         self.parser = httptools.HttpRequestParser(self)
         self.url = b""
         self.headers: list[Header] = []
@@ -84,13 +84,14 @@ class Framing(asyncio.Protocol, ABC):
         self._is_chunked = self._sees_chunks = False
         self._is_replayed = False
         self._is_parsing = False
-        # The parser no longer says why a callback raised while another error is being handled.
+        # Kept here, because the parser loses the cause if a callback raises while another error is
+        # being handled.
         self._refused: Refused | None = None
         self.is_ending = self.closes = False
         self._rest = memoryview(b"")
         self.waiting: deque[Any] = deque()
 
-    # What a subclass does with requests.
+    # A subclass handles requests in these methods.
 
     @abstractmethod
     def take_head(self) -> None:
@@ -106,16 +107,16 @@ class Framing(asyncio.Protocol, ABC):
 
     @abstractmethod
     def refuse(self, refused: Refused) -> None:
-        """Answer what can't be parsed further, after all that waits, and end the connection."""
+        """After all waiting answers, send the answer of *refused*, and end the connection."""
 
     @abstractmethod
     def cut_head(self) -> None:
-        """End a connection whose head, or what frames its body, exceeds the limit."""
+        """End a connection whose head, or whose bytes that frame a body, exceed the limit."""
 
     # Reading.
 
     def read(self, data: bytes) -> None:
-        """Parse what came."""
+        """Parse *data*, the bytes that have come."""
         size = len(data)
         if self._rest or self.waiting or (size > PIECE_BYTES and _has_more(data, size)):
             self._rest = memoryview(bytes(self._rest) + data)
@@ -124,7 +125,7 @@ class Framing(asyncio.Protocol, ABC):
             self._parse(data)
 
     def read_on(self) -> None:
-        """Parse what was left, until too many requests wait."""
+        """Parse the bytes that were read before, until too many requests wait."""
         while self.has_rest and len(self.waiting) < MAX_WAITING and not self._is_parsing:
             piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
             self._parse(piece)
@@ -136,7 +137,7 @@ class Framing(asyncio.Protocol, ABC):
 
     def end_reading(self) -> None:
         """
-        Stop reading, and let go of the unparsed bytes and the parser.
+        Stop reading, and free the unparsed bytes and the parser.
 
         A connection and its parser refer to each other; Python finds such cycles only now and then.
         """
@@ -147,7 +148,7 @@ class Framing(asyncio.Protocol, ABC):
         self.url = b""
 
     def _parse(self, data: bytes | memoryview) -> None:
-        """Parse a piece, and limit the bytes that are not body."""
+        """Parse a piece, and end the connection after too many bytes that are not body."""
         if self.is_over:
             return
         behind_upgrade: int | None = None
@@ -167,10 +168,10 @@ class Framing(asyncio.Protocol, ABC):
         if not (self.reading or self._is_chunked):
             return
         if self.reading == BODY and not self._is_chunked:
-            # A chunk's extension may be endless before any chunk comes.
+            # Known here before the first chunk has come, because its extension may be endless.
             self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
         if self._sees_chunks:
-            # Trailers: a short line takes thirty times as much in memory as on the wire.
+            # Drop trailers: a short line takes thirty times as much memory as on the wire.
             self.headers.clear()
         if self.reading == HEAD or self._is_chunked:
             self._framing_bytes += len(data)
@@ -179,7 +180,7 @@ class Framing(asyncio.Protocol, ABC):
                 self.cut_head()
 
     def _stop(self, error: httptools.HttpParserError) -> None:
-        """Stop parsing, and answer why unless the connection had ended."""
+        """Stop parsing, and send an answer with the reason unless the connection had ended."""
         was_over, self.is_over = self.is_over, True
         if was_over or self.transport.is_closing():
             return
@@ -215,14 +216,14 @@ class Framing(asyncio.Protocol, ABC):
         Check that we can decode how the body is framed.
 
         Raises:
-            Refused: it has a transfer coding other than chunked, or any in HTTP/1.0.
+            Refused: the body has a transfer coding other than chunked, or any coding in HTTP/1.0.
         """
         codings = [value for name, value in self.headers if name == b"transfer-encoding"]
         is_old = self.parser.get_http_version() == "1.0"
         if codings and (is_old or codings[0].lower() != b"chunked" or codings[1:]):
             raise Refused(501, "Only chunked is understood as a transfer coding.")
 
-    # Called by the parser.
+    # The parser calls these methods.
 
     def on_message_begin(self) -> None:
         """Begin a request."""
@@ -235,15 +236,15 @@ class Framing(asyncio.Protocol, ABC):
         self._framing_bytes = 0
 
     def on_url(self, url: bytes) -> None:
-        """Add a piece of the target."""
+        """Add a piece of the request's target."""
         self.url += url
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a header, or a trailer, which is never read."""
+        """Note a header. A trailer is noted too, but never used."""
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Check the version of a complete head, and hand it on."""
+        """Check the version of a complete head, and hand the head to the subclass."""
         self.reading = BODY
         self._framing_bytes = 0
         version = self.parser.get_http_version()
@@ -256,7 +257,7 @@ class Framing(asyncio.Protocol, ABC):
 
     def _choose(self, version: str) -> None:
         """Hand on the head, or have the request read again without its upgrade."""
-        if version == "0.9":  # the parser says so when the request names none
+        if version == "0.9":  # the parser's value when the request names no version
             raise Refused(400, "Invalid HTTP request received.")
         if version not in _VERSIONS:
             raise Refused(505, "HTTP/1.1 is spoken here.")
@@ -265,7 +266,7 @@ class Framing(asyncio.Protocol, ABC):
         elif self.parser.get_method() == b"CONNECT":
             raise Refused(400, "CONNECT is for proxies.")
         else:
-            # The parser raises HttpParserUpgrade when it is done with this.
+            # The parser raises HttpParserUpgrade after this callback.
             self.reading = NOTHING
             self._is_replayed = True
 
@@ -290,7 +291,7 @@ class Framing(asyncio.Protocol, ABC):
         self.take_body(body)
 
     def on_message_complete(self) -> None:
-        """Take the end of the request, and note whether it was the last."""
+        """Take the end of the request, and note whether it was the connection's last."""
         if self._is_replayed:
             self._is_replayed = False
             return

@@ -1,12 +1,13 @@
 """
-One connection: a short way for pushes, ASGI for everything else, and limits on both.
+Handles one connection: hands pushes straight to their endpoint, everything else to ASGI.
 
 When the head and body of a push have been read, the push endpoint gets it at once. The answer goes
 out when the store has written it. This avoids the task, the event and the messages of an ASGI call,
 which cost more than checking and storing the push. Everything out of the ordinary goes the ASGI way
 to the same endpoint: another path, a query, a request before the previous one was answered, a
-sender that does not read. framing.py decides where a request ends; connections.py has the limits of
-time and size. Limits of time use one timer; a push that is answered at once sets none.
+sender that does not read its answers. framing.py decides where a request ends; connections.py has
+the limits of time and size. All limits of time use one timer; a push that is answered at once
+starts no timer.
 
 An application mounted in another server has that server's protocol and limits.
 """
@@ -36,7 +37,7 @@ _URL: Final = PUSH_PATH.encode()
 
 
 class _NobodyWaits:
-    """Stands for the event with which uvicorn wakes a waiting application; none waits here."""
+    """Replaces the event with which uvicorn wakes a waiting application; no application waits."""
 
     def set(self) -> None:
         """Do nothing."""
@@ -65,7 +66,8 @@ class _PendingPush:
 class PushProtocol(Framing):
     """One connection; it ends when it exceeds a limit or is idle."""
 
-    # The last answer as bytes, nearly always the next one's too; and whether it says close.
+    # The last answer, its bytes, which are nearly always those of the next answer too, and whether
+    # it says "Connection: close".
     _known: tuple[Answer | None, Any, bytes, bool] = (None, None, b"", False)
     cycle: Any
 
@@ -97,11 +99,11 @@ class PushProtocol(Framing):
         self._idle_timer: Timer | None = None
         self._late_timer: Timer | None = None
         self._answer_timer: TimerHandle | None = None
-        # The ASGI answer that is not read yet, if any; since when an answer has been unread.
+        # The ASGI answer that the client has not read yet, if any; since when it is unread.
         self._unread: Any = None
         self._unread_since = 0.0
         self._answering: Any = None
-        # The last answer, sent after all that wait.
+        # The last answer of the connection; it is sent after all waiting answers.
         self._last_word: Answer | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
@@ -122,7 +124,7 @@ class PushProtocol(Framing):
         """Forget what was being read; the loop calls this."""
         self.connections.discard(self)
         if isinstance(exc, TimeoutError):
-            # The kernel held an answer that was not read.
+            # The kernel still held an answer that the client had not read.
             self._places.cut[Cut.ANSWER_TOO_SLOW] += 1
         for timer in (self._idle_timer, self._late_timer, self._answer_timer):
             if timer is not None:
@@ -134,12 +136,12 @@ class PushProtocol(Framing):
         self.flow.resume_writing()
         self.end_reading()
         self.waiting.clear()
-        # Let go of all that refers to this connection, so that it is freed without the collector.
+        # Drop all references to this connection, so that Python frees it without the collector.
         self.cycle, self._answering, self._unread = self._push, None, None
         del self.flow, self._requests
 
     def data_received(self, data: bytes) -> None:
-        """Parse what came; the loop calls this."""
+        """Parse *data*, the bytes that have come; the loop calls this."""
         if self._take_whole(data):
             return
         self.read(data)
@@ -149,7 +151,7 @@ class PushProtocol(Framing):
             self.flow.pause_reading()
 
     def eof_received(self) -> bool:
-        """Answer what a sender asked before it ended its side; the loop calls this."""
+        """Answer the requests that came before the sender ended its side; the loop calls this."""
         self._has_ended = True
         if not self.has_rest:
             self._drop_unfinished()
@@ -157,7 +159,7 @@ class PushProtocol(Framing):
         return self._is_owed() and not self._requests.is_tls
 
     def _is_owed(self) -> bool:
-        """Whether an answer is owed."""
+        """Whether the client still waits for an answer."""
         begun = self._push, self._answering
         is_begun = any(each is not None and not each.response_complete for each in begun)
         return is_begun or bool(self.waiting) or self.has_rest
@@ -175,10 +177,10 @@ class PushProtocol(Framing):
         if cycle in self.waiting:
             self.waiting.remove(cycle)
 
-    # What is read.
+    # Reading.
 
     def _take_whole(self, data: bytes) -> bool:
-        """Hand *data* to the endpoint if it is one whole push and nothing is in its way."""
+        """Hand *data* to the endpoint if it is one whole push and no earlier request waits."""
         door = self._door
         if (
             not self.cycle.response_complete
@@ -197,7 +199,7 @@ class PushProtocol(Framing):
         return True
 
     def take_head(self) -> None:
-        """Choose the short way or ASGI."""
+        """Hand the request to the push endpoint, or to ASGI."""
         if self._late_timer is not None:
             self._in_time()
         if len(self.headers) > self._limits.head_lines:
@@ -222,7 +224,7 @@ class PushProtocol(Framing):
         return Refused(431, "Too many headers.")
 
     def _go_by_asgi(self) -> None:
-        """Have the request answered by the application, behind those that wait."""
+        """Have the application answer the request, after the requests that wait."""
         self.check_codings()
         is_free = self.cycle.response_complete
         self.cycle = self._requests.make(
@@ -276,7 +278,7 @@ class PushProtocol(Framing):
         self._door.take(Lines(push.headers), body, self._reply, self._peer)
 
     def refuse(self, refused: Refused) -> None:
-        """Answer what is not HTTP as we accept it, after the answers before it, and close."""
+        """Answer a request that is not valid HTTP, after the answers before it, and close."""
         kind = (b"content-type", b"text/plain; charset=utf-8")
         answer = Answer(refused.status, [kind, CLOSE, *SECURITY_HEADERS], str(refused).encode())
         if self.cycle is self._push and self._push.more_body:
@@ -319,7 +321,7 @@ class PushProtocol(Framing):
         if self._door.is_too_large(self._push.headers):
             self._refuse(Reason.BODY_TOO_LARGE)
             return
-        # Only here: a sender that has sent the whole push does not wait for this.
+        # Checked only here: a sender that has sent the whole push does not wait for this answer.
         if any(
             name == b"expect" and text.lower() == b"100-continue"
             for name, text in self._push.headers
@@ -329,12 +331,12 @@ class PushProtocol(Framing):
         self._expect_within(self._limits.body_seconds, late)
 
     def _expect_within(self, seconds: float, late: Callable[[], None]) -> None:
-        """Call *late* in *seconds* unless a timer already runs; 0 waits for ever."""
+        """Call *late* in *seconds* unless a timer already runs; with 0 never call it."""
         if self._late_timer is None:
             self._late_timer = Timer(self.loop, seconds or inf, late)
 
     def _in_time(self) -> None:
-        """End the timer: what was expected has come."""
+        """Stop the timer: the expected bytes have come."""
         if self._late_timer is not None:
             self._late_timer.cancel()
             self._late_timer = None
@@ -348,7 +350,7 @@ class PushProtocol(Framing):
             self._cut(Cut.HEAD_TOO_SLOW)
 
     def _end_request(self, *, is_last_call: bool = False) -> None:
-        """Close a connection whose body is late; if it is owed an answer, send that first."""
+        """Close a connection whose body is late; if it waits for an answer, send that first."""
         self._in_time()
         if self.cycle.response_complete or is_last_call:
             self._cut(Cut.BODY_TOO_SLOW)
@@ -363,7 +365,7 @@ class PushProtocol(Framing):
         self.transport.abort()
 
     def _end_body(self) -> None:
-        """Stop waiting for more of the push."""
+        """Stop waiting for the rest of the push, and drop the pieces of its body."""
         push = self._push
         push.parts, push.size, push.more_body = [], 0, False
         if self._late_timer is not None:
@@ -377,7 +379,7 @@ class PushProtocol(Framing):
     # Answers.
 
     def _reply(self, answer: Answer) -> None:
-        """Send one whole answer, unless the sender has hung up."""
+        """Send *answer* as a whole, unless the sender has disconnected."""
         push, transport = self._push, self.transport
         if push.response_complete or transport.is_closing():
             return
@@ -413,7 +415,7 @@ class PushProtocol(Framing):
                 self._end_unless_owed()
 
     def _end_unless_owed(self) -> None:
-        """When nothing more is read and every answer is out, end the connection."""
+        """When nothing more is read and all answers are sent, end the connection."""
         if self._has_ended:
             self._drop_unfinished()
         if not self._is_owed():
@@ -422,10 +424,10 @@ class PushProtocol(Framing):
             else:
                 self.transport.close()
 
-    # An answer that is not read.
+    # An answer that the client does not read.
 
     def pause_writing(self) -> None:
-        """Start the time limit of an answer that is read more slowly than it is written."""
+        """Start the time limit of an answer that the client reads more slowly than we write."""
         self.flow.pause_writing()
         if self._unread is None or self._unread.response_complete:
             # All pushes share one cycle, which was complete before its answer was written.
@@ -439,7 +441,7 @@ class PushProtocol(Framing):
         self.flow.resume_writing()
 
     def _look_at_answer(self) -> None:
-        """Cut a connection whose answer has not been read in time."""
+        """Cut a connection whose client has not read its answer in time."""
         self._answer_timer = None
         is_unread = self._unread is not None and not self._unread.response_complete
         if not (is_unread or self.flow.write_paused):
@@ -450,12 +452,12 @@ class PushProtocol(Framing):
         else:
             self._cut(Cut.ANSWER_TOO_SLOW)
 
-    # Idleness. One timer, restarted when it ends: uvicorn restarts one per answer, which costs
-    # more than the parser.
+    # Idleness. One timer is restarted when it ends. uvicorn restarts its timer after each answer,
+    # which costs more than the parser.
 
     def quiet_since(self) -> tuple[bool, float] | None:
         """
-        Return whether the connection has asked and waits, and since when; None while it is busy.
+        Return whether it has sent a request, and since when it is idle; None while it is busy.
 
         Before its first request, and while a head is incomplete, the first value is false.
         """
@@ -469,10 +471,10 @@ class PushProtocol(Framing):
         self._idle_timer = Timer(self.loop, seconds, self._close_if_idle)
 
     def _close_if_idle(self) -> None:
-        """Close the connection if it has been idle for as long as uvicorn was told."""
+        """Close the connection if it has been idle for the keep-alive time given to uvicorn."""
         patience = self.patience
         if self.transport.is_closing():
-            # Earlier answers are not read. Check twice, because closing may have begun just now.
+            # The client does not read its answers. Check twice: closing may have begun just now.
             if self._is_ending:
                 self._cut(Cut.ANSWER_TOO_SLOW)
             else:
@@ -498,7 +500,7 @@ class PushProtocol(Framing):
 
 
 def text_of(answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
-    """Return *answer* as it is sent, with uvicorn's *defaults*."""
+    """Return *answer* as the bytes to send, with uvicorn's *defaults* among its headers."""
     length = (b"content-length", str(len(answer.body)).encode())
     lines = [b"%b: %b\r\n" % each for each in (*defaults, length, *answer.headers)]
     return b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body])

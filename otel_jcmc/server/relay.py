@@ -1,10 +1,11 @@
 """
-Requests that one process accepts and another answers, by HTTP/1.1 over a Unix socket.
+Hands requests from the process that accepts them to another one, by HTTP/1.1 on a Unix socket.
 
-In a worker, `Relay` hands on what the worker does not answer itself, piece by piece in both
-directions. In the process that reads, `as_it_came` restores the request as the worker received it:
-the caller, our address and the scheme, which only the worker knows. They travel in a header. A
-worker removes that header from outside requests, and it is trusted on the Unix socket alone.
+In a worker, `Relay` hands on the requests that the worker does not answer itself, piece by piece in
+both directions. In the process that reads, `as_it_came` restores the request as the worker received
+it: the caller, our address and the scheme, which only the worker knows. They travel in a header. A
+worker removes that header from outside requests, and the reading process trusts the header on the
+Unix socket alone.
 
 If one side disconnects, the other side's connection ends too. If an answer breaks off, the caller's
 answer breaks off.
@@ -21,11 +22,11 @@ import httptools
 
 from otel_jcmc.server.framing import Header
 
-# Further requests get 503: each takes two descriptors.
+# The most requests that are relayed at once; further ones get 503. Each takes two descriptors.
 MOST_RELAYED: Final = 256
-# For an answer to begin: longer than a scrape of 100,000 participants takes.
+# How long an answer may take to begin: longer than a scrape of 100,000 participants takes.
 BEGIN_SECONDS: Final = 60.0
-# A relayed head exceeds the original by at most so much.
+# A relayed head has at most so many more lines and bytes than the original.
 MORE_LINES: Final = 2
 MORE_BYTES: Final = 1024
 _PIECE_BYTES: Final = 65_536
@@ -51,25 +52,25 @@ Send = Callable[[Any], Awaitable[None]]
 
 class Relay:
     """
-    Hands requests to the process behind a socket: an ASGI application.
+    An ASGI application that hands requests to the process behind a socket.
 
     Concurrency: for one event loop; *most* requests at a time.
     """
 
     def __init__(self, path: str, most: int = MOST_RELAYED) -> None:
-        """Hand on to the socket at *path*."""
+        """Hand requests to the socket at *path*, at most *most* at a time."""
         self._path, self._most = path, most
         self._under_way = 0
         self._streams: dict[_Answer, StreamWriter] = {}
 
     def end_streams(self) -> None:
-        """End the answers that would never end: this process stops, and waits for all answers."""
+        """End streams of events, which never end otherwise: a stop waits for all answers."""
         for answer, writer in self._streams.items():
             answer.is_over = True
             writer.transport.abort()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer the request as the other process does; 503 if it does not answer."""
+        """Answer as the other process does; answer 503 if that process does not answer."""
         if self._under_way >= self._most:
             await _be_away(send, "too many requests are being answered")
             return
@@ -80,7 +81,7 @@ class Relay:
             self._under_way -= 1
 
     async def _hand_on(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Hand the request on, and hand its answer back."""
+        """Hand the request to the other process, and hand its answer back to the caller."""
         try:
             reader, writer = await asyncio.open_unix_connection(self._path, limit=_PIECE_BYTES)
         except OSError:
@@ -94,7 +95,7 @@ class Relay:
                     self._streams[answer] = writer
                 await _hand_back(answer, reader, send)
             elif not asking.done():
-                # The caller is still there.
+                # The caller is still connected.
                 await _be_away(send, "the process that answers this is away")
         finally:
             self._streams.pop(answer, None)
@@ -144,7 +145,7 @@ class _Answer:
 
     Attributes:
         status, headers: of the answer, once it has begun.
-        pieces: of its body, not handed back yet.
+        pieces: those of its body that are not handed back yet.
         is_over: whether the last piece has come.
     """
 
@@ -162,7 +163,7 @@ class _Answer:
         Take the bytes that were read.
 
         Raises:
-            ConnectionError: there are none, or the answer is not HTTP.
+            ConnectionError: *read* is empty, or the answer is not HTTP.
         """
         if not read:
             raise ConnectionError
@@ -172,7 +173,7 @@ class _Answer:
             raise ConnectionError from error
 
     def end(self) -> None:
-        """Read no more, and let go of the parser: the two refer to each other."""
+        """Read no more, and free the parser, which refers to this object and it to the parser."""
         del self._parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
@@ -180,25 +181,25 @@ class _Answer:
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Note that the answer has begun; for HEAD that is all of it."""
+        """Note that the answer has begun; an answer to HEAD is then complete."""
         status = self._parser.get_status_code()
-        if status >= 200:  # lower ones are interim responses
+        if status >= 200:  # a lower status is an interim response
             self.status = status
             self.is_over = self._is_bodiless
         else:
             self.headers.clear()
 
     def on_body(self, body: bytes) -> None:
-        """Note a piece."""
+        """Note a piece of the answer's body."""
         self.pieces.append(body)
 
     def on_message_complete(self) -> None:
-        """Note the end."""
+        """Note the end of the answer."""
         self.is_over = self.is_over or bool(self.status)
 
 
 async def _begun(answer: _Answer, reader: StreamReader) -> bool:
-    """Read until *answer* has begun; return whether it did in time."""
+    """Read until *answer* has begun; return whether it has begun within BEGIN_SECONDS."""
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(BEGIN_SECONDS):
             while not answer.status:
@@ -208,7 +209,7 @@ async def _begun(answer: _Answer, reader: StreamReader) -> bool:
 
 
 async def _hand_back(answer: _Answer, reader: StreamReader, send: Send) -> None:
-    """Send *answer* piece by piece as it comes; if it breaks off, stop there."""
+    """Send *answer* to the caller piece by piece as it comes; if it breaks off, stop there."""
     headers = [each for each in answer.headers if each[0] not in _NOT_HANDED_BACK]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     with suppress(OSError):
@@ -221,14 +222,14 @@ async def _hand_back(answer: _Answer, reader: StreamReader, send: Send) -> None:
 
 
 def _body(answer: _Answer, *, more: bool) -> Any:
-    """Return the message with what has come of *answer*."""
+    """Return the ASGI message with the pieces of *answer* that have come."""
     body = b"".join(answer.pieces)
     answer.pieces.clear()
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 async def _be_away(send: Send, why: str) -> None:
-    """Answer 503: the caller should come again."""
+    """Answer 503 with the text *why*: the caller should send the request again later."""
     text = f"{why}: again in a second\n".encode()
     headers = [*_AGAIN, (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
@@ -239,7 +240,7 @@ def as_it_came(scope: Any) -> Any:
     """
     Return *scope* of a relayed request as the worker received it.
 
-    A request that no worker has relayed has no caller.
+    The result has no caller if no worker has relayed the request.
     """
     headers = []
     client, server, scheme = None, None, "http"

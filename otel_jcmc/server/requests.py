@@ -1,5 +1,5 @@
 """
-A request for the application: its ASGI scope, and the cycle of uvicorn that answers it.
+Makes a request for the application: its ASGI scope, and uvicorn's cycle that answers it.
 
 Source: the ASGI specification, HTTP and WebSocket protocol, version 2.3.
 """
@@ -22,7 +22,7 @@ _LOG: Final = logging.getLogger("uvicorn.error")
 
 
 class Flow(FlowControl):
-    """Whether a connection is read and written; reading pauses while read bytes are unparsed."""
+    """Pauses and resumes a connection; it is not read while bytes of it wait to be parsed."""
 
     def __init__(self, framing: Framing) -> None:
         """Control the transport of *framing*."""
@@ -54,7 +54,7 @@ class Requests:
         self.server: tuple[str, int | None] | None = None
 
     def connect(self, transport: Any, flow: Flow) -> None:
-        """Note what is known of the connection once it is made."""
+        """Note the addresses of the new connection, and whether it is in TLS."""
         self._transport, self._flow = transport, flow
         self.server = get_local_addr(transport)
         self._client = get_remote_addr(transport)
@@ -65,7 +65,7 @@ class Requests:
         self, parser: Any, url: bytes, headers: list[tuple[bytes, bytes]], defaults: list[Any]
     ) -> RequestResponseCycle:
         """
-        Return the request whose head *parser* has read, not begun yet.
+        Return the request whose head *parser* has read; the application has not seen it yet.
 
         Raises:
             Refused: *url* is not valid.
@@ -112,7 +112,7 @@ class Requests:
 
 
 def in_one_piece(app: Any) -> Any:
-    """Return *app* for a sender of HTTP/1.0, which knows no chunks: answers have a length."""
+    """Return *app* for senders of HTTP/1.0, which know no chunks: its answers have a length."""
 
     async def answered(scope: Any, receive: Any, send: Any) -> None:
         start: dict[str, Any] = {}

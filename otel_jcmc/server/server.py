@@ -1,4 +1,4 @@
-"""uvicorn's server on our own sockets, in TLS with our certificate."""
+"""Runs uvicorn's server on our own sockets, in TLS with our certificate."""
 
 import asyncio
 import socket
@@ -59,7 +59,7 @@ class Server(uvicorn.Server):
                 asyncio.ensure_future(loop.connect_accepted_socket(self._make_last, each, **tls))
                 for each in queued
             ]
-            # Some may have disconnected, or never begin TLS.
+            # Some clients may have disconnected, or never begin TLS.
             _, unbegun = await asyncio.wait(begun, timeout=LINGER_SECONDS)
             for each in unbegun:
                 each.cancel()
@@ -78,11 +78,11 @@ class Server(uvicorn.Server):
         }
 
     def _make_protocol(self) -> EndingProtocol:
-        """Return the protocol of one more connection."""
+        """Return the protocol object for a new connection."""
         return EndingProtocol(self.config, self.server_state, {})
 
     def _make_last(self) -> EndingProtocol:
-        """Return the protocol of a connection that gets one answer."""
+        """Return the protocol object for a connection that gets one answer and then ends."""
         protocol = self._make_protocol()
         protocol.is_ending = True
         return protocol

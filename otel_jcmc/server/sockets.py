@@ -1,8 +1,9 @@
 """
-What `serve` opens before anything else: listening sockets, our certificate, room for connections.
+Opens what `serve` needs first: listening sockets, our certificate, file descriptors to accept with.
 
-Values of the settings come in; what can't be opened becomes one line, `CannotServe`. The command
-line alone imports this, before everything that takes long. A mounted application uses its host's.
+Values of the settings come in. If something can't be opened, `CannotServe` says so in one line.
+Only the command line imports this file, before all imports that take long. A mounted application
+uses the sockets of its host.
 """
 
 import logging
@@ -16,7 +17,7 @@ from otel_jcmc.server.connections import OTHER_DESCRIPTORS
 
 log = logging.getLogger(__name__)
 _FEWEST: Final = 16
-# sun_path: 108 bytes on Linux, including the end byte.
+# The limit of Linux for a socket's path: 108 bytes (sun_path), including the end byte.
 MAX_SOCKET_PATH: Final = 107
 
 
@@ -35,7 +36,7 @@ def listen(
     time to the kernel.
 
     Raises:
-        CannotServe: the address is in use, or not this machine's.
+        CannotServe: the address is in use, or does not belong to this machine.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listeners: list[socket.socket] = []
@@ -72,7 +73,7 @@ def _unbound(family: socket.AddressFamily, answer_seconds: int) -> socket.socket
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if answer_seconds and hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Linux only; accepted connections inherit it from the listener.
+        # Linux only has this option; accepted connections inherit it from the listener.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, answer_seconds * 1000)
     if family is socket.AF_INET6:
         # `::` means every address, including IPv4.
@@ -88,7 +89,7 @@ def _begin(listener: socket.socket) -> None:
 
 def allow_connections(wanted: int, relayed: int = 0) -> int:
     """
-    Raise this process's limit of open files for *wanted* connections; 0: as far as possible.
+    Raise this process's limit of open files for *wanted* connections; 0: as high as possible.
 
     It also makes room for the descriptors of *relayed* requests to another process of ours.
 

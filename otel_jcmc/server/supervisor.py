@@ -1,5 +1,5 @@
 """
-Processes that one process forks: it watches them, forks them again when they die, and ends them.
+Forks the processes of a service, watches them, forks them again when they die, and ends them.
 
 They share what the parent imported and made before the fork, and are up again within milliseconds.
 Therefore the parent has no thread and no event loop. They end when the parent ends, in whatever way
@@ -19,7 +19,7 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 
-# A process that ended sooner counts as a failed start; after several in a row we wait.
+# A process that ended sooner counts as a failed start; after several in a row, the parent waits.
 YOUNG_SECONDS: Final = 0.5
 _YOUNG_DEATHS: Final = 3
 _MOST_WAIT_SECONDS: Final = 10.0
@@ -31,10 +31,10 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 class _Child:
-    """The place of one process, and the process in it now."""
+    """A numbered place for a process, and the process that has this place now."""
 
     def __init__(self, slot: int, name: str) -> None:
-        """Begin without a process."""
+        """Make the place, without a process in it."""
         self.slot, self.name = slot, name
         self.pid = 0
         self.was_up = False
@@ -55,7 +55,7 @@ class Supervisor:
     """
     The processes of one service.
 
-    Concurrency: everything happens in the main thread, which is the only one.
+    Concurrency: everything happens in the main thread, which is the only thread.
     """
 
     def __init__(
@@ -68,17 +68,18 @@ class Supervisor:
         reload: Callable[[], None] | None,
     ) -> None:
         """
-        Have a process for each name; nothing is forked yet.
+        Prepare one process for each name; nothing is forked yet.
 
         Args:
             groups: the names, in the order in which processes are told to end: each group after the
                 one before it has ended.
             run: what a process does. It gets its number and a function to call when it is up; its
                 result is the exit code.
-            on_up: called once, when all are up.
+            on_up: called once, when all processes are up.
             on_end: called once, before the first process is told to end.
             tend: called at least once a second, and soon after any child of this process ends.
-            reload: called on SIGHUP, here and then in each process; None: SIGHUP ends all.
+            reload: called on SIGHUP, in the parent and then in each process; None: SIGHUP ends all
+                processes.
         """
         names = iter(range(sum(map(len, groups))))
         self._groups = [[_Child(next(names), name) for name in group] for group in groups]
@@ -178,12 +179,12 @@ class Supervisor:
             for number in _SIGNALS:
                 signal.signal(number, signal.SIG_DFL)
             if self._reload is not None:
-                # It has the newest certificate, and can't reload until it has a handler.
+                # The child has the newest certificate, and ignores SIGHUP until it has a handler.
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
             for each in (self._woken, self._waking, self._up):
                 os.close(each)
-            # Ctrl-C is for the parent, which then ends the others in order. A kernel that shares
-            # its time among sessions gives each of our processes its share.
+            # Ctrl-C is for the parent, which then ends the others in order. A kernel that divides
+            # CPU time among POSIX sessions gives each of our processes its own share.
             os.setsid()
             ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, int(signal.SIGTERM))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -209,7 +210,7 @@ class Supervisor:
                 os.kill(child.pid, number)
 
     def _end(self, group: Sequence[_Child]) -> None:
-        """Tell the processes of *group* to end, and wait until they have."""
+        """Tell the processes of *group* to end, and wait until they have ended."""
         self._send(group, signal.SIGTERM)
         late_at = monotonic() + KILL_SECONDS
         while any(child.pid for child in group):
@@ -219,7 +220,7 @@ class Supervisor:
 
 
 def _pipe() -> tuple[int, int]:
-    """Return a pipe whose writing never waits."""
+    """Return a pipe, its reading and its writing end; writing to it never waits."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     os.set_blocking(reading, False)

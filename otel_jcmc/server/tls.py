@@ -1,4 +1,4 @@
-"""Our certificate for TLS, which can be replaced while connections are open."""
+"""Loads our certificate for TLS, and replaces it while connections are open."""
 
 import logging
 import ssl
@@ -14,7 +14,7 @@ def load_certificate(certificate: Path | None, key: Path | None) -> "Certificate
     Return our certificate for TLS, None if no file is set.
 
     Raises:
-        CannotServe: it can't be read or used.
+        CannotServe: the certificate can't be read or used.
     """
     if certificate is not None:
         return Certificate(certificate, key)
@@ -36,13 +36,13 @@ class Certificate:
         Load the PEM files; without a *key* file, the certificate's file holds the key.
 
         Raises:
-            CannotServe: they can't be read, or do not belong together.
+            CannotServe: the files can't be read, or do not belong together.
         """
         self._files = (certificate, key)
         self.context = self._load()
 
     def _load(self) -> ssl.SSLContext:
-        """Return a context with the files as they are now."""
+        """Return a TLS context with the certificate and key that the files hold now."""
         for setting, path in zip(
             ("JCMC_TLS_CERTIFICATE_FILE", "JCMC_TLS_KEY_FILE"), self._files, strict=True
         ):

@@ -1,10 +1,11 @@
 """
-The bytes of one read -> the whole push that they are, or nothing.
+Recognises a whole push in the bytes of one read, and returns its head and body.
 
 Most pushes come alone and whole in one read. The parser of framing.py checks all of such a push
-too, but does not report header lines: to make them costs more than to check them. Anything out of
-the ordinary returns nothing: an incomplete body, another request behind it, chunks, an upgrade, a
-connection that ends with it, a fault. framing.py then reads it from its first byte.
+too, but does not report header lines: to make them costs more than to check them. For anything out
+of the ordinary, `read` returns None: an incomplete body, another request behind the push, chunks,
+an upgrade, a connection that ends with the push, a fault. framing.py then parses the same bytes
+from the first one.
 """
 
 from functools import partial
@@ -28,21 +29,21 @@ class WholePushes:
     """
     Reads pushes that are whole.
 
-    Concurrency: of one event loop; any number of connections, as no read leaves anything behind.
+    Concurrency: one event loop, any number of connections: a read keeps nothing for the next one.
     """
 
     def __init__(self, most_lines: int) -> None:
-        """Leave heads of more than *most_lines* to framing.py."""
-        # Plus the ends of the request line and of the empty line.
+        """Return None for heads of more than *most_lines*, which are left to framing.py."""
+        # Line ends in a head: also those of the request line and of the empty line.
         self._most_ends = most_lines + 2
-        # What the parser reported of a read: _BEGUN, pieces of bodies, _ENDED.
+        # The parser's events of one read, in order: _BEGUN, pieces of bodies, _ENDED.
         self._told: list[bytes] = []
         self.on_message_begin = partial(self._told.append, _BEGUN)
         self.on_body = self._told.append
         self._begin()
 
     def _begin(self) -> None:
-        """Begin with nothing read."""
+        """Forget the earlier reads, and make a new parser."""
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:
@@ -52,7 +53,7 @@ class WholePushes:
 
     def read(self, data: bytes) -> tuple[RawHead, bytes] | None:
         """Return head and body of the one push that *data* is, None if it is anything else."""
-        # A push is an object. If its head has a brace, it is left to framing.py.
+        # A push is a JSON object. If its head has a brace, the push is left to framing.py.
         if data[:_BEGIN_BYTES] != _BEGIN or data[-1] != _BRACE or len(data) > MOST_BYTES:
             return None
         start = data.find(b"{")

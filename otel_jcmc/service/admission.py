@@ -1,5 +1,5 @@
 """
-Who may push, how often, and how personal values are treated.
+Makes the parts that decide who may push, how often, and how personal values are treated.
 
 Settings come in; parts of `intake` go out. It imports only the parts that a deployment uses.
 """
@@ -26,19 +26,19 @@ log = logging.getLogger(__name__)
 
 
 def make_privacy(settings: Settings, key: str) -> Privacy:
-    """Return how personal values are treated; hashes use *key* if *settings* have no key."""
+    """Return the `Privacy` of *settings*; hashes use *key* if *settings* have no key."""
     given = settings.privacy_key
     return Privacy(settings.privacy_policy, given.get_secret_value() if given else key)
 
 
 def make_hash_secret(settings: Settings, redis_url: str) -> SharedSecret:
-    """Return the key for hashes of bridges and networks: the setting's, otherwise a shared one."""
+    """Return the key for hashes of bridges and networks: the setting's, or one shared in Redis."""
     key = to_text(settings.privacy_key or "").encode()
     return SharedSecret(redis_url, f"{settings.key_prefix}:bridge-secret", key)
 
 
 def make_push_tokens(settings: Settings, redis_url: str, cors: Cors) -> "PushTokens | None":
-    """Return what issues and verifies our own tokens, None if pushes need none of them."""
+    """Return the part that issues and checks our own tokens; None if pushes need no such token."""
     if settings.push_auth != "token":
         return None
     from otel_jcmc.intake.push_tokens import PushTokens
@@ -51,10 +51,10 @@ def make_push_tokens(settings: Settings, redis_url: str, cors: Cors) -> "PushTok
 
 def make_jitsi_tokens(settings: Settings) -> "JitsiTokens | None":
     """
-    Return what verifies Jitsi's tokens, None if pushes need none of them.
+    Return the part that verifies Jitsi's tokens; None if pushes need no such token.
 
     Raises:
-        KeysUnusable: the settings name a place for the key, but no usable key is there.
+        KeysUnusable: the key, or the file of keys, that the settings name is not usable.
     """
     if settings.push_auth != "jwt":
         return None
@@ -72,7 +72,7 @@ def make_jitsi_tokens(settings: Settings) -> "JitsiTokens | None":
 
 
 def make_limits(settings: Settings) -> Limits:
-    """Return the limits that each process enforces alone."""
+    """Return the limits on pushes, which each process enforces without the other processes."""
     said = False
 
     def say_unknown() -> None:
@@ -97,7 +97,7 @@ def make_limits(settings: Settings) -> Limits:
 def make_connection_limits(
     settings: Settings, connections: int | None, place: Place
 ) -> ConnectionLimits:
-    """Return the limits for one connection, and for their number."""
+    """Return the limits for each connection, and for the number of connections."""
     # The process behind a worker must accept every head that the worker has accepted.
     more_lines, more_bytes = (0, 0) if place.takes else (MORE_LINES, MORE_BYTES)
     return ConnectionLimits(
@@ -111,6 +111,6 @@ def make_connection_limits(
 
 
 def first_life_ms(settings: Settings) -> int:
-    """Return how long a newcomer lives: at least three pushes of the pages that we serve."""
+    """Return after how long a participant with one push expires: three push intervals or more."""
     pages_ms = [1000 * settings.client_interval_seconds, INTERVAL_MS if settings.jmmc_path else 0]
     return max(1000 * settings.metrics_expiration_seconds, *(3 * each for each in pages_ms))

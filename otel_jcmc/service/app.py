@@ -1,7 +1,7 @@
 """
-`create_app(settings)`: the service as an ASGI application, with its routes and their parts.
+Makes the service as an ASGI application, with its routes and their parts: `create_app(settings)`.
 
-Settings come in; a complete application goes out. Nothing is opened or started before its lifespan.
+Settings come in; a complete application goes out. It opens and starts nothing before its lifespan.
 """
 
 from collections.abc import Iterator
@@ -50,11 +50,11 @@ def create_app(
             begun to start it, so that it comes up during the imports.
         admin_port: the local port that answers everything except what browsers ask for.
         connections: most connections at once, if the process may have fewer than *settings* allow.
-        place: which process of a service it is; None: the only one.
+        place: which process of a service this process is; None: the only process.
 
     Raises:
-        pydantic.ValidationError: *settings* are not given and the environment's are wrong.
-        KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
+        pydantic.ValidationError: *settings* are not given, and those of the environment are wrong.
+        KeysUnusable: the key for tokens, or the file of keys, that the settings name is not usable.
     """
     settings = settings or Settings()
     parts = Parts(settings, embedded, connections, place)
@@ -83,12 +83,12 @@ def create_app(
 
 
 def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
-    """Return the routes of everything that is served, except pushes and the OpenAPI document."""
+    """Return all routes, except those of pushes and of the OpenAPI document."""
     taking, reading = parts.taking, parts.reading
     portrait = SelfPortrait(settings, parts.store, parts.telemetry, parts.pulse, reading)
     cors = taking.cors
     readers = _page_readers(settings, parts)
-    # First: the routes of pages hand a machine's request on to the others.
+    # First, because the routes of pages hand a request that wants no page to the other routes.
     yield from page_routes(settings, parts.store, reading, parts.pulse, parts.privacy, readers)
     # Each file is compressed when the first page asks for it, so that the start does not wait.
     if settings.jmmc_path:
@@ -103,7 +103,7 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     scrape_readers = _scrape_readers(settings, parts)
     yield scrape_routes(scraper, scrape_readers, settings.limit_scrapes, settings.partitions)
     interval_ms = settings.history_interval_seconds * 1000
-    # Spans need sessions too: then they can be erased, but not read.
+    # Sessions that are recorded only for their spans can be erased, but not read.
     history = reading.history if settings.history_hours else None
     privacy, record = parts.privacy, reading.record
     yield session_routes(history, reading.erasure, record, readers, privacy, interval_ms)
@@ -113,12 +113,12 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
 
 
 def _get_client_path(settings: Settings) -> str:
-    """Return the path at which JMMC pages find their file; empty: none."""
+    """Return the path at which JMMC pages find their script; empty: they get no script."""
     return f"{settings.jmmc_path}/getClient" if settings.jmmc_path else ""
 
 
 def _scrape_readers(settings: Settings, parts: Parts) -> Readers:
-    """Return who may scrape."""
+    """Return the check of callers that want to scrape."""
     return Readers(
         "scrape",
         settings.trusted_proxies,
@@ -131,7 +131,7 @@ def _scrape_readers(settings: Settings, parts: Parts) -> Readers:
 
 
 def _page_readers(settings: Settings, parts: Parts) -> Readers:
-    """Return who may read the pages for people."""
+    """Return the check of callers that want to read the pages for people, or history."""
     return Readers(
         "pages",
         settings.trusted_proxies,

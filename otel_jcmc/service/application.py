@@ -27,10 +27,10 @@ from otel_jcmc.web.readers import Readers
 
 # Starlette's answer to a path with a slash too many or too few.
 _ELSEWHERE: Final = 307
-# What browsers ask for. With a port for the rest, the browsers' port answers only these paths and
-# those of JMMC pages.
+# The paths that browsers ask for. With a separate admin port, the browsers' port answers only these
+# paths and those of JMMC pages.
 PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
-# Each process that takes pushes answers these for itself: whether it takes them.
+# Each process that takes pushes answers these paths itself, and says whether it takes pushes.
 HEALTH_PATHS: Final = frozenset(("/-/healthy", "/-/ready"))
 # FastAPI's own telemetry, which writes to the providers that a host has made global.
 NO_TELEMETRY: Final[Any] = {
@@ -43,23 +43,24 @@ NO_TELEMETRY: Final[Any] = {
 
 class Application(FastAPI):
     """
-    FastAPI with the push endpoint in front of it; it decides which process and port answers what.
+    FastAPI behind the push endpoint; decides which process and which port answer which path.
 
-    With an admin port, one port answers what browsers ask for, the other the rest. In a service of
-    several processes, a worker answers browsers and hands the rest to the process that reads.
+    With an admin port, one port answers the paths for browsers, the admin port all other paths. In
+    a service of several processes, a worker answers browsers, and hands all other requests to the
+    process that reads.
 
     Attributes:
-        life: when the service starts and ends.
+        life: starts and ends the service.
         push_endpoint: takes the pushes.
-        jmmc_push_path: where JMMC pages push to; empty: nowhere.
-        jmmc_endpoint: takes their pushes.
-        public_paths: what browsers ask for.
+        jmmc_push_path: the path that JMMC pages push to; empty: they can't push.
+        jmmc_endpoint: takes the pushes of JMMC pages.
+        public_paths: the paths that browsers ask for.
         connections: the places for connections, if the server is ours.
-        admin_port: the local port that answers everything except what browsers ask for; None: every
-            port answers all.
-        rules: check the pushes; the OpenAPI document shows them.
+        admin_port: the local port that answers everything except the paths for browsers; None:
+            every port answers all paths.
+        rules: check the pushes; the OpenAPI document shows these rules.
         guarded: paths that need a bearer token, for the OpenAPI document.
-        end_streams: to call when the server must stop.
+        end_streams: ends answers that would never end; called when the server must stop.
     """
 
     def __init__(
@@ -83,8 +84,8 @@ class Application(FastAPI):
 
         *end_streams* ends answers that would never end.
 
-        A *relay* answers what this process does not answer; a process that *takes* no pushes
-        answers the rest.
+        A *relay* gets the requests that this process does not answer. A process that *takes* no
+        pushes answers all paths except those for browsers.
         """
         super().__init__(
             title="otel_jcmc",
@@ -104,7 +105,8 @@ class Application(FastAPI):
         self._takes = takes
         self.end_streams = end_streams
         self._relay = relay
-        # The process that reads has its own port, or the socket of its place, and never both.
+        # The process that reads listens on its own port or on the socket of its place, never on
+        # both.
         self._is_relayed_to = not self._takes and admin_port is None
         self.rules = taking.rules
         self.guarded = guarded
@@ -114,13 +116,13 @@ class Application(FastAPI):
         self.include_router(description_routes(self.openapi, description_readers))
 
     def is_admin(self, server: tuple[str, int | None] | None) -> bool:
-        """Say whether *server*, our end of a connection, answers nothing for browsers."""
+        """Say whether *server*, our end of a connection, is one that answers no browsers."""
         if not self._takes:
             return True
         return self.admin_port is not None and server is not None and server[1] == self.admin_port
 
     def _is_answered(self, server: tuple[str, int | None] | None, *, is_public: bool) -> bool:
-        """Say whether *server* answers what is for browsers, or what is not."""
+        """Say whether *server* answers paths for browsers (*is_public*), or the other paths."""
         is_one_for_all = self.admin_port is None and self._takes
         return is_one_for_all or is_public != self.is_admin(server)
 
@@ -151,7 +153,7 @@ class Application(FastAPI):
         await super().__call__(scope, receive, send)
 
     def _endpoint_of(self, path: str) -> Any:
-        """Return the endpoint of the pushes to *path*, None if it is for something else."""
+        """Return the endpoint that takes pushes to *path*; None if *path* takes no pushes."""
         if path == push.PUSH_PATH:
             return self.push_endpoint
         return self.jmmc_endpoint if path and path == self.jmmc_push_path else None
@@ -159,7 +161,7 @@ class Application(FastAPI):
     async def _be_away(
         self, path: str, scope: Any, receive: Any, send: Any, seconds: float
     ) -> None:
-        """Answer that the service can't start; the request may come again after *seconds*."""
+        """Answer that the service can't start; the client may ask again after *seconds*."""
         endpoint = self._endpoint_of(path)
         if endpoint and scope["method"] == "POST":
             await endpoint.be_away(scope, send, seconds)
@@ -171,7 +173,8 @@ class Application(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """Return the OpenAPI document, the push endpoint's entry included."""
         if not self.openapi_schema:
-            # Hardly any client asks, so the start does not import what describes pushes.
+            # Hardly any client asks for this document, so its modules are not imported at the
+            # start.
             from otel_jcmc.jmmc.schemas import jmmc_operations
             from otel_jcmc.web.openapi import described, push_operations
 
@@ -198,7 +201,7 @@ def _at_home(scope: Any) -> Any:
 
 
 async def list_methods(request: Request, _error: Exception) -> Response:
-    """Answer 405 with the methods of all routes of the path; Starlette gives the first route's."""
+    """Answer 405 with the methods of all routes of the path; Starlette lists only the first's."""
     allowed: set[str] = set()
     included = (getattr(each, "original_router", None) for each in request.app.routes)
     for route in (route for router in included if router for route in router.routes):
@@ -212,7 +215,7 @@ async def list_methods(request: Request, _error: Exception) -> Response:
 
 
 def _without_body(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Return a *send* for HEAD: the answer to GET without its body."""
+    """Return a *send* for HEAD requests: it sends the answer to GET without its body."""
 
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.body":
@@ -241,13 +244,13 @@ def _last(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[N
 
 def _here(name: bytes, value: bytes) -> bytes:
     """
-    Return the *value* of a header, a location without scheme and host.
+    Return the *value* of header *name*; scheme and host are cut off if the header is `Location`.
 
     Starlette makes a location of `Host` and our own end of the connection. Behind a proxy that ends
     TLS, such a location would lead out of TLS, or to any name that a caller has made up.
     """
     if name != b"location" or b"://" not in value:
-        # The answer of a process behind this one has a location without them.
+        # A process behind this one has cut off scheme and host already.
         return value
     return b"/" + value.partition(b"://")[2].partition(b"/")[2]
 

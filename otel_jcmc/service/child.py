@@ -1,9 +1,9 @@
 """
-The process that sends by OTLP: `serve` starts it, watches it, restarts it and stops it.
+Starts, watches, restarts and stops the process that sends by OTLP.
 
 An export computes for a good part of a second, and its libraries take as much memory as the
-service. Pushes must not feel that. The child writes one line of JSON to stdout for each export, and
-ends when its stdin ends.
+service. A process of its own keeps pushes from waiting for an export. This child writes one line of
+JSON to stdout for each export, and ends when its stdin ends.
 """
 
 import asyncio
@@ -31,7 +31,7 @@ class ExporterProcess:
     def __init__(
         self, environ: dict[str, str], on_export: Callable[[dict[str, Any]], None]
     ) -> None:
-        """Run the child in *environ*; *on_export* gets each of its reports."""
+        """Run the child with *environ*; *on_export* gets each line of JSON that it writes."""
         self._environ = environ
         self._on_export = on_export
         self._process: asyncio.subprocess.Process | None = None
@@ -39,7 +39,7 @@ class ExporterProcess:
 
     @property
     def pid(self) -> int | None:
-        """The child's process id."""
+        """The child's process id; None: it does not run."""
         return self._process.pid if self._process else None
 
     def start(self) -> None:
@@ -47,7 +47,7 @@ class ExporterProcess:
         self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
-        """Run the child again and again; if it dies young, wait longer each time."""
+        """Start the child again whenever it ends; if it ended soon, wait longer each time first."""
         backoff = 1.0
         while True:
             started = monotonic()

@@ -1,4 +1,4 @@
-"""Which settings each of the browser's files gets."""
+"""Chooses the settings that each of the two scripts for browsers gets."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from otel_jcmc.web.client import JMMC_FILE_NAME, ClientFile, make_client_file
 
 
 def own_file(settings: Settings) -> ClientFile:
-    """Return the browser's file with the values that it needs of *settings*."""
+    """Return the script for browsers with the values that it needs of *settings*."""
     told = _shared(settings) | {
         "pushUrl": settings.push_url,
         # The client does not send what the service would drop.
@@ -25,13 +25,13 @@ def own_file(settings: Settings) -> ClientFile:
 
 
 def jmmc_file(settings: Settings) -> ClientFile:
-    """Return the file for pages of the Jitsi Meet Metrics Collector, like `own_file`."""
+    """Return the script for pages of the Jitsi Meet Metrics Collector, with the same values."""
     told = _shared(settings) | {"pushUrl": settings.jmmc_push_url}
     return make_client_file(_switched_on(told), JMMC_FILE_NAME, keep_comments=settings.client_debug)
 
 
 def _shared(settings: Settings) -> dict[str, Any]:
-    """Return the values that both files need."""
+    """Return the values that both scripts need."""
     return {
         "version": __version__,
         "collectAddresses": _is_kept(settings, LOCAL_ADDRESS) or _is_kept(settings, PEER_ADDRESS),
@@ -41,10 +41,10 @@ def _shared(settings: Settings) -> dict[str, Any]:
 
 
 def _is_kept(settings: Settings, attribute: Attribute) -> bool:
-    """Say whether anything of *attribute* is kept."""
+    """Say whether *attribute* is kept in any form, plain or hashed."""
     return settings.privacy_policy.get(attribute.id) not in (None, Treatment.DROP)
 
 
 def _switched_on(told: dict[str, Any]) -> dict[str, Any]:
-    """Return *told* without what is off, because every page of every user loads it."""
+    """Return *told* without settings that are off: every user's page loads it, so it is short."""
     return {name: value for name, value in told.items() if value}

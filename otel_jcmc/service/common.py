@@ -1,4 +1,4 @@
-"""What both taking and reading need."""
+"""Holds the parts that both `Taking` and `Reading` need."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from otel_jcmc.store.live import Store
 
 class Common(NamedTuple):
     """
-    What both taking and reading need.
+    The parts that both `Taking` and `Reading` need.
 
     Attributes:
         redis_url: the URL of *settings*, or of the store that we start ourselves.
-        histograms: those of the fleet, None if *settings* do not want them.
+        histograms: those of all participants together; None if *settings* do not want them.
     """
 
     settings: Settings

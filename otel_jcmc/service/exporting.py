@@ -1,7 +1,7 @@
 """
-The parts of the process that sends by OTLP: the exports of participants, spans and events.
+Makes the parts of the process that sends participants, spans and events by OTLP.
 
-Settings come in, parts of `otlp`, `traces` and `logs` go out. Nothing is opened before they run.
+Settings come in, parts of `otlp`, `traces` and `logs` go out. They open nothing before they run.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
@@ -27,7 +27,7 @@ def make_exports(
     settings: Settings, redis_url: str, holder: str
 ) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
     """
-    Return what must run until the process ends; *holder* names this service in the leases.
+    Return functions whose coroutines run until the process ends; leases belong to *holder*.
 
     Raises:
         ExporterCannotStart: a variable of OTEL_EXPORTER_OTLP_* has an unusable value.
@@ -78,7 +78,7 @@ def make_exports(
 def _make_logs(
     settings: Settings, redis_url: str, holder: str
 ) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return what sends events, and what stands out among them, with leases of *holder*."""
+    """Return the function that sends all events while *holder* has the lease; it never returns."""
     from otel_jcmc.logs.delivery import Logs, as_records
     from otel_jcmc.logs.onsets import Onsets
     from otel_jcmc.otlp.logs import LogSender
@@ -102,7 +102,7 @@ def _make_logs(
 
 def _make_lease(settings: Settings, redis_url: str, holder: str) -> Lease | Leases:
     """Return the lease that says which participants *holder* exports: all, some, or none."""
-    # The worst are chosen among all participants, so shares can't be used.
+    # The worst participants are chosen among all participants, so one process must export all.
     if settings.export_shares == 1 or settings.series_participants:
         return Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder)
     base = f"{settings.key_prefix}:{{otlp}}:"

@@ -1,9 +1,10 @@
 """
-When the service starts and ends: as an application of its own, and mounted in a host.
+Starts and ends the service: as an application of its own, or mounted in a host's application.
 
-A host does not run the lifespan of what it mounts. So a mounted service starts at its first request
-and ends with the event loop. If the host includes `lifespan`, the service starts and ends with the
-host. A failed start never stops the host: requests get 503 until a start succeeds.
+A host does not run the lifespan of an application that it mounts. So a mounted service starts at
+its first request and ends with the event loop. If the host includes `lifespan`, the service starts
+and ends with the host. A failed start never stops the host: requests get 503 until a start
+succeeds.
 
 Source: Starlette's documentation of `Mount` and of lifespans.
 """
@@ -20,9 +21,9 @@ from otel_jcmc.catalogue.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
-# How long a request waits for the start, which takes a quarter of a second: pages give up at 10 s.
+# How long a request waits for the start. A start takes 0.25 s, and the client gives up after 10 s.
 WAIT_SECONDS: Final = 5.0
-# After a failed start. Until then requests are refused without another attempt.
+# After a failed start, requests are refused for this long, without another attempt to start.
 AGAIN_SECONDS: Final = 5.0
 
 
@@ -34,7 +35,7 @@ class Life:
     """
 
     def __init__(self, service: Callable[[], AbstractAsyncContextManager[None]]) -> None:
-        """Run what *service* makes; nothing is started yet."""
+        """Prepare to run the service in the context that *service* makes; start nothing yet."""
         self._service = service
         self._up_in: asyncio.AbstractEventLoop | None = None
         self._holding: asyncio.Task[None] | None = None
@@ -66,8 +67,8 @@ class Life:
         """
         Ensure that the service is up; return 0.0, or the seconds after which to ask again.
 
-        Requests that come during the start wait for that same start. It goes on when the request
-        that began it is gone, and when it takes longer than requests wait.
+        Requests that come during a start wait for that same start. The start goes on even if the
+        request that began it is gone, or if it takes longer than requests wait.
         """
         if self.is_up:
             return 0.0
@@ -76,7 +77,7 @@ class Life:
             if wait > 0:
                 return wait
             self._tried = asyncio.Event()
-            # A fresh context: that of the first request holds the host's trace, for example.
+            # An empty context: the context of the request holds the host's trace, for example.
             self._holding = asyncio.get_running_loop().create_task(
                 self._hold(self._tried), name="otel_jcmc", context=Context()
             )
@@ -101,11 +102,11 @@ class Life:
             await asyncio.wait([holding])
 
     def _is_held(self) -> bool:
-        """Say whether a start is under way, or has succeeded and lasts."""
+        """Say whether the service is starting or up."""
         return (
             self._holding is not None
             and not self._holding.done()
-            # A closed loop has ended everything in it.
+            # A closed loop has ended the service in it.
             and not self._holding.get_loop().is_closed()
         )
 
@@ -143,7 +144,7 @@ class HasLife(Protocol):
 
     @property
     def life(self) -> Life:
-        """When the service starts and ends."""
+        """Starts and ends the service."""
 
 
 class Lifespan:
@@ -159,13 +160,13 @@ class Lifespan:
         return self
 
     async def __aenter__(self) -> None:
-        """Start each; one that can't start is logged, and answers 503 until it can."""
+        """Start each application; one that can't start is logged, and answers 503 until it can."""
         for each in self._mounted:
             self._stack.push_async_callback(each.life.stop)
             await each.life.start()
 
     async def __aexit__(self, *_: object) -> None:
-        """Stop each, the last one first."""
+        """Stop each application, the last one first."""
         await self._stack.aclose()
 
 
@@ -173,7 +174,7 @@ def lifespan(*mounted: HasLife) -> Lifespan:
     """
     Return the lifespan for a host that has *mounted* the results of `create_app`.
 
-    Use it as the host's own, `FastAPI(lifespan=otel_jcmc.lifespan(metrics))`, or within the host's:
-    `async with otel_jcmc.lifespan(metrics):`.
+    Use it as the host's own lifespan, `FastAPI(lifespan=otel_jcmc.lifespan(metrics))`, or within
+    the host's lifespan: `async with otel_jcmc.lifespan(metrics):`.
     """
     return Lifespan(*mounted)

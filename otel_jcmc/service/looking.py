@@ -38,7 +38,7 @@ def page_routes(
     door = Door(readers, to_text(settings.read_token or ""))
     yield asset_routes()
     yield sign_in_routes(door)
-    # Spans need sessions too, but then no page shows them.
+    # If sessions are recorded only for their spans, no page shows them.
     history = reading.history if settings.history_hours else None
     told = advice(settings)
     yield home_routes(store, pulse, told, has_history=history is not None, door=door)

@@ -1,5 +1,5 @@
 """
-The parts behind the routes, and their life: what takes pushes, what reads, and what both need.
+Makes, starts and stops the parts behind the routes: those that take pushes and those that read.
 
 Each process of a service has all parts; its place decides which of them run. Nothing is opened or
 started before `running` is entered, which is the application's lifespan.
@@ -44,13 +44,13 @@ REFUSED_SECONDS: Final = 1.0
 
 class Parts:
     """
-    The parts behind the routes, and their life.
+    The parts behind the routes; `running` starts and stops them.
 
     Attributes:
         place: which process of the service this is.
-        taking, reading: what takes pushes, and what reads.
+        taking, reading: the parts that take pushes, and the parts that read.
         telemetry: our own metrics.
-        pulse: what they have counted recently.
+        pulse: the counts of our own metrics in the last minute.
         store: the live participants.
         connections: the places for connections.
     """
@@ -68,10 +68,10 @@ class Parts:
         Args:
             connections: most connections at once, if the descriptors allow fewer than *settings*
                 do.
-            place: which process of the service this is; None: the only one.
+            place: which process of the service this is; None: the only process.
 
         Raises:
-            KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
+            KeysUnusable: the key for tokens, or the file of keys, in the settings is not usable.
         """
         self._settings = settings
         self.place = place = place or Place.alone()
@@ -150,7 +150,7 @@ class Parts:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start what runs beside the requests; stop it in reverse order."""
+        """Start the tasks that run beside the requests; at the end stop them in reverse order."""
         async with AsyncExitStack() as stack:
             if self._embedded:
                 _refuse_workers()
@@ -161,7 +161,7 @@ class Parts:
             stack.push_async_callback(self.store.close)
             await self.store.start()
             self.telemetry.store_up = bool(self.store.up)
-            # Only now: before the first answer of the store, the metrics would call it away.
+            # Published only now: before its first answer, the metrics would say that Redis is down.
             if counted := self.place.shared.counted:
                 told = keep_publishing(counted[self.place.slot], self.telemetry.figures)
                 stack.push_async_callback(_end, asyncio.create_task(told))
@@ -199,7 +199,7 @@ class Parts:
             self.pulse.note()
             if self.place.reads:
                 self._refused.tell()
-            # While the store refuses writes, check often: the end must be known soon.
+            # While the store refuses writes, check often, to learn soon when it accepts them again.
             await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
 
 
@@ -212,10 +212,10 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def _refuse_workers() -> None:
     """
-    Refuse to start an embedded store in each of several workers: each would show a part.
+    Refuse to start an embedded store in one of several workers: each would see its part only.
 
     Raises:
-        StoreCannotStart: this process is a worker of another one.
+        StoreCannotStart: this process is a worker of another process.
     """
     if multiprocessing.parent_process() is not None:
         raise StoreCannotStart(

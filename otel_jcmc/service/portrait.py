@@ -1,7 +1,8 @@
 """
-What the service says of itself, for `otel-jcmc doctor`: one document of plain values.
+Makes the document in which the service describes itself to `otel-jcmc doctor`.
 
-Settings and parts come in. The document holds no participant's values, no secret and no address.
+Settings and parts come in; a document of plain values goes out. It holds no participant's values,
+no secret and no address.
 """
 
 from contextlib import suppress
@@ -31,7 +32,7 @@ _TIMES: Final = {
 
 
 class SelfPortrait:
-    """What a service of *settings* says of itself."""
+    """Makes the document in which a service with *settings* describes itself."""
 
     def __init__(
         self,
@@ -47,11 +48,11 @@ class SelfPortrait:
 
     async def tell(self, more: frozenset[str]) -> dict[str, Any]:
         """
-        Return the document.
+        Return the document in which the service describes itself.
 
-        Times are Unix times in seconds; None: never since the start. `tests` (None if Redis does
-        not answer) and `series` (the names of all that are exported now) are present only if *more*
-        has them.
+        Times are Unix times in seconds; None: not since the start. The document has `tests` (None
+        if Redis does not answer) and `series` (the names of all metrics that are exported now) only
+        if *more* has these words.
         """
         settings, telemetry, reading = self._settings, self._telemetry, self._reading
         counts, seconds = self._pulse.pushes_by_reason()
@@ -93,7 +94,7 @@ class SelfPortrait:
         return told
 
     async def _memory(self) -> list[str]:
-        """Return how Redis's memory limit does not fit the settings."""
+        """Return lines that say how Redis's memory limit does not fit the settings."""
         with suppress(StoreUnavailable):
             if memory := await memory_of(self._reading.link):
                 return memory_advice(self._settings, *memory)

@@ -1,4 +1,4 @@
-"""What reads: the scrape, the search for what stands out, history, summaries, the exports."""
+"""Makes and runs the parts that read: scrape, search for what stands out, history, exports."""
 
 import asyncio
 import os
@@ -28,19 +28,20 @@ LAST_EXPORT_MS: Final = 2_000
 
 class Reading:
     """
-    What reads.
+    The parts that read participants and sessions.
 
     Attributes:
         link: a connection to Redis for rare requests.
         scraper: answers scrapes.
-        viewing: shows people who is live.
+        viewing: the newest look at all participants, for the pages.
         record: the journal of what stands out.
-        history, erasure, summaries: what reads and erases sessions; None if none are kept.
-        own_delivery: our own metrics on their way to an OTLP receiver; None: no receiver.
+        history, erasure, summaries: the parts that read and erase sessions; None if no sessions are
+            kept.
+        own_delivery: sends our own metrics to an OTLP receiver; None: no receiver.
     """
 
     def __init__(self, common: Common, gauges: Gauges) -> None:
-        """Make what reads, with *gauges* of participants; nothing is opened or started yet."""
+        """Make the parts that read, with *gauges* of participants; open and start nothing yet."""
         settings, redis_url = common.settings, common.redis_url
         holder = common.place.shared.instance_id
         self._common = common
@@ -63,7 +64,7 @@ class Reading:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start what runs beside the requests; stop it in reverse order."""
+        """Start the tasks that run beside the requests; at the end stop them in reverse order."""
         exporters = self._common.settings.metrics_exporter
         async with AsyncExitStack() as stack:
             stack.push_async_callback(self._reader.close)
@@ -133,18 +134,18 @@ class Reading:
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": str(settings.spans_timeout_ms),
             "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": settings.logs_protocol,
             "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": str(settings.logs_timeout_ms),
-            # The exporter reads values that are already treated, and needs no key.
+            # The exporter reads values that are hashed or dropped already, and needs no key.
             "JCMC_PRIVACY": "none",
             "JCMC_PRIVACY_KEY": "",
         }
         if self._endpoint_is_told:
-            # The environment decides: it may name an endpoint for metrics and none for spans.
+            # The SDK reads the environment's endpoints: they may be for metrics and not for spans.
             environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
         return environ
 
     @property
     def _endpoint_is_told(self) -> bool:
-        """Whether the environment has an endpoint; then the SDK reads it; else we pass ours."""
+        """Whether the environment names an endpoint, which the SDK reads; if not, we pass one."""
         return any(name in os.environ for name in names_of("otlp_endpoint"))
 
     def _count_export(self, report: dict[str, Any]) -> None:
@@ -161,7 +162,7 @@ class Reading:
         if "outcome" in report:
             outcome, seconds = report["outcome"], report["seconds"]
             telemetry.record_export("otlp", outcome, seconds, report.get("why", ""))
-        # None if Redis is away or another replica exports: absent beats stale.
+        # None if Redis is away or another replica exports: then the gauge is absent and never old.
         telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
         telemetry.standing_known = report.get("standing_known")
         telemetry.partitions_unread = report.get("partitions_unread")

@@ -1,5 +1,5 @@
 """
-What is kept of sessions, and the parts that record, read and erase them.
+Makes the parts that record, read and erase sessions, and decides how long sessions are kept.
 
 Settings come in; parts of `sessions` go out, not started yet, or None if nothing is kept.
 """
@@ -27,16 +27,17 @@ from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.scripts import run_all
 from otel_jcmc.verdict.record import Record
 
-# Without history, a session is known for this long, because its span may wait so long.
+# Without history, a session is kept for this long, because its span may wait so long in Redis.
 HOURS_WITHOUT_HISTORY: Final = 24
 
 
 def keeping_of(settings: Settings) -> Keeping:
-    """Return what is kept of sessions."""
+    """Return the `Keeping` of *settings*: which data of sessions is kept, and how long."""
     sends_spans = settings.traces_exporter == "otlp"
     grace_ms = settings.session_grace_seconds * 1000
     keep_ms = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000
-    # The process that hears a leave writes at once; others may hold a part of the interval.
+    # The process that receives a leave writes its entry at once. Other processes may still keep a
+    # part of the interval in memory.
     settle_ms = settings.history_interval_seconds * 1000 + SETTLE_MS
     sums_up = settings.summary_days > 0
     if sends_spans or sums_up:
@@ -48,7 +49,7 @@ def keeping_of(settings: Settings) -> Keeping:
 
 
 def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
-    """Return what records sessions, None if nothing is kept of them."""
+    """Return the part that records sessions; None if no data of sessions is kept."""
     if not settings.keeps_sessions:
         return None
     logs = SessionLogs(redis_url, settings.keys, keeping_of(settings), settings.history_samples)
@@ -66,14 +67,14 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
 
 
 def make_summaries(settings: Settings, link: AnyLink) -> Summaries | None:
-    """Return what reads summaries by *link*, None if none are kept."""
+    """Return the part that reads summaries by *link*; None if no summaries are kept."""
     if not settings.summary_days:
         return None
     return Summaries(partial(run_all, link), settings.keys)
 
 
 def make_summing(settings: Settings, link: AnyLink) -> Summing | None:
-    """Return what makes a summary of each ended session, None if none are kept."""
+    """Return the part that makes a summary of an ended session; None if no summaries are kept."""
     summaries = make_summaries(settings, link)
     if summaries is None:
         return None
@@ -84,7 +85,7 @@ def make_summing(settings: Settings, link: AnyLink) -> Summing | None:
 def make_summarizer(
     settings: Settings, redis_url: str, holder: str, record: Record
 ) -> Summarizer | None:
-    """Return what makes summaries; None if none are kept, or if the maker of spans makes them."""
+    """Return the loop that makes summaries; None if none are kept or the exporter makes them."""
     link = AgreedLink(open_link(redis_url), settings.keys)
     summing = make_summing(settings, link)
     if summing is None or settings.traces_exporter == "otlp":
@@ -96,7 +97,7 @@ def make_summarizer(
 
 def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:
     """
-    Return what reads sessions and what erases them, None if none are kept.
+    Return the part that reads sessions and the part that erases them; None if none are kept.
 
     If only events are sent, erasure still covers the events that wait.
     """

@@ -1,9 +1,9 @@
 """
-What the processes of one service share, and which of them this process is.
+Holds the values that the processes of one service share, and says which process this one is.
 
 `serve` makes a `Shared` before it forks; each process gets it with its own number, as a `Place`.
-The processes that take pushes have the numbers from 0 on, the process that reads has the next. A
-process that does both alone has number 0, and the service has 0 workers.
+The processes that take pushes have the numbers from 0 on; the process that reads has the number
+after them. A process that does both alone has number 0, and the service has 0 workers.
 """
 
 import secrets
@@ -15,7 +15,7 @@ from otel_jcmc.metrics.places import Places
 
 class Shared(NamedTuple):
     """
-    What all processes of one service have in common; it is made before any of them.
+    The values that all processes of one service share; made before the first process is forked.
 
     Attributes:
         workers: how many processes only take pushes; 0: one process does everything.
@@ -33,13 +33,13 @@ class Shared(NamedTuple):
 
     @classmethod
     def made(cls, workers: int = 0, relay_path: str = "") -> Self:
-        """Return what a service that starts now shares."""
+        """Return the shared values of a service that starts now."""
         counted = Places(workers + 1) if workers else None
         return cls(workers, relay_path, str(uuid.uuid4()), secrets.token_urlsafe(), counted)
 
     @property
     def places(self) -> list["Place"]:
-        """Every process; the one that reads is last."""
+        """The places of all processes; the process that reads is last."""
         return [Place(slot, self) for slot in range(self.workers + 1)]
 
 

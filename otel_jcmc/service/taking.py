@@ -1,4 +1,4 @@
-"""What takes pushes: checks, limits, tokens, the endpoints, and the recorder of sessions."""
+"""Makes and runs the parts that take pushes: checks, limits, tokens, endpoints, the recorder."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,29 +35,29 @@ from otel_jcmc.web.push import PushEndpoint
 from otel_jcmc.wire.push import PushParser
 from otel_jcmc.wire.rules import make_rules
 
-# How soon an address no longer counts its expired participants.
+# Expired participants are taken off the count of their address at such intervals.
 TIDY_SECONDS: Final = 60.0
 
 
 class Taking:
     """
-    What takes pushes.
+    The parts that take pushes.
 
     Attributes:
-        cors: which pages may push.
+        cors: says which pages may push.
         rules: check the pushes.
-        recorder: notes sessions, None if nothing is kept of them.
-        limits: those that each process enforces alone.
-        push_tokens: issues our own tokens, None if pushes need none of them.
+        recorder: notes sessions; None if no data of sessions is kept.
+        limits: the limits that each process enforces without the other processes.
+        push_tokens: issues our own tokens; None if pushes need no such token.
         push_endpoint, jmmc_endpoint: take the pushes.
     """
 
     def __init__(self, common: Common, recorder: Recorder | None, joins: Joins) -> None:
         """
-        Make what takes pushes; *recorder* and *joins* note them. Nothing is opened yet.
+        Make the parts that take pushes; *recorder* and *joins* note pushes. Open nothing yet.
 
         Raises:
-            KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
+            KeysUnusable: the key for tokens, or the file of keys, in the settings is not usable.
         """
         settings = common.settings
         self._common = common
@@ -67,7 +67,7 @@ class Taking:
         self.cors = Cors(settings.cors_allowed_origins)
         dropped, relays = common.privacy.dropped, None
         if settings.relays:
-            # The address is needed for a moment, to recognise the relay.
+            # The address is needed until the relay is recognised by it.
             dropped -= {LOCAL_ADDRESS.id}
             keeps = LOCAL_ADDRESS.id not in common.privacy.dropped
             relays = Relays(settings.relay_names, keeps_addresses=keeps)
@@ -116,7 +116,7 @@ class Taking:
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
-        """Start what runs beside the pushes; stop it in reverse order."""
+        """Start the tasks that run beside the pushes; at the end stop them in reverse order."""
         async with AsyncExitStack() as stack:
             if self.jmmc_endpoint:
                 stack.push_async_callback(self.jmmc_endpoint.close)
@@ -133,7 +133,7 @@ class Taking:
             yield
 
     async def tidy(self) -> None:
-        """Log which limits refuse no longer, and forget expired participants; call it regularly."""
+        """Log each limit that no longer refuses; forget expired participants. Call regularly."""
         self.limits.refusals.log_ended()
         if monotonic() > self._tidy_at:
             for _ in self.limits.crowds.tidy_in_parts(monotonic()):
@@ -142,7 +142,7 @@ class Taking:
 
 
 def _make_noticing(common: Common) -> Noticing | None:
-    """Return what notices events, None if events are not sent."""
+    """Return the part that notices events of participants; None if events are not sent."""
     settings = common.settings
     if settings.logs_exporter != "otlp":
         return None

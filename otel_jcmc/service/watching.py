@@ -1,5 +1,5 @@
 """
-Reads all live participants, makes metrics of them, and looks for what stands out.
+Makes the parts that read all live participants, turn them into metrics, and judge them.
 
 Settings come in; parts of `metrics` and `verdict` go out, not started yet.
 """
@@ -34,7 +34,7 @@ def make_gauges(settings: Settings) -> Gauges:
 
 
 def make_histograms(settings: Settings) -> Histograms | None:
-    """Return the histograms of the fleet, if *settings* want them."""
+    """Return the histograms of all participants; None if *settings* do not want them."""
     if Level.HISTOGRAMS not in settings.series:
         return None
     return Histograms(
@@ -47,14 +47,14 @@ def make_histograms(settings: Settings) -> Histograms | None:
 
 
 def make_record(settings: Settings, redis_url: str) -> Record:
-    """Return the journal of what stands out, kept as long as history."""
+    """Return the journal of what stands out; its entries are kept as long as history."""
     return Record(redis_url, settings.key_prefix, keeping_of(settings).keep_ms)
 
 
 def make_reader(
     settings: Settings, store: Store, redis_url: str, thread: Executor | None = None
 ) -> SnapshotReader:
-    """Return what reads all participants in *store*, and what stands out."""
+    """Return the reader of all participants in *store*, and of what stands out among them."""
     record = make_record(settings, redis_url)
     return SnapshotReader(store, record, settings.metrics_expiration_seconds * 1000, thread)
 
@@ -66,7 +66,7 @@ def make_watch(
     holder: str,
     count: Callable[[str], None],
 ) -> Watch:
-    """Return the search for what stands out, with the lease of *holder*."""
+    """Return the loop that searches for what stands out, while *holder* has the lease."""
     record = make_record(settings, redis_url)
     lease = Lease(redis_url, record.lease_key, holder)
     return Watch(reader, record, lease, Settling(settings.bad_packet_loss), count)

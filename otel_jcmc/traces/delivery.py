@@ -1,8 +1,8 @@
 """
-Conferences as traces: ended sessions and conferences become spans, and the receiver gets them.
+Turns ended sessions and conferences into spans, and sends the spans to the receiver.
 
-One replica on each Redis does that, by a lease. It sweeps (sweep.py), and sends waiting spans
-(otlp/delivery.py) until the receiver has them. It runs in the exporter's process.
+On each Redis, only the replica with the lease does this. It makes the spans (sweep.py), and sends
+waiting spans (otlp/delivery.py) until the receiver has them. It runs in the exporter's process.
 """
 
 import asyncio
@@ -28,7 +28,7 @@ def without_marks(send: Callable[[list[bytes]], Sent]) -> Callable[[list[bytes]]
 
 class Traces:
     """
-    Sweeping and sending of spans, while the lease is ours.
+    Makes spans and sends them, while this process has the lease.
 
     Concurrency: one event loop.
     """
@@ -43,7 +43,7 @@ class Traces:
         )
 
     async def run(self) -> None:
-        """Sweep and send; never returns."""
+        """Make spans and send them; never return."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*self._sending.loops(), self._sweeping()):
@@ -54,7 +54,7 @@ class Traces:
             await self._sweep.close()
 
     async def _sweeping(self) -> None:
-        """Move what is over into the outbox every second."""
+        """Make spans of ended sessions and conferences in the outbox, every second."""
         while True:
             more = False
             if self._sending.lease.is_ours:

@@ -1,10 +1,10 @@
 """
-Ended sessions and conferences as spans: one span for a session's log, one for its conference.
+Makes spans: one of the log of an ended session, one of an ended conference.
 
 The hashes of store/stays.lua and the samples of sessions/entry.py come in. OTLP spans as bytes go
 out, the same for the same input, with the fields that a conference keeps of each session. Ids are
 digests of conference, instance, member, session and leg: any replica makes a session's span with
-the same ids, however often.
+the same ids, however often it does so.
 
 Source: opentelemetry-proto, trace.proto; names of JCMC_NAMING=otel (catalogue).
 """
@@ -42,7 +42,7 @@ MAX_EVENTS: Final = 128
 _FLAGS: Final = 0x1 | SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 NS_IN_MS: Final = 1_000_000
 
-# The only end of a session that is an error, even after a good call.
+# A session with this end is an error even after a good call; no other end makes one.
 _FAILED: Final = "failed"
 
 
@@ -56,8 +56,8 @@ def fold_session(
     Return the span of *leg*, made from its *samples* in their order.
 
     Args:
-        about: its attributes by catalogue id that no sample has.
-        entries: what stood out during the leg; None: not known.
+        about: attributes of the leg, by catalogue id, for those that no sample has.
+        entries: the entries of the journal for what stood out during the leg; None: not known.
     """
     attributes = dict(about)
     for sample in samples:
@@ -85,7 +85,7 @@ def fold_session(
 
 
 def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
-    """Return the attributes of *leg*'s span for the participant, the end and the rating."""
+    """Return the attributes of *leg*'s span that describe its participant, end and rating."""
     rating, feedback = read_word(leg.word)
     previous = None
     if leg.previous:
@@ -104,7 +104,7 @@ def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
 
 
 def _name_of(session: str, number: int, sid: str, attributes: Mapping[int, Any]) -> str:
-    """Return the name of a leg of a *session*, which is empty if the server names it."""
+    """Return the name of a leg; if the page has sent no *session* id (empty), the server's name."""
     if session:
         return leg_name(session, number)
     # If a participant's log is lost, its identity is unknown.
@@ -161,14 +161,14 @@ def _span(name: str, conference: str, instance: int, started: int, ended: int) -
 
 
 def _failure_of(leg: Leg) -> list[str]:
-    """Return the problem of a *leg* that failed; otherwise nothing."""
+    """Return a list with the problem of *leg* if it failed, otherwise an empty list."""
     if leg.reason != _FAILED:
         return []
     return [f"{_FAILED}: {leg.cause}" if leg.cause else _FAILED]
 
 
 def _set_status(span: Span, *problems: str) -> None:
-    """Make *span* an error with its *problems*, if it has any: queries look for that."""
+    """Set the status of *span* to error, with its *problems*, if any; queries look for it."""
     if said := "; ".join(filter(None, problems)):
         span.status.code = Status.STATUS_CODE_ERROR
         span.status.message = said

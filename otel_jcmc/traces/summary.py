@@ -1,5 +1,5 @@
 """
-Folds a session's log: into a few numbers, attributes and events.
+Reduces a session's log to a few numbers, attributes and events for its span.
 
 The samples of a leg come in, in their order (sessions/entry.py), from one process or from several
 that took its pushes. The attributes and events of its span go out, with the names of
@@ -26,7 +26,7 @@ from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.vitals import COUNTED_FIELDS, LOWER_IS_WORSE, VITALS, vitals
 
-# For each vital: its word in attributes, and the factor to the base unit.
+# Quality, loss and round trip: the word of each in attributes, and the factor to its base unit.
 WORDS: Final = (("quality", 1.0), ("packet_loss", 0.01), ("round_trip_time", 0.001))
 # A trace names a participant only by its id in Jitsi. The worst source belongs to one push, not to
 # a session.
@@ -37,8 +37,8 @@ NAMED: Final = [
     if row.id not in _NEVER and (row.otel_name or row is MEETING)
 ]
 _OF_NETWORK: Final = [each for each in NAMED if each[3]]
-# Kinds of events that a log repeats. An event equal to the last one of its kind is left out; a
-# verdict is compared with its cause.
+# Kinds of events that a log repeats, with the state at first. An event equal to the last event of
+# its kind is left out. Two verdicts are equal only if their causes are equal too.
 _AT_FIRST: Final = {"verdict": "verdict.good", "stats": "stats.resumed"}
 # For each counter: its word in attributes, and the factor to the base unit.
 _COUNTERS: Final = {
@@ -51,20 +51,20 @@ _REGION_CHANGED: Final = "jitsi.session.region.changed"
 
 
 def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, str]]:
-    """Return a span's attributes of quality, loss and round trip, and what its conference keeps."""
+    """Return quality, loss and round trip, as span attributes and as fields of its conference."""
     sums = [[0.0, 0.0, 0.0] for _ in VITALS]
     worst: list[float | None] = [None] * len(VITALS)
     for sample in samples:
         lasts = vitals(sample.numbers)
         for index, lower in enumerate(LOWER_IS_WORSE):
             tally = sample.tally[index] if index < len(sample.tally) else None
-            # A single push has no duration yet, but is all there is.
+            # A single push has no duration yet, so its value counts as the mean.
             mean, known, bad = (lasts[index], 1, 0) if tally is None else tally
             if mean is not None:
                 weight = max(known, 1)
                 for at, value in enumerate((mean * weight, weight, bad)):
                     sums[index][at] += value
-            # If a push only has changes, the tally has the rest.
+            # If a push has changed values alone, the tally has the values that did not change.
             extreme = mean if sample.worst[index] is None else sample.worst[index]
             if extreme is not None:
                 before = worst[index]
@@ -86,7 +86,7 @@ def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, s
 
 
 def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return the sums over the whole session, of the counters that were reported at all."""
+    """Return the sum over the session of each counter that at least one push had."""
     told: dict[str, float] = {}
     for sample in samples:
         for field, count in zip(COUNTED_FIELDS, sample.counts, strict=False):
@@ -98,12 +98,12 @@ def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
 
 
 def rounded(value: float) -> float:
-    """Return *value* without the noise of a float's last digits."""
+    """Return *value* rounded, so that the inexact last digits of a float do not show."""
     return round(value, 6)
 
 
 def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
-    """Return the *attributes* of *rows* by their names; of transports only the first one."""
+    """Return the *attributes* of *rows* by their names; of several transports only the first."""
     paths = attributes.get(LIST_ID) or [{}]
     found: dict[str, Any] = {}
     for id_, name, words, is_of_path in rows:
@@ -117,7 +117,7 @@ def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
 
 
 def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Return the events in order, each once, even if two processes have reported it."""
+    """Return the events in order of time, each once, even if two processes have noted it."""
     found = [
         (event, _told_by(event))
         for sample in samples
@@ -139,7 +139,7 @@ def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, A
 
 
 def _told_by(event: Event) -> dict[str, Any]:
-    """Return the attributes of a log's *event*: the cause, after the state."""
+    """Return the attributes of a log's *event*: its cause, if its text has one after the state."""
     cause = event.what.split(".")[2:]
     return {"jitsi.verdict.cause": cause[0]} if cause else {}
 
@@ -156,7 +156,7 @@ def _changes(samples: Sequence[Sample]) -> Iterator[tuple[Event, dict[str, Any]]
             continue
         for name, rows in kinds:
             told = named(sample.attributes, rows)
-            # A heartbeat has none: they are unknown, not absent.
+            # A heartbeat has no attributes: they are unknown, not absent.
             if told:
                 if name in known and known[name] != told:
                     yield Event(sample.at_ms, name), told

@@ -25,7 +25,7 @@ class Sweep(sweep.Sweep):
         about: Mapping[int, Any],
         entries: Sequence[Entry] | None,
     ) -> Folded:
-        """Return the span of *leg*; none if it began while spans were off."""
+        """Return the span of *leg*; no span if the leg began while spans were switched off."""
         if not leg.instance:
             return super().span_of(leg, samples, about, entries)
         return fold_session(leg, samples, about, entries)

@@ -1,5 +1,5 @@
 """
-What was wrong with a call: the verdict of a session from its stretches, and of a conference.
+Decides what was wrong with a call: for a session from its stretches, and for a conference.
 
 The samples of a leg (sessions/entry.py) come in, with the verdict on each push. Attributes, the
 fields that its conference keeps, and the text of the span's status go out.
@@ -17,9 +17,9 @@ from otel_jcmc.sessions.totals import state_by
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
-# Most regions, networks and bridges that are named.
+# At most so many regions, networks and bridges are named in a span.
 MOST_NAMED: Final = 3
-# A conference is bad if more than this share of its sessions was.
+# A conference is bad if more than this share of its sessions were bad.
 MOST_SHARE: Final = 0.5
 
 _WORDS: Final = {state.value: state.name.lower() for state in State}
@@ -31,9 +31,9 @@ class Verdict(NamedTuple):
     The verdict on a session as a whole.
 
     Attributes:
-        told: attributes of its span.
-        kept: fields that its conference keeps, in the form of sessions/moves.lua.
-        problem: text of its status; empty: it was not bad.
+        told: the attributes of the session's span.
+        kept: fields that the conference keeps, in the form of sessions/moves.lua.
+        problem: the text of the span's status; empty: the session was not bad.
     """
 
     told: dict[str, Any]
@@ -76,9 +76,10 @@ def scopes_of(
     samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
 ) -> dict[str, Any]:
     """
-    Return the scopes of the bad time in *samples*: the main one, and all with their shares.
+    Return the scopes of the bad time in *samples*: the main scope, and all scopes with shares.
 
-    *entries* are what stood out meanwhile. Only the end of a stretch's interval is known.
+    *entries* are the journal's, for what stood out meanwhile. Of the time of a stretch, only the
+    end of its interval is known.
     """
     ordered = bad_by_scope(samples, conference, participant, entries)
     whole = sum(tenths for _, tenths in ordered)
@@ -127,7 +128,7 @@ def _word_of(stretch: Stretch) -> str:
 
 
 def _main_cause(wrong: list[Stretch], state: State) -> str | None:
-    """Return the cause of most of the time that makes the *state*; None for a good call."""
+    """Return the cause with the most time among *wrong* for this *state*; None: a good call."""
     if state is State.GOOD:
         return None
     most = [each for each in wrong if state is not State.BAD or each.state == State.BAD]
@@ -135,7 +136,7 @@ def _main_cause(wrong: list[Stretch], state: State) -> str | None:
 
 
 def _by(stretches: Iterable[Stretch], what: Any) -> dict[Any, int]:
-    """Return the ms of each *what* of *stretches*, the longest first."""
+    """Return value -> ms, the longest first; *what* returns the value of one of *stretches*."""
     tenths: Counter[Any] = Counter()
     for stretch in stretches:
         tenths[what(stretch)] += stretch.tenths
@@ -162,5 +163,5 @@ def _where_bad(stretches: Iterable[Stretch]) -> dict[str, Any]:
 
 
 def _round(share: float) -> float:
-    """Return *share* without the noise of a float's last digits."""
+    """Return *share* rounded, so that the inexact last digits of a float do not show."""
     return round(share, 6)

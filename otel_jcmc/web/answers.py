@@ -1,7 +1,7 @@
 """
-The answers to pushes, for every endpoint that takes them.
+Makes the answers to pushes, for every endpoint that takes pushes, and counts them.
 
-It holds the statuses, reasons and headers of answers, and counts each answer.
+A result of a push comes in; an answer with its status, reasons and headers goes out.
 
 Source: the answers are those of docs/push.md.
 """
@@ -23,7 +23,8 @@ from otel_jcmc.store.writes import Stored
 from otel_jcmc.web.cors import Cors
 
 RETRY_AFTER_SECONDS: Final = 5
-# At most 2.3 kB, because checks.echo shortens what a sender named: an answer stays below 4 kB.
+# So many faults take at most 2.3 kB, because checks.echo shortens the names that a sender has used.
+# An answer stays below 4 kB.
 MAX_LISTED: Final = 20
 
 JSON: Final = (b"content-type", b"application/json")
@@ -31,7 +32,8 @@ JSON: Final = (b"content-type", b"application/json")
 CLOSE: Final = (b"connection", b"close")
 _BEARER: Final = (b"www-authenticate", b"Bearer")
 _IDENTITY: Final = (b"accept-encoding", b"identity")
-# Other reasons: 400 if the sender must correct the push, 503 if it may send the push again.
+# The status for a reason. For reasons that are not listed: 400 if the sender must correct the push,
+# 503 if it may send the push again.
 STATUS: Final = {
     Reason.BODY_TOO_LARGE: 413,
     Reason.CONTENT_ENCODING: 415,
@@ -78,7 +80,7 @@ class Answers:
     """Makes the answers of one endpoint, and counts them."""
 
     def __init__(self, telemetry: Telemetry, limits: Limits, cors: Cors) -> None:
-        """Count in *telemetry*; *limits* say when to come back, *cors* which pages may read."""
+        """Count in *telemetry*; *limits* give times to wait, *cors* the pages that may read."""
         self._telemetry = telemetry
         self._limits = limits
         self._cors = cors
@@ -120,7 +122,7 @@ class Answers:
     def not_taken(
         self, headers: Iterable[Header], crowd: Crowd, stored: Stored | Exception
     ) -> Answer | None:
-        """Return the answer to a push of *crowd* that Redis has not stored, None if it has."""
+        """Return the answer if Redis has not stored a push of *crowd*; None if it has."""
         if isinstance(stored, Exception):
             told = stored.reason if isinstance(stored, StoreUnavailable) else None
             return self.retry(headers, told or Reason.STORE_UNAVAILABLE)
@@ -128,7 +130,7 @@ class Answers:
             now = monotonic()
             seconds = self._limits.seconds_to_join(crowd, now)
             if stored is Stored.NEWCOMER and not seconds:
-                # Their rate is not the reason: too many participants of this address are live.
+                # The push is not too fast: too many participants of this address are live.
                 reason = Reason.ADDRESS_LIMIT
             self._telemetry.suppressed[reason] += 1
             return self.retry(headers, reason, seconds)
@@ -138,7 +140,9 @@ class Answers:
 
     def count(self, dropped: list[Fault], stored: Stored, head: Head | None = None) -> list[Fault]:
         """
-        Count a push that Redis has handled; return the faults to report: *dropped* and maybe more.
+        Count a push that Redis has handled; return the faults that the answer lists.
+
+        These are *dropped*, and one more if Redis has not stored the push.
 
         *head* is the head of the push, which tells the page's origin.
         """
@@ -147,7 +151,8 @@ class Answers:
         if stored is Stored.STORED:
             self._telemetry.count_push(ACCEPTED, "", head)
             return dropped
-        # The network swapped two pushes. The sender did nothing wrong, but should know.
+        # Redis has a later push already, because the network swapped the two. The sender did
+        # nothing wrong, but should know.
         told = _NOT_STORED[stored]
         self._telemetry.count_push(ACCEPTED, told.reason, head)
         return [told, *dropped]

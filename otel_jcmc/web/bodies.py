@@ -1,5 +1,5 @@
 """
-The body of a push that comes by ASGI: read whole, or refused as early as possible.
+Reads the body of a push that comes by ASGI, or refuses it as early as possible.
 
 Source: the ASGI specification, HTTP.
 """
@@ -18,22 +18,22 @@ class SenderGone(Exception):
 
 class Bodies:
     """
-    How large a body may be, and how long it may take.
+    Reads bodies of limited size within a limited time.
 
     Attributes:
-        max_bytes: a larger body is not read whole.
-        seconds: how long a body may take if the server sets no limit; 0: for ever.
+        max_bytes: a larger body is refused.
+        seconds: how long a body may take if the server sets no limit; 0: any time.
     """
 
     def __init__(self, max_bytes: int, seconds: float = 10.0) -> None:
-        """Refuse bodies of more than *max_bytes*; 0: refuse none for its size."""
+        """Refuse bodies of more than *max_bytes*; 0: refuse no body for its size."""
         self.max_bytes = max_bytes or 2**63
         self.seconds = seconds
 
     def is_too_large(self, headers: Sequence[Header]) -> bool:
         """Say whether the head of a request tells that its body is too large."""
         for name, value in headers:
-            # It may hold other characters than digits: not every server refuses that.
+            # The value may have other characters than digits: not every server refuses that.
             if name == b"content-length" and (not value.isdigit() or int(value) > self.max_bytes):
                 return True
         return False
@@ -43,7 +43,7 @@ class Bodies:
         Return the body of a request with *headers*.
 
         Raises:
-            PushRefused: it is too large, perhaps by its head already, or too slow.
+            PushRefused: the body is too large, perhaps by its head already, or comes too slowly.
             SenderGone: the sender disconnected.
         """
         if self.is_too_large(headers):

@@ -1,5 +1,5 @@
 """
-A conference as it was at a time: all participants on one axis, and what stood out.
+Answers how a conference was at a time: all participants on one axis, and what stood out.
 
 It is a FastAPI route for the readers of pages. The request must give the whole name of the
 conference; to search by a part of the name, use the list of sessions.
@@ -26,7 +26,7 @@ from otel_jcmc.web.session_query import read_at, read_conference
 
 _NONE: Final = "history has no such conference at that time or before"
 _encode: Final = msgspec.json.Encoder().encode
-# The members of `about` that are given for each participant.
+# The members of session_about.about that the answer has for each participant.
 _TOLD: Final = (
     *("id", "participant_id", "name", "region", "bridge", "browser", "role"),
     *("started", "ended", "end_reason", "verdict", "summary"),
@@ -89,13 +89,13 @@ def _attendee(attendee: Attendee, from_ms: int) -> dict[str, Any]:
 
 
 def _band(band: Spell, from_ms: int) -> list[Any]:
-    """Return one band: from, to, state, cause, scope."""
+    """Return one band as a list: its beginning, its end, state, cause, scope."""
     start, end = ((each - from_ms) / 1000 for each in band[:2])
     return [start, end, *band[2:]]
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
-    """Return what stood out; its end is the last check that found it."""
+    """Return a thing that stood out, ready for JSON; its end is the last check that found it."""
     bad, known, _, _ = entry.coverage
     return {
         "scope": entry.scope,

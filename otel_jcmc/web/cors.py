@@ -1,5 +1,5 @@
 """
-Headers for browsers: which pages may read an answer, and what a browser may do with it.
+Makes headers for browsers: which pages may read an answer, and what a browser may do with it.
 
 Only the paths that browsers use have CORS.
 
@@ -20,9 +20,9 @@ SECURITY_HEADERS: Final[tuple[Header, ...]] = (
     (b"content-security-policy", b"default-src 'none'; frame-ancestors 'none'"),
     (b"cross-origin-resource-policy", b"same-origin"),
 )
-# Without it a page of another origin can't read when to come back.
+# Without this header, a page of another origin can't read how long to wait before the next request.
 _EXPOSE: Final = (b"access-control-expose-headers", b"retry-after")
-# Browsers accept it only with a named origin, never with `*`.
+# Browsers accept this header only with a named origin, never with `*`.
 _CREDENTIALS: Final = ((b"access-control-allow-credentials", b"true"),)
 
 

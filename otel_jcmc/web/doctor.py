@@ -1,5 +1,5 @@
 """
-`/-/doctor`: what the service says of itself, for `otel-jcmc doctor`.
+Answers `/-/doctor`: the document in which the service describes itself to `otel-jcmc doctor`.
 
 A request comes in; one JSON document goes out (service/portrait.py), if the caller may read pages.
 """
@@ -14,9 +14,9 @@ from otel_jcmc.web.readers import Readers
 
 DOCTOR_PATH: Final = "/-/doctor"
 
-# Only for callers that ask for it, because it needs a read of all participants.
+# Parts of the document that a caller must ask for, because they need a read of all participants.
 MORE: Final = ("tests", "series")
-# Makes the document, with those of MORE that are asked for.
+# A function that makes the document, with the parts of MORE that it is given.
 Tell = Callable[[frozenset[str]], Awaitable[dict[str, Any]]]
 
 

@@ -1,9 +1,9 @@
 """
-The OpenAPI document: the push endpoints, which FastAPI does not know, and FastAPI's own routes.
+Makes the OpenAPI document: adds the push endpoints to FastAPI's own routes.
 
 A push that fits its endpoint's schema is stored whole; for any other, the answer names what is
-wrong. Every other route is described in its own file. The document is made at the first request for
-/openapi.json.
+wrong. Each of FastAPI's routes is described in its own file. The document is made at the first
+request for /openapi.json.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,9 +50,10 @@ def door(
     reasons: Sequence[Reason] = (),
 ) -> Schema:
     """
-    Return the operations of an endpoint for pushes that fit *schema*; *taken* is its good answer.
+    Return the operations of an endpoint for pushes that fit *schema*; *taken* is its answer 200.
 
-    Its own *headers* count besides those of all endpoints, and its own *reasons* to refuse a push.
+    The endpoint reads these *headers* besides those that all endpoints read, and refuses pushes for
+    these *reasons* besides those that all endpoints have.
     """
     user_agent = header("User-Agent", "Names the browser and the system.")
     origin = header("Origin", "The origin of the page, as browsers send it.")
@@ -72,7 +73,7 @@ def door(
 
 
 def _not_taken(reasons: Sequence[Reason]) -> Schema:
-    """Return the answers to a push that is not stored; *reasons* are more reasons for 400."""
+    """Return the answers to a push that is not stored; *reasons* are further ones for 400."""
     bad = because(Reason.NOT_JSON, Reason.BODY_INCOMPLETE, Reason.NOTHING_KEPT, *reasons)
     answers = {"400": refused(f"{bad} Or a field of its identity is missing or wrong.")}
     for status in sorted(set(STATUS.values())):
@@ -82,7 +83,7 @@ def _not_taken(reasons: Sequence[Reason]) -> Schema:
 
 
 def described(document: Schema, doors: dict[str, Schema], guarded: Iterable[str]) -> Schema:
-    """Return FastAPI's *document* with *doors*; the *guarded* paths want a bearer token."""
+    """Return FastAPI's *document* with the push endpoints *doors*; *guarded* paths need a token."""
     paths = document["paths"]
     paths |= doors
     if guarded:

@@ -1,5 +1,5 @@
 """
-Routes for people and probes: whether the service is up, and the OpenAPI document.
+Answers people and probes: whether the service is up, and the OpenAPI document.
 
 The routes read headers from the request and return responses. For a parameter or a result with a
 type, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).

@@ -1,8 +1,8 @@
 """
-The push endpoint: the one way that all pushes take.
+Takes every push: checks it, has it stored, and answers it.
 
-It is an ASGI callable in front of FastAPI, because the framework's own way costs more than the
-whole budget of a push. answers.py has its answers.
+The endpoint is an ASGI callable in front of FastAPI: a call through FastAPI costs more than a push
+may cost altogether. answers.py makes the answers.
 
 Source: the answers are those of docs/push.md.
 """
@@ -23,7 +23,7 @@ from otel_jcmc.web.cors import Cors
 from otel_jcmc.wire.push import PushParser, Report
 
 PUSH_PATH: Final = "/metrics/push"
-# The lookup by the class takes longer than everything else in an answer.
+# A constant, because `Stored.STORED` takes longer to look up than the rest of an answer takes.
 _STORED: Final = Stored.STORED
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -35,7 +35,7 @@ class PushEndpoint:
     The push endpoint: call `take` with a whole request, or use it as an ASGI callable.
 
     Attributes:
-        max_body_bytes: a larger body must not be read whole.
+        max_body_bytes: the server must not read a larger body to its end.
         is_too_large: says whether a head tells that its body is too large.
         refuse, stop: make the answer to a push that is refused before it is taken; see Answers.
 
@@ -54,7 +54,7 @@ class PushEndpoint:
         self._telemetry = telemetry
         self._cors = cors
         self._parse = parser.parse
-        # The same object each time, so that the sender of answers may cache its bytes.
+        # The same object each time: the server keeps the bytes of the last answer that it sent.
         self._ok = answers.make((), 200, _TEXT, b"OK")
         self._ok_of = {
             origin: answers.make([(b"origin", origin)], 200, _TEXT, b"OK") for origin in cors.listed
@@ -64,7 +64,7 @@ class PushEndpoint:
         """
         Check, enrich and store the push in *body*; *reply* gets the answer.
 
-        *peer* is the address at the other end of the connection; empty: it has none.
+        *peer* is the address at the other end of the connection; empty: the other end has none.
         """
         try:
             sender = self._intake.admit(head, peer)
@@ -84,7 +84,7 @@ class PushEndpoint:
         head, dropped = sender.head, report.dropped
         answers = self._answers
         if report.is_test and stored is _STORED:
-            # A test is not counted, and is not a sign that pages push.
+            # A test push of `otel-jcmc doctor` is not counted: it is no sign that browsers push.
             reply(answers.make(head, 200, _TEXT, b"OK"))
         elif stored is _STORED and not dropped:
             self._telemetry.count_push(ACCEPTED, "", head)
@@ -96,7 +96,7 @@ class PushEndpoint:
             reply(answers.make(head, 200, JSON, encode(listing("dropped", told))))
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
-        """Answer a push that comes while the service can't start."""
+        """Answer a push that comes while the service can't start; *seconds*: when to try again."""
         away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
         await send_answer(send, away)
 
@@ -111,7 +111,7 @@ class PushEndpoint:
             await send_answer(send, Answer(405, [(b"allow", b"POST, OPTIONS")], b""))
 
     async def _push(self, scope: Any, receive: Any, send: Any) -> None:
-        """Read, take, answer."""
+        """Read the body of a push, take the push, and send the answer."""
         headers = scope["headers"]
         try:
             body = await self._bodies.read(headers, receive)

@@ -1,5 +1,5 @@
 """
-Where a page gets its push token.
+Answers a browser's request for a push token.
 
 A page's request comes in; a token goes out, or a status with the reason why there is none. The
 routes read headers from the request and return responses. For a parameter or a result with a type,
@@ -32,7 +32,7 @@ from otel_jcmc.web.schemas import (
     refused,
 )
 
-# The second path is beside the push, for pages that know only the push's address.
+# The second path is below the path of pushes, for pages that know only the address to push to.
 PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
 _ISSUED: Final = object_of(
     {
@@ -64,7 +64,7 @@ def push_token_routes(
     count: Callable[..., None],
 ) -> APIRouter:
     """
-    Return the routes where pages get a token and renew it; *count* counts each outcome.
+    Return the routes where pages get a token and renew it; *count* counts each answer.
 
     For the limit of an address, a request for a token counts as a push.
     """

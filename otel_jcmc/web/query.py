@@ -1,21 +1,21 @@
 """
-The rules for every query: known parameters only, each at most once.
+Checks every query: it may have known parameters only, each at most once.
 
-The query as it was sent comes in; a dictionary goes out, or one line that says what would be right.
+The query as it was sent comes in; a dictionary goes out, or a line that says how to correct it.
 """
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-# A query as it was sent: names and their texts.
+# A query as it was sent: the names of parameters, and their texts.
 Pairs = Sequence[tuple[str, str]]
-# High enough that not every wrong word is near a known one.
+# The least similarity of a wrong word to a known word that the error then suggests.
 _NEAR: Final = 0.7
 
 
 class BadQuery(Exception):
-    """The query can't be answered; the message is one line that says what would be right."""
+    """The query can't be answered; the message is one line that says how to correct it."""
 
 
 def read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
@@ -36,7 +36,7 @@ def read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return a question that names the word of *known* nearest to *word*; empty if none is near."""
+    """Return "; is WORD meant?" with the word of *known* nearest to *word*; empty: none."""
     # A query may be long, and comparing long texts takes long.
     near = get_close_matches(word[:64], [*known], 1, _NEAR)
     return f"; is {near[0]} meant?" if near else ""

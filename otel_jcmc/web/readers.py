@@ -1,11 +1,11 @@
 """
-Who may read: checks the caller before each answer that is not public.
+Checks whether a caller may read, before each answer that is not public.
 
 A request comes in; out comes None, or the answer to a caller who may not read.
 
-A private address alone is not enough if the request may use any host name. A page of another site
-can give its own name to our address. It then reads through a browser whatever that browser may
-read.
+A private address alone is not enough if the request may use any host name. An attacker's site can
+let its own name point to our address (DNS rebinding). A page of that site then reads, through the
+browser of a user, everything that this browser may read.
 
 Source: RFC 6750 (bearer tokens).
 """
@@ -23,12 +23,12 @@ from otel_jcmc.intake.bearer import authorizations, bearer_token
 from otel_jcmc.intake.callers import Network, is_private
 from otel_jcmc.web.tickets import Tickets
 
-# What Host may hold: an IPv6 address, or another address or name, and a port.
+# The value of a Host header: an IPv6 address, or another address or name, and perhaps a port.
 _is_host: Final = re.compile(r"(?:\[([0-9a-f:.%]+)\]|([0-9a-z._-]+))(?::[0-9]*)?").fullmatch
 
 
 class Refusal(NamedTuple):
-    """The answer to a caller who may not read; *reason* is the word in the counter."""
+    """Why a caller may not read, as an answer; *reason* is the word in the counter."""
 
     status: int
     reason: str
@@ -42,10 +42,10 @@ class Refusal(NamedTuple):
 
 class Readers:
     """
-    Which callers may read: private addresses, those with the token, or only both at once.
+    Lets a caller read if it has a private address or the token; or only if it has both.
 
     Attributes:
-        name: of what it protects.
+        name: the name of the answers that it protects.
         refused: (name, reason) -> callers refused so far; several `Readers` may share it.
     """
 
@@ -65,13 +65,13 @@ class Readers:
         """
         Protect *name*; *trusted* are the proxies whose forwarded headers count.
 
-        With *hosts*, a private address counts only if the request uses one of these names, an
-        address, or a name that can't be in public DNS. *hosts_setting* is the name of their
-        setting.
+        With *hosts*, a private address counts only if the request uses one of these host names, an
+        IP address, or a name that can't be in public DNS. *hosts_setting* is the name of the
+        setting that lists these hosts.
 
-        With a *private_setting*, the name of the setting of *private_only*, a caller must meet all
-        conditions. Without it, a private address is enough, and so is the *token*. An empty token
-        means that there is none, so no caller can have it.
+        *private_setting* is the name of the setting of *private_only*. If it is given, a caller
+        must meet all conditions. If not, a private address is enough, and so is the *token*. An
+        empty *token* means that no token is set, so no caller can have it.
         """
         self.name = name
         self._trusted = trusted
@@ -97,7 +97,7 @@ class Readers:
         else:
             refusal = self._refuse_token(scope) if self._token else None
         if refusal is not None:
-            # Counted and not logged: anyone can send such requests.
+            # Refusals are counted and not logged: anyone can send such requests and fill the log.
             self.refused[self.name, refusal.reason] += 1
         return refusal
 
@@ -114,7 +114,7 @@ class Readers:
         """Return the answer to a caller with a private address that uses an unknown host name."""
         if self._hosts is None:
             return None
-        # Every browser sends Host.
+        # A caller without Host is no browser, and passes: every browser sends Host.
         if all(each in self._hosts or is_no_public_name(each) for each in hosts_of(scope)):
             return None
         if self._token and self._refuse_token(scope) is None:
@@ -166,13 +166,13 @@ def hosts_of(scope: Any) -> list[str]:
 
 
 def _host(told: bytes) -> str:
-    """Return the name in *told* without its port; empty: it is not a name."""
+    """Return the host name in *told* without its port; empty if *told* is not a host name."""
     found = _is_host(told.decode("latin-1").strip().lower())
     return (found[1] or found[2]).removesuffix(".") if found else ""
 
 
 def is_no_public_name(host: str) -> bool:
-    """Say whether *host* can't be in public DNS: an address, or a name without a dot, say."""
+    """Say whether *host* can't be in public DNS, as an IP address or a name without a dot."""
     if not host:
         return False
     if "." not in host and ":" not in host:

@@ -1,7 +1,8 @@
 """
-The common answers of all routes of history: not allowed, a wrong query, no Redis or no history.
+Gives the answers that all routes of history share: not allowed, wrong query, no Redis, no history.
 
-A route passes a function that reads; its answer comes out, or one line that says why not.
+A route passes a function that reads. The answer of this function comes out, or one line that says
+why it could not read.
 """
 
 from collections.abc import Awaitable, Callable
@@ -16,7 +17,7 @@ from otel_jcmc.sessions.turn import Busy
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.readers import Readers
 
-# Caches on the way must not keep who was in which conference.
+# Caches between us and the reader must not keep the names of participants in conferences.
 HEADERS: Final = {"cache-control": "no-store"}
 _OFF: Final = "JCMC_HISTORY_HOURS is 0: no history is kept"
 _AWAY: Final = "Redis does not answer"
@@ -33,7 +34,7 @@ async def answer_read(
     read: Callable[[_T], Awaitable[Response]],
     none: str,
 ) -> Response:
-    """Return the answer of *read*, or why there is none; *none* is the text of 404."""
+    """Return the answer of *read*, or one line with the reason; *none* is the text of a 404."""
     if refusal := readers.refuse(request.scope):
         return line(refusal.text, refusal.status, refusal.headers)
     if of is None:

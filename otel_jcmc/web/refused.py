@@ -1,8 +1,9 @@
 """
-The log of refused pushes: at most one line a minute for each reason.
+Logs that pushes are refused: at most one line a minute for each reason.
 
-Our own counters come in regularly; lines go out that say what to do. They hold nothing of a push or
-its sender. The lines of limits are in intake/limits.py, those of the store in `store`.
+Our own counters come in regularly; log lines go out that say what the operator can do. The lines
+contain nothing of a push or its sender. intake/limits.py logs refusals by limits, `store` those by
+the store.
 """
 
 import logging
@@ -22,7 +23,7 @@ _TOLD: Final = tuple(reason for reason in REFUSALS if reason not in LIMITS)
 
 
 class RefusedLog:
-    """What the log has said of refused pushes, and when."""
+    """Logs refused pushes; remembers for each reason the last log line and its time."""
 
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
         """Log what *telemetry* counts; *clock* is in seconds."""

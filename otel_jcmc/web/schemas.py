@@ -1,8 +1,8 @@
 """
-What routes tell the OpenAPI document: their answers, and what counts in a request.
+Makes the pieces with which routes describe themselves in the OpenAPI document.
 
-Routes pass it to FastAPI as `responses` and `openapi_extra`. The push endpoints, which FastAPI does
-not know, use the same parts for their operations (openapi.py).
+The pieces describe answers, parameters and headers. Routes pass them to FastAPI as `responses` and
+`openapi_extra`. The push endpoints, which FastAPI does not know, use the same pieces (openapi.py).
 
 Source: OpenAPI 3.1, whose schemas are JSON Schema 2020-12 with ECMA-262's regular expressions.
 """
@@ -14,7 +14,7 @@ from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.web.answers import MAX_LISTED, RETRY_AFTER_SECONDS
 
 Schema = dict[str, Any]
-# By status.
+# The descriptions of a route's answers, by their status.
 Responses = dict[int | str, dict[str, Any]]
 
 TEXT: Final = "text/plain"
@@ -33,18 +33,18 @@ def or_null(schema: Schema) -> Schema:
 
 
 def within(minimum: int, maximum: int) -> Schema:
-    """Return the bounds of a number."""
+    """Return the part of a schema that limits a number to *minimum* and *maximum*."""
     return {"minimum": minimum, "maximum": maximum}
 
 
 def answer(description: str, *kinds: str, schema: Schema | None = None) -> Schema:
-    """Return an answer with these *kinds* of content, text if no *schema*; no kinds: no body."""
+    """Return the description of an answer with these *kinds* of content; no kinds: no body."""
     content = {kind: {"schema": schema or {"type": "string"}} for kind in kinds}
     return {"description": description} | ({"content": content} if content else {})
 
 
 def because(*reasons: Reason) -> str:
-    """Return the catalogue's words for *reasons*, each as a sentence."""
+    """Return the catalogue's text for *reasons*, one sentence for each reason."""
     return " ".join(f"{reason.brief[0].upper()}{reason.brief[1:]}." for reason in reasons)
 
 
@@ -63,12 +63,12 @@ def listing(key: str) -> Schema:
 
 
 def refused(description: str) -> Schema:
-    """Return an answer that lists what is wrong."""
+    """Return the description of an answer that lists the faults of a push."""
     return answer(description, JSON, schema=listing("errors"))
 
 
 def later(description: str) -> Schema:
-    """Return an answer that lists what is wrong and says when to come back."""
+    """Return the description of an answer that lists faults and says when to send again."""
     seconds = {"type": "integer", "minimum": 1, "example": RETRY_AFTER_SECONDS}
     told = {"description": "Seconds to wait.", "required": True, "schema": seconds}
     again = "Try again after Retry-After."
@@ -76,18 +76,19 @@ def later(description: str) -> Schema:
 
 
 def header(name: str, description: str) -> Schema:
-    """Return a header that a request may have."""
+    """Return the description of a header that a request may have."""
     return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
 
 
 def asked(name: str, description: str, example: str, schema: Schema) -> Schema:
-    """Return a parameter of the query."""
+    """Return the description of a parameter of the query."""
     told = {"name": name, "in": "query", "description": description, "example": example}
     return told | {"required": False, "schema": {"type": "string"} | schema}
 
 
 GZIP: Final = header("Accept-Encoding", "gzip, or nothing.")
-# For routes that only some may read (readers.py): the refusals, and the headers that decide.
+# For routes that only some callers may read (readers.py): the answers to the other callers, and the
+# headers that decide.
 SENT_AWAY: Final[Responses] = {
     401: answer("A token is needed.", TEXT),
     403: answer("Only private addresses may read this.", TEXT),

@@ -1,5 +1,5 @@
 """
-The scrape: the right to scrape, the limit on scrapes at once, and the answer piece by piece.
+Answers scrapes: checks the right to scrape, limits scrapes at a time, sends piece by piece.
 
 The routes read headers from the request and return responses. For a parameter or a result with a
 type, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
@@ -35,7 +35,7 @@ _NO_SHARE: Final[Responses] = {400: answer("There is no such partition.", TEXT)}
 
 
 def _shares_of(partitions: int) -> dict[str, tuple[int, ...]]:
-    """Return the partitions of each share `k/n` of *partitions*: the kth of n shares."""
+    """Return the partitions in each share: `k/n` is the kth of n shares of *partitions*."""
     return {
         f"{k}/{n}": tuple(range(k - 1, partitions, n))
         for n in range(1, partitions + 1)
@@ -47,10 +47,10 @@ def scrape_routes(
     scraper: Scraper | None, readers: Readers, most: int, partitions: int
 ) -> APIRouter:
     """
-    Return the routes of the scrape, behind *readers*; without a *scraper* they say how to get one.
+    Return the routes of the scrape, behind *readers*; without a *scraper* they say what to set.
 
-    At most *most* scrapes are answered at a time, 0: any number. Each holds its snapshot until it
-    is read. A share is some of all *partitions*.
+    At most *most* scrapes are answered at a time; 0: any number. Each scrape keeps its snapshot in
+    memory until the client has read the answer. *partitions* is the number of all partitions.
     """
     shares = _shares_of(partitions)
     smallest = f"{partitions}/{partitions}"
@@ -96,7 +96,7 @@ def scrape_routes(
 
 
 def _described(*parameters: Any) -> dict[str, Any]:
-    """Return the parameters of a route that FastAPI does not know."""
+    """Return the *parameters* of a route for the OpenAPI document; FastAPI can't know them."""
     return {"parameters": [*parameters, GZIP, *FORWARDED]}
 
 
@@ -140,8 +140,8 @@ class _Stream(Response):
     """
     An answer that is made while the client reads it, as fast as the client reads.
 
-    If it can't be completed, it raises, and the server cuts the connection: without the last chunk,
-    no client takes the text for complete.
+    If the answer can't be completed, it raises an error, and the server cuts the connection. The
+    last chunk is then missing, so no client takes the text for complete.
     """
 
     def __init__(self, exposition: Exposition, end: Callable[[], None]) -> None:
@@ -153,14 +153,14 @@ class _Stream(Response):
         self._end = end
 
     async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
-        """Send the answer; while one batch is on its way, the next is made."""
-        # Not by Starlette's own check, which imports at this point, perhaps without a free
-        # descriptor.
+        """Send the answer in batches; while one batch is being sent, the next batch is made."""
+        # Not Starlette's own check for a disconnect: it imports a module at this point, which fails
+        # if no file descriptor is free.
         hanging_up = asyncio.create_task(_hang_up(receive))
         start = {"status": self.status_code, "headers": self.raw_headers}
         try:
             await send({"type": "http.response.start", **start})
-            # The server silently drops what is sent to a client that has disconnected.
+            # The server silently drops pieces for a client that has disconnected.
             while not hanging_up.done():
                 batch = await self._exposition.more()
                 for piece in batch:

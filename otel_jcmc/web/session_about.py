@@ -1,8 +1,8 @@
 """
-Who was in a session, when, and how it was as a whole: as JSON, and as a row of a table.
+Describes sessions: who was in a session, when, and how it was, as JSON or as a row of a table.
 
-Sessions of history and the scopes of what was bad come in; objects, lines of JSON and rows of CSV
-go out. Metrics have the names of their fields, attributes those of their labels.
+Sessions of history and the scopes of their bad time come in; objects, lines of JSON and rows of CSV
+go out. Metrics have the names of their fields, attributes the names of their labels.
 """
 
 import csv
@@ -47,7 +47,7 @@ from otel_jcmc.verdict.rules import UNKNOWN, State
 
 _FIELD: Final = {row.id: row.field for row in METRICS}
 _NAME: Final = {row.id: name_of(row) for row in ATTRIBUTES}
-# What a spreadsheet takes for a formula or the end of a cell (OWASP, CSV injection).
+# First characters that a spreadsheet takes for a formula or a new cell (OWASP, CSV injection).
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 _STATES: Final[tuple[State | None, ...]] = (*State, None)
 _encode: Final = msgspec.json.Encoder().encode
@@ -66,7 +66,7 @@ COLUMNS: Final = (
 
 
 def about(session: PastSession, scope: str | None = None) -> dict[str, Any]:
-    """Return who it was, when, and how the session was as a whole, ready for JSON."""
+    """Return the participant, the times and the totals of *session*, ready for JSON."""
     known = session.attributes
     until_ms = session.last_ms if session.ended_ms is None else session.ended_ms
     paths = known.get(LIST_ID, [])
@@ -100,7 +100,7 @@ def about(session: PastSession, scope: str | None = None) -> dict[str, Any]:
 
 
 def how(totals: Totals | None, scope: str | None) -> dict[str, Any]:
-    """Return how a session was as a whole; null means not known."""
+    """Return verdict, summary, seconds and counts of a whole session; None: not known."""
     if totals is None:
         return dict.fromkeys(("verdict", "summary", "seconds", "outages", "counts"))
     state = state_of(totals)
@@ -127,7 +127,7 @@ def how(totals: Totals | None, scope: str | None) -> dict[str, Any]:
 
 
 def _span(session: PastSession) -> dict[str, str | None]:
-    """Return the ids of the session's span, null if sessions become no spans."""
+    """Return the ids of the session's span; None if sessions do not become spans."""
     if not session.instance.isdigit():
         return {"trace_id": None, "span_id": None}
     instance, sid = int(session.instance), session.sid
@@ -138,7 +138,7 @@ def _span(session: PastSession) -> dict[str, str | None]:
 
 
 def list_text(found: Iterable[PastSession], scopes: Mapping[str, str], after: str | None) -> bytes:
-    """Return a page of sessions as JSON."""
+    """Return one page of a list of sessions as JSON."""
     listed = [about(each, scopes.get(each.sid)) for each in found]
     return _encode({"sessions": listed, "next": after}) + b"\n"
 
@@ -159,7 +159,7 @@ def heading() -> bytes:
 
 
 def _cell(told: Mapping[str, Any], path: str) -> Any:
-    """Return the value at *path*; a name that people chose never becomes a formula."""
+    """Return the value at *path*; a text that looks like a formula gets an apostrophe before it."""
     value: Any = told
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -169,7 +169,7 @@ def _cell(told: Mapping[str, Any], path: str) -> Any:
 
 
 def named(attributes: Mapping[int, Any]) -> dict[str, Any]:
-    """Return *attributes* by the names of their labels; a list metric by the name of its field."""
+    """Return *attributes* by their labels' names; a list metric has the name of its field."""
     return {
         _NAME[id_] if id_ in _NAME else _FIELD[id_]: [named(each) for each in value]
         if isinstance(value, list)
@@ -186,7 +186,7 @@ def time_text(ms: int) -> str:
 
 
 def _joined(known: Mapping[int, Any], *ids: int) -> str | None:
-    """Return the texts of *ids* separated by spaces, None if there are none."""
+    """Return the texts that *known* has for *ids*, separated by spaces; None if it has no text."""
     return " ".join(known[id_] for id_ in ids if known.get(id_)) or None
 
 

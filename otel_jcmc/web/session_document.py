@@ -1,8 +1,8 @@
 """
-What the routes of sessions tell the OpenAPI document: their parameters and their answers.
+Describes the routes of sessions for the OpenAPI document: their parameters and their answers.
 
-session_query.py checks the parameters; for times, this file gives the common forms only.
-sessions.py passes it to FastAPI.
+session_query.py checks the parameters; for times, this file describes the common forms only.
+sessions.py passes the descriptions to FastAPI.
 """
 
 from typing import Any, Final
@@ -49,12 +49,12 @@ _HASHED: Final = "If these are hashed: the whole value or the hash"
 
 
 def _some(name: str, of: str, example: str) -> dict[str, Any]:
-    """Return a parameter that matches a part of a name."""
+    """Return the description of a parameter that matches a part of a name."""
     return asked(name, f"A part of {of}, in any case. {_HASHED}.", example, _IS_NAME)
 
 
 def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return the parameters that FastAPI can't know, with the headers of proxies."""
+    """Return *parameters* and the headers of proxies, which FastAPI can't know by itself."""
     return {"parameters": [*parameters, *FORWARDED]}
 
 

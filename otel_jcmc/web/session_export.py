@@ -1,8 +1,8 @@
 """
-A whole search as CSV or lines of JSON, made while it is sent.
+Sends all results of a search as CSV or lines of JSON, each made while it is sent.
 
 The search first finds the places of sessions, some thousands at a time. Each session is described
-when the client reads that far. So the service's memory does not grow with their number.
+when the client reads that far. So the service's memory does not grow with the number of sessions.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +17,7 @@ from otel_jcmc.verdict.record import Record
 from otel_jcmc.web.session_about import about, heading, rows_text
 
 JSON_LINES: Final = "application/jsonl"
-# How many places are held, about a megabyte; each further search reads all cards again.
+# How many places are kept in memory, about 1 MB; each further search reads all cards again.
 PLACES: Final = 10_000
 
 
@@ -28,8 +28,8 @@ async def exported(
     Return how many sessions match *asked*, and the lines of as many as its limit allows.
 
     Raises:
-        StoreUnavailable: Redis did not answer in time; if it happens during the lines, they end
-        early.
+        StoreUnavailable: Redis did not answer in time; if this happens while lines are sent, the
+            lines end early.
     """
     first = await history.search(asked._replace(limit=min(asked.limit, PLACES)))
     return first.total, _lines(history, record, asked, first, is_csv=is_csv)
@@ -38,7 +38,7 @@ async def exported(
 async def _lines(
     history: History, record: Record, asked: Asked, found: Found, *, is_csv: bool
 ) -> AsyncIterator[bytes]:
-    """Return the lines of *found*, and of all that follow."""
+    """Return the lines of the sessions in *found*, and of further sessions up to the limit."""
     if is_csv:
         yield heading()
     left = asked.limit

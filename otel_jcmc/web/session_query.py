@@ -1,9 +1,9 @@
 """
-What a request for sessions asks for, read from its query.
+Reads the query of a request for sessions.
 
-The parameters come in; an `Asked` or a `View` goes out, or one line that says what would be right.
-Names are treated like those of a push before it is stored. So if names are hashed, a request may
-use the name or its hash.
+The parameters come in; an `Asked` or a `View` goes out, or a line that says how to correct them.
+Names are treated as the names in a push are before it is stored. So if names are hashed, a request
+may use the name or its hash.
 """
 
 import re
@@ -48,7 +48,7 @@ from otel_jcmc.wire.session import END_REASONS
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
-# The limit of formats without pages.
+# The limit on sessions in formats that have no pages.
 _ALL: Final = 10**9
 _FIELDS: Final = {row.field: row.id for row in METRICS}
 STATES: Final = (*(state.name.lower() for state in State), UNKNOWN)
@@ -56,7 +56,8 @@ CAUSES: Final = (*dict.fromkeys(WORD_OF.values()), UNKNOWN)
 ENDS: Final = (*sorted(END_REASONS), "replaced", EXPIRED, LIVE)
 SORTS: Final = ("newest", "worst")
 FORMATS: Final = ("json", "csv", "jsonl")
-# Parameters that match a part of a name, with the lines of a card; and those that match all of it.
+# Parameters that match a part of a name, with the card's line that has the name; then the
+# parameters that match a whole name.
 _PARTS: Final = {
     "conference": ((CONFERENCE, CONFERENCE_LINE),),
     "participant": ((PARTICIPANT, PARTICIPANT_LINE), (USERNAME, NAME_LINE)),
@@ -72,12 +73,12 @@ _is_after: Final = re.compile(r"[0-9a-f]{48}|[0-9a-f]{52}").fullmatch
 
 class View(NamedTuple):
     """
-    How one session is asked for.
+    The form in which a request wants one session.
 
     Attributes:
-        ids: of the wanted metrics; None: all that the session has.
-        is_csv: whether as CSV instead of JSON.
-        fill: whether to fill values that a push left out with the earlier ones.
+        ids: the catalogue's ids of the wanted metrics; None: all metrics that the session has.
+        is_csv: whether the answer is CSV instead of JSON.
+        fill: whether a value that a push left out is filled with the earlier value.
     """
 
     ids: list[int] | None
@@ -87,7 +88,7 @@ class View(NamedTuple):
 
 def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]:
     """
-    Return what the request for a list asks for, and which of FORMATS it wants.
+    Return the checked query of a request for a list of sessions, and one of FORMATS.
 
     Raises:
         BadQuery: *pairs* are wrong.
@@ -132,7 +133,7 @@ def _conditions(query: Mapping[str, str], privacy: Privacy) -> Iterator[Conditio
 
 
 def _part(row: Attribute, mark: str, text: str, privacy: Privacy) -> Condition:
-    """Return the condition that *row* contains *text*; a hash must match whole."""
+    """Return the condition that the attribute *row* contains *text*; hashes must be equal."""
     stored = privacy.stored(row, text)
     return part_of(text, mark) if len(stored) == 1 else whole_of(stored, mark)
 
@@ -141,7 +142,7 @@ def time_of(
     query: Mapping[str, str], name: str, now_ms: int, *, is_end: bool = False
 ) -> int | None:
     """
-    Return the time in parameter *name* of *query* as Unix time in ms; None: there is none.
+    Return the time in parameter *name* of *query* as Unix time in ms; None: it is not given.
 
     Raises:
         BadQuery: the time or the time zone is not valid.
@@ -167,7 +168,7 @@ def read_at(pairs: Pairs, now_ms: int) -> int:
 
 
 def _one_of(query: Mapping[str, str], name: str, choices: Sequence[str], other: str = "") -> str:
-    """Return the parameter *name* of *query*, one of *choices*; *other* if it is missing."""
+    """Return parameter *name* of *query*, one of *choices*; *other* if *query* lacks it."""
     word = query.get(name, other)
     if name in query and word not in choices:
         told = f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}"
@@ -198,19 +199,19 @@ def read_client(query: Mapping[str, str], privacy: Privacy) -> list[str]:
     Return the forms in which the client of *query* may be stored; empty: any client.
 
     Raises:
-        BadQuery: it is empty, or can't be stored.
+        BadQuery: the client id is empty, or can't be stored.
     """
     if "client_id" not in query:
         return []
     text = _text(query, "client_id")
-    # A GUID means the same in either case, but its hash is of the text as the page sent it.
+    # Upper and lower case mean the same in a GUID, but its hash is made of the text that was sent.
     texts = [text, text.lower(), text.upper()] if is_guid(text) else [text]
     return [*dict.fromkeys(each for one in texts for each in privacy.stored(CLIENT, one))]
 
 
 def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     """
-    Return the conferences and clients to erase; no conferences means all.
+    Return the conferences and clients to erase; an empty list of conferences means all of them.
 
     Raises:
         BadQuery: *pairs* are wrong, or name no client.
@@ -224,7 +225,7 @@ def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
 
 def read_view(pairs: Pairs, accept: str) -> View:
     """
-    Return how one session is asked for.
+    Return the form in which the query *pairs*, with the header *accept*, wants one session.
 
     Raises:
         BadQuery: *pairs* are wrong.
@@ -240,6 +241,6 @@ def read_view(pairs: Pairs, accept: str) -> View:
     fill = query.get("fill", "false")
     if fill not in ("true", "false"):
         raise BadQuery("fill must be true or false")
-    # Each once, in the order of the query.
+    # Each metric once, in the order of the query.
     ids = [_FIELDS[name] for name in dict.fromkeys(asked)] or None
     return View(ids, kind == "csv", fill == "true")

@@ -1,9 +1,9 @@
 """
-One session with its samples, as JSON and CSV.
+Writes one session with its samples, as JSON or CSV.
 
 The result of sessions/history.py comes in. The pieces of an answer go out, made while they are
 sent, because the log of a day is megabytes of text. Metrics have the names of their fields,
-attributes those of their labels.
+attributes the names of their labels.
 """
 
 import csv
@@ -27,7 +27,7 @@ from otel_jcmc.web.session_query import View
 
 JSON: Final = "application/json"
 CSV: Final = "text/csv; charset=utf-8"
-# One piece of an answer has so many samples.
+# The number of samples in one piece of an answer.
 PIECE: Final = 200
 _FIELD: Final = {row.id: row.field for row in METRICS}
 _PUSHED: Final = frozenset(row.id for row in PUSHED)
@@ -46,11 +46,12 @@ def session_text(
     """
     Return *session* with the samples in *entries*, piece by piece.
 
-    A sample has the metrics of *view*, or all that were ever pushed; null: not known then. Beside
-    them are the verdict and the audio score, if known. If two samples are further apart than an
-    interval and a time to live, the later one says so: a gap.
+    A sample has the metrics of *view*, or all metrics that the session ever pushed; null: not known
+    then. It also has the verdict and the audio score, if known. If two samples are further apart
+    than an interval plus the time after which participants expire, the later one has the gap.
     """
-    # Most pushes say all that is known, so null means unknown and no earlier value may fill it.
+    # Only JMMC pages push changes alone. Other clients push all known values, so null means
+    # unknown, and no earlier value may fill it.
     is_filled = view.fill and session.attributes.get(SENDER.id) == JMMC
     log = _Log(entries, view.ids, interval_ms + session.ttl_ms, fill=is_filled)
     if view.is_csv:
@@ -80,7 +81,7 @@ class _Log:
     def __init__(
         self, entries: Sequence[bytes], ids: list[int] | None, apart_ms: int, *, fill: bool
     ) -> None:
-        """Read *entries* once; they are kept packed, a twentieth of their values' size."""
+        """Read *entries* once; keep them packed, in a twentieth of the memory of their values."""
         timed: list[tuple[int, bytes]] = []
         known: set[int] = set()
         judged: set[str] = set()
@@ -103,7 +104,7 @@ class _Log:
         self.judged = [name for name in _VERDICT if name in judged]
 
     def _add(self, sample: Sample) -> None:
-        """Add the vitals of one interval."""
+        """Add quality, loss and round trip of one interval."""
         lasts = vitals(sample.numbers)
         for index, of in enumerate(self._sums):
             tally = sample.tally[index] if index < len(sample.tally) else None
@@ -115,8 +116,7 @@ class _Log:
         """
         Return worst, mean and best of quality, loss and round trip.
 
-        Where the session's totals, *of_all*, have a value, it counts; otherwise the value is that
-        of the log.
+        A value comes from *of_all*, the session's totals, if they have it, otherwise from the log.
         """
         return {
             name: each.to_dict() | of_all.get(name, {})
@@ -124,7 +124,7 @@ class _Log:
         }
 
     def rows(self) -> Iterator[list[dict[str, Any]]]:
-        """Return the samples ready for JSON, some at a time."""
+        """Return the samples ready for JSON, at most PIECE at a time."""
         before_ms = 0
         kept: dict[int, Any] = {}
         for start in range(0, len(self._entries), PIECE):
@@ -139,7 +139,7 @@ class _Log:
             yield piece
 
     def _row(self, sample: Sample, kept: dict[int, Any]) -> dict[str, Any]:
-        """Return one sample; *kept* has the values known before, and is updated."""
+        """Return one sample, ready for JSON; *kept* has earlier values, and is updated."""
         told = {id_: sample.numbers[id_ - 1] for id_ in self._ids} | _counted(sample, self._ids)
         if self._fill:
             kept.update((id_, each) for id_, each in told.items() if _is_known(each))
@@ -166,23 +166,23 @@ class _Log:
 
 
 def _counted(sample: Sample, ids: Sequence[int]) -> dict[int, int]:
-    """Return the counts of the whole interval for *ids*; the numbers hold only the last push."""
+    """Return the counts of the whole interval for *ids*; `numbers` has only the last push."""
     known = zip(COUNTED, sample.counts, strict=False)
     return {at + 1: count for at, count in known if count is not None and at + 1 in ids}
 
 
 def _verdict_of(sample: Sample) -> dict[str, Any]:
-    """Return how the call was, why, and what the participant heard, as far as known."""
+    """Return the state of the call, its cause and the audio score, as far as known."""
     mos, state, cause = (sample.numbers[id_ - 1] for id_ in (MOS_ID, STATE_ID, CAUSE_ID))
     told = (_STATE.get(state), WORD_OF.get(cause, UNKNOWN) if state else None, mos)
     return {name: each for name, each in zip(_VERDICT, told, strict=True) if each is not None}
 
 
 class _Sum:
-    """Worst, mean and best of one vital."""
+    """Worst, mean and best value of quality, loss or round trip."""
 
     def __init__(self, lower_is_worse: bool) -> None:  # noqa: FBT001  # as LOWER_IS_WORSE has it
-        """Begin with nothing."""
+        """Begin without values."""
         self._worse, self._better = (min, max) if lower_is_worse else (max, min)
         self._worst: list[float] = []
         self._best: list[float] = []
@@ -191,7 +191,7 @@ class _Sum:
     def add(
         self, worst: float | None, mean: float | None, weight: float, best: float | None
     ) -> None:
-        """Add what is known of one interval, whose *mean* has this *weight*."""
+        """Add the known values of one interval, whose *mean* has this *weight*."""
         if worst is not None:
             self._worst = [self._worse([worst, *self._worst])]
         if best is not None:
@@ -201,7 +201,7 @@ class _Sum:
             self._weights += weight
 
     def to_dict(self) -> dict[str, float | None]:
-        """Return them, and null for the share that was bad, which a log does not tell."""
+        """Return the three values, and None for the bad share, which a log does not have."""
         return {
             "worst": next(iter(self._worst), None),
             "mean": round(self._total / self._weights, 2) if self._weights else None,

@@ -1,9 +1,9 @@
 """
-The routes of sessions: the list, one of them, and their erasure.
+Answers requests for sessions: the list of sessions, one session, and the erasure of sessions.
 
-They are FastAPI routes for the readers of pages, never with CORS. They take the request and return
-responses. For a parameter or a result with a type, FastAPI would make a model, and import all of
-pydantic's version 1 to see that it is none of those (40 ms, 2 MiB).
+FastAPI routes answer them for the readers of pages, never with CORS. The routes take the request
+and return responses. For a parameter or a result with a type, FastAPI would make a model, and
+import all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 from typing import Final
@@ -36,11 +36,11 @@ def session_routes(
     interval_ms: int,
 ) -> APIRouter:
     """
-    Return the routes of sessions, behind *readers*; without *history* they say how to get one.
+    Return the routes of sessions, behind *readers*; without *history* they say what to set.
 
-    *record* has what stood out; it tells the scope of what was bad.
+    *record* is the journal of what stood out, from which the scope of a bad time comes.
 
-    Without *erasure*, nothing is kept of sessions, not even for spans.
+    *erasure* is None if no data of sessions is kept, not even for spans.
     """
     router = APIRouter(default_response_class=Response)
 
@@ -69,7 +69,7 @@ def session_routes(
             view = read_view(request.query_params.multi_items(), request.headers.get("accept", ""))
             found, entries = await of.session(request.path_params["sid"])
             scope = (await scopes_of(of, record, [found])).get(found.sid)
-            # Made in a thread, a piece at a time, as fast as the client reads.
+            # Starlette makes the pieces in a thread, one at a time, as fast as the client reads.
             pieces = session_text(found, entries, view, interval_ms, scope)
             return StreamingResponse(pieces, 200, HEADERS, CSV if view.is_csv else JSON)
 
@@ -80,8 +80,8 @@ def session_routes(
         """Erase all that is kept of a client's sessions."""
 
         async def erased(of: Erasure) -> Response:
-            # No page of ours erases: such a request comes from another site, by a name for our
-            # address.
+            # None of our pages sends this request. So it comes from a page of another site, which
+            # has a host name for our address.
             if "origin" in request.headers:
                 return line("no page may erase: send the request without Origin", 403)
             who = read_erased(request.query_params.multi_items(), privacy)

@@ -1,7 +1,7 @@
 """
-The route of summaries: sessions counted by days and weeks, and by what they have in common.
+Answers requests for summaries: sessions counted by days or weeks, and by a common attribute.
 
-It is a FastAPI route for the readers of pages, never with CORS.
+A FastAPI route answers them for the readers of pages, never with CORS.
 """
 
 import asyncio
@@ -22,7 +22,7 @@ _OFF = "JCMC_SUMMARY_DAYS is 0: no summaries are kept"
 
 
 def summary_routes(summaries: Summaries | None, readers: Readers) -> APIRouter:
-    """Return the route of *summaries*, behind *readers*; without them it says how to get some."""
+    """Return the route of *summaries*, behind *readers*; without them it says what to set."""
     router = APIRouter(default_response_class=Response)
 
     @router.get("/summaries", responses=COUNTED, openapi_extra=ASKING)
@@ -37,14 +37,14 @@ def summary_routes(summaries: Summaries | None, readers: Readers) -> APIRouter:
             asked = read_asked_summaries(query, request.headers.get("accept", ""), today)
             return await _counted(of, asked)
 
-        # The text for missing summaries differs from the one for missing history.
+        # In a tuple, because the 404 text for missing summaries differs from that for history.
         return await answer_read(request, readers, (summaries,), lambda of: read(of[0]), _OFF)
 
     return router
 
 
 async def _counted(of: Summaries, asked: AskedSummaries) -> Response:
-    """Return the groups of what is *asked* for."""
+    """Return the answer with the groups that the request has *asked* for."""
     counts = Counts(asked.by, asked.per)
     async for day, some in of.read(asked.first, asked.last):
         counts.add(day, some)

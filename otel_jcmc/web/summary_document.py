@@ -1,7 +1,7 @@
 """
-What the route of summaries tells the OpenAPI document: its parameters and its answers.
+Describes the route of summaries for the OpenAPI document: its parameters and its answers.
 
-summary_query.py checks the parameters. summaries.py passes it to FastAPI.
+summary_query.py checks the parameters. summaries.py passes the description to FastAPI.
 """
 
 from typing import Any, Final

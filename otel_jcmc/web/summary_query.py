@@ -1,7 +1,7 @@
 """
-What a request for summaries asks for, read from its query.
+Reads the query of a request for summaries.
 
-The parameters come in; an `AskedSummaries` goes out, or one line that says what would be right.
+The parameters come in; an `AskedSummaries` goes out, or a line that says how to correct them.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.sessions.counts import By, Per
 from otel_jcmc.web.query import BadQuery, Pairs, meant, read_once
 
-# The default period.
+# The length of the period in days if the query gives no beginning.
 DAYS: Final = 30
 _ago: Final = re.compile(r"-?([0-9]{1,4})d").fullmatch
 _day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
@@ -20,10 +20,10 @@ _NAMES: Final = ("from", "to", "by", "per", "format")
 
 class AskedSummaries(NamedTuple):
     """
-    What the request for summaries asks for.
+    The checked query of a request for summaries.
 
     Attributes:
-        first, last: days in UTC on which the sessions ended.
+        first, last: the first and the last day, in UTC, on which the counted sessions ended.
         by: what to group sessions by; None: one group for all.
     """
 
@@ -36,7 +36,7 @@ class AskedSummaries(NamedTuple):
 
 def read_asked_summaries(pairs: Pairs, accept: str, today: date) -> AskedSummaries:
     """
-    Return what the query asks for; *today* is the current day.
+    Return the checked query *pairs*; *today* is the current day.
 
     Raises:
         BadQuery: *pairs* are wrong.

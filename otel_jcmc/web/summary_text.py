@@ -1,5 +1,5 @@
 """
-Groups of sessions as JSON and as CSV.
+Writes groups of sessions as JSON or CSV.
 
 The groups of sessions/counts.py come in, text goes out. Unknown values are null, and empty in CSV.
 """
@@ -18,7 +18,7 @@ from otel_jcmc.verdict.rules import State
 from otel_jcmc.web.summary_query import AskedSummaries
 
 STATES: Final = (*(state.name.lower() for state in State), UNKNOWN)
-# A time, a name and its group.
+# The beginning of a period, the name of a group, and the group.
 Groups = Sequence[tuple[str, str, Group]]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 

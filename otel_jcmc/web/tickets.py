@@ -1,8 +1,9 @@
 """
-The cookie of a browser whose user has shown the token; it says until when it is valid.
+Makes and checks the cookie of a browser whose user has entered the token.
 
-The token comes in; cookies go out, and whether a request has a valid one. They are signed with a
-key derived from the token. Therefore all replicas accept them, and a new token ends them all.
+The token comes in; out go cookies, and whether a request has a valid cookie. A cookie says until
+when it is valid. It is signed with a key derived from the token. Therefore all replicas accept it,
+and after a change of the token no old cookie is valid.
 
 Source: RFC 6265 (cookies).
 """
@@ -18,7 +19,7 @@ LIFE_SECONDS: Final = 12 * 3600
 
 
 class Tickets:
-    """The cookies of browsers that have shown *token*."""
+    """Makes and checks the cookies of browsers whose users have entered *token*."""
 
     def __init__(self, token: str, clock: Callable[[], float] = time) -> None:
         """Sign with a key derived from *token*; *clock* is Unix time in seconds."""

@@ -1,12 +1,12 @@
 """
-A time in the forms that people write: `14:00`, `yesterday 14:00`, `monday`, `2026-11-29`, `-2h`.
+Reads a time as people write it: `14:00`, `yesterday 14:00`, `monday`, `2026-11-29`, `-2h`.
 
 The text and its zone come in; Unix time in ms goes out, or an error with examples. A day has a
 beginning and an end; the caller says which of them is meant.
 
-A search must learn what was not understood, and no library tells: dateparser (eight megabytes)
-guesses; parsedatetime (of 2020) takes `14:00` for the next one and no text for wrong;
-python-dateutil knows no `yesterday`.
+A search must be able to say which text was not understood. No library allows that: dateparser
+(eight megabytes) guesses; parsedatetime (of 2020) reads `14:00` as the next such time, and reports
+no text as wrong; python-dateutil does not know `yesterday`.
 """
 
 import re
@@ -30,7 +30,7 @@ _DAY: Final = timedelta(days=1)
 
 
 class NotUnderstood(Exception):
-    """The text is not a time or a zone; the message says what would be one."""
+    """The text is not a time or a time zone; the message gives examples."""
 
 
 def read_zone(text: str) -> tzinfo:
@@ -38,7 +38,7 @@ def read_zone(text: str) -> tzinfo:
     Return the zone that *text* names: an IANA name, or an offset such as +02:00.
 
     Raises:
-        NotUnderstood: there is no such zone.
+        NotUnderstood: *text* names no zone.
     """
     if found := _offset(text.replace(" ", "+")):
         minutes = int(found[2]) * 60 + int(found[3])
@@ -56,13 +56,13 @@ def read_zone(text: str) -> tzinfo:
 
 def read_time(text: str, now_ms: int, zone: tzinfo = UTC, *, is_end: bool = False) -> int:
     """
-    Return the time that *text* says at *now_ms*, in *zone* if it names none, as Unix time in ms.
+    Return the time that *text* means at *now_ms*, as Unix time in ms.
 
-    A day means its first ms, or its last if *is_end*. A clock time without a day means the latest
-    one in the past.
+    If *text* has no offset, it is a time in *zone*. A day means its first ms, or its last ms if
+    *is_end*. A clock time without a day means the latest such time in the past.
 
     Raises:
-        NotUnderstood: it is not a time.
+        NotUnderstood: *text* is not a time.
     """
     said = " ".join(text.lower().split())
     if found := _ago(said):
@@ -81,7 +81,7 @@ def read_time(text: str, now_ms: int, zone: tzinfo = UTC, *, is_end: bool = Fals
 
 
 def _whole(text: str) -> int | None:
-    """Return the time of *text* if it has an offset, as in RFC 3339."""
+    """Return the time of *text*, with date and offset as in RFC 3339; None if it has no offset."""
     try:
         # A plus that was not escaped arrives as a space.
         moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip()))
@@ -101,7 +101,7 @@ def _of_day(said: str, now: datetime, *, is_end: bool) -> int:
         return _ms(found)
     if rest:
         found = _moment(day, rest, now.tzinfo)
-        # Today's weekday with a time in the future means last week's.
+        # The name of today's weekday, with a time later than now, means the same day of last week.
         is_last = found > now and first[:3] == _DAYS[now.weekday()][:3]
         return _ms(_moment(day - 7 * _DAY, rest, now.tzinfo) if is_last else found)
     if is_end:
@@ -110,7 +110,7 @@ def _of_day(said: str, now: datetime, *, is_end: bool) -> int:
 
 
 def _day(word: str, today: date) -> date | None:
-    """Return the day that *word* names, None if it names none; a weekday means the latest one."""
+    """Return the day that *word* names, for a weekday the latest such day; None if no day."""
     if word in ("today", "yesterday"):
         return today - _DAY if word == "yesterday" else today
     if _date(word):
@@ -122,7 +122,7 @@ def _day(word: str, today: date) -> date | None:
 
 
 def _moment(day: date, clock: str, zone: tzinfo | None) -> datetime:
-    """Return the time of *clock* on *day*; when clocks go back, the first of the two."""
+    """Return the time of *clock* on *day*; if clocks go back and it comes twice, the first."""
     hour, minute, second, half = 0, 0, 0, None
     if found := _clock(clock):
         hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)
