@@ -159,7 +159,6 @@ class PushParser:
         dropped: list[Fault],
     ) -> int:
         """Take the first well-formed elements of a list metric; return how many were taken."""
-    
         name = f"metrics.{row.field}"
         if type(sent) is not list:
             dropped.append(Fault(name, Reason.NOT_A_LIST))
