@@ -134,7 +134,7 @@ class _Teller:
             self.happens(other, "downlink", "participant")
 
     def rooms(self, rooms: Iterable[Room], scope: str, name: str = "", region: str = "") -> None:
-        """Let trouble happen to most participants in *rooms*, which stand out as *scope*, *name*."""
+        """Let trouble happen to most participants in *rooms*; *scope* and *name* stand out."""
         kind = self.chance.choice(_WIDE)
         rooms = list(rooms)
         self._taken |= {room.name for room in rooms}

@@ -169,7 +169,7 @@ class Voice:
         return metrics
 
     def _be_in_the_room(self, values: dict[str, float | None]) -> None:
-        """Remove from *values* what a page can't know whose participant only listens, or is alone."""
+        """Remove the *values* that the page of a listener, or of a lone participant, can't know."""
         if not self._person.is_sender:
             _take_away(values, _SENT, _SENT_RATES)
         if not self._person.sources:
@@ -198,7 +198,7 @@ class Voice:
         return {"value": trip, "labels": {"protocol": "udp", "p2p": is_direct}}
 
     def _original(self, moment: Moment) -> dict[str, Any]:
-        """Return the original page's 13 metrics; its upload loss is 0, its round trip may be old."""
+        """Return the original page's 13 metrics; upload loss is 0, the round trip may be old."""
         values = dict(moment.interval.values)
         self._be_in_the_room(values)
         if values["round_trip"] is not None:
