@@ -134,7 +134,7 @@ WORST_SOURCE = Attribute(
     like=PARTICIPANT.id,
 )
 _PATH = "metrics.transport_rtt[].labels."
-# RTCIceCandidateType (WebRTC).
+# The words of RTCIceCandidateType (WebRTC).
 _CANDIDATE_TYPES = ("host", "srflx", "prflx", "relay")
 LOCAL_ADDRESS = Attribute(
     80,
@@ -173,7 +173,7 @@ NETWORK_TYPE = Attribute(
     "networkType",
     "network.connection.type",
     "Type of network, as the browser names it",
-    # RTCNetworkType (WebRTC statistics), translated to the words of the semantic conventions.
+    # The words of RTCNetworkType (WebRTC statistics) -> the words of the semantic conventions.
     otel_values=(("ethernet", "wired"), ("cellular", "cell")),
 )
 CANDIDATE_TYPE = Attribute(
@@ -266,7 +266,7 @@ BRIDGE = Attribute(
     "jitsi.bridge.name",
     "The bridge: its name from JCMC_BRIDGES, otherwise a hash; absent in a peer-to-peer call",
 )
-# In an outage the library reports no transport.
+# Says also in an outage whether the call is peer-to-peer; the library then reports no transport.
 DIRECT = Attribute(
     102,
     "metrics.connectionquality.labels.p2p",
@@ -286,7 +286,7 @@ RELAY = Attribute(
     "The TURN server that relays the call, if JCMC_RELAYS has a name for it",
 )
 OURS, ORIGINAL, JMMC = "otel_jcmc", "original", "jmmc"
-# Sent by `otel-jcmc doctor`, not by a page. No output shows such a participant.
+# The role of a test participant, which `otel-jcmc doctor` sends and no page. No output shows it.
 TEST = "test"
 SENDER = Attribute(
     101,
@@ -296,7 +296,7 @@ SENDER = Attribute(
     "jitsi.client.sender",
     "The client that pushes: `otel_jcmc`, `original` (it sends less), or `jmmc`",
 )
-# Made from the address that a push comes from.
+# The service makes this attribute from the address that a push comes from.
 NETWORK = Attribute(
     99,
     "caller.network",

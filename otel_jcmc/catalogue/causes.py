@@ -12,8 +12,8 @@ from typing import Final
 
 OTHER: Final = "other"
 # Errors of a conference begin with `conference.`, errors of its XMPP connection with `connection.`.
-# An error that asks a person for something (a password, a name, the lobby) is not a failure alone.
-# The browser does not send it; if it arrives all the same, it has its own word.
+# An error that only asks a person for something (a password, a name, the lobby) is not a failure.
+# The client does not send such an error; if one arrives all the same, it has its own word.
 CAUSES: Final = {
     "conference.authenticationRequired": "authentication_required",
     "conference.connectionError": "connection_error",
@@ -43,10 +43,10 @@ CAUSES: Final = {
     "connection.serverError": "server_error",
     "connection.shardChangedError": "shard_changed",
 }
-# All values that a cause can have.
+# All words that a cause can be.
 WORDS: Final = frozenset((*CAUSES.values(), OTHER))
 
 
 def cause_of(error: object) -> str:
-    """Return the word of this list for lib-jitsi-meet's *error*."""
+    """Return the word of CAUSES for lib-jitsi-meet's *error*, `other` if it is not in CAUSES."""
     return CAUSES.get(error, OTHER) if isinstance(error, str) else OTHER

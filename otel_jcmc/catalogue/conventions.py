@@ -1,8 +1,9 @@
 """
 The version of OpenTelemetry's semantic conventions that the names here follow.
 
-Resource and scope of all OTLP exports name it. A test compares the names with the pinned
-opentelemetry-semantic-conventions, and this version with the newest schema in it.
+The resource and the scope of all OTLP exports name this version. A test compares our names with
+those of the pinned package opentelemetry-semantic-conventions, and this version with the newest
+schema in that package.
 
 Source: OpenTelemetry specification, schemas; semantic conventions 1.44.0.
 """

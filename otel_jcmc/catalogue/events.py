@@ -1,8 +1,9 @@
 """
 Every event that is sent as a log record, one row each: the only place that describes it.
 
-intake/noticing.py notices events of participants, logs/onsets.py events of what stands out;
-logs/records.py makes log records from both. Severities are OpenTelemetry's (logs data model).
+intake/noticing.py notices the events of participants. logs/onsets.py notices when something begins
+or ceases to stand out. logs/records.py makes log records from the events of both. The severities
+are OpenTelemetry's (logs data model).
 """
 
 from enum import IntEnum
@@ -41,7 +42,8 @@ SCOPE: Final = "jitsi.verdict.scope"
 NAME: Final = "jitsi.standing_out.name"
 SHARE: Final = "jitsi.standing_out.share"
 SECONDS: Final = "jitsi.standing_out.duration"
-# The participants behind the statement, as in the gauge of the same name.
+# How many participants the statement rests on; the gauge `jitsi.standing_out.participants` says it
+# too.
 COVERAGE: Final = tuple(
     f"jitsi.standing_out.participants.{each}" for each in ("bad", "known", "reporting", "present")
 )

@@ -39,10 +39,11 @@ class Histogram(NamedTuple):
 
 
 _LOSS_BRIEF: Final = "Share of packets lost, one observation per push that reports it"
-# From an inaudible loss to an unbearable one; 0 has its own bucket.
+# Percent of packets lost, from an inaudible loss to an unbearable one; no loss has its own bucket.
 _LOSS: Final = (0, 0.5, 1, 2, 5, 10, 20, 50)
 _ROUND_TRIP_MS: Final = (25, 50, 100, 150, 200, 300, 400, 600, 1_000, 2_000, 5_000)
-# ITU-T G.107, annex B: below each of 4.34, 4.03, 3.60, 3.10 and 2.58 more users are dissatisfied.
+# The bounds 4.34, 4.03, 3.60, 3.10 and 2.58 are those of ITU-T G.107, annex B: below each of them,
+# more users are dissatisfied.
 _MOS: Final = (1, 2, 2.58, 3.1, 3.6, 4.03, 4.2, 4.34)
 # "No outage" has its own bucket.
 _OUTAGE_MS: Final = (0, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000)
@@ -52,8 +53,8 @@ def histograms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[His
     """
     Return the histograms for the operator's thresholds of loss (percent) and round-trip time (ms).
 
-    Each threshold is a bound, and so is half of it, where a call becomes fair. The number beyond a
-    threshold is then counted, not estimated.
+    Each threshold is a bound of a bucket, and so is half of it, where a call becomes fair. The
+    number of pushes beyond a threshold is then counted, not estimated.
     """
     loss = _with(_LOSS, bad_loss)
     return (
@@ -99,5 +100,5 @@ def histograms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[His
 
 
 def _with(bounds: tuple[float, ...], threshold: float) -> tuple[float, ...]:
-    """Return *bounds* with the bounds that a *threshold* adds."""
+    """Return *bounds*, *threshold* and half of *threshold*, in ascending order."""
     return tuple(sorted({*bounds, threshold, threshold / 2}))

@@ -1,8 +1,9 @@
 """
-Gauges of more than one participant, by level, one row each.
+The gauges about more than one participant: of a conference, a bridge, a region or the fleet.
 
-JCMC_SERIES chooses levels. Above participants, bounds limit the number of series, not the number of
-participants: states and causes are closed lists, and everything beyond a bound is `other`.
+One row for each gauge. JCMC_SERIES chooses levels. Above the level of participants, bounds limit
+the number of series, whatever the number of participants is: states and causes are closed lists,
+and everything beyond a bound is `other`.
 """
 
 from dataclasses import dataclass

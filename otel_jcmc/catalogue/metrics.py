@@ -11,8 +11,8 @@ Sources of the names: the wire format and series of the Jitsi Client Metrics Col
 
 from otel_jcmc.catalogue.rows import How, Metric, Reading
 
-# Prefixes of `client`: a value that the client asks the room for or overhears from the page, and a
-# value that it computes from several reports.
+# Prefixes of `client`. `room.`: the client asks lib-jitsi-meet's JitsiConference for the value, or
+# overhears it from the page. `own.`: the client computes the value from several reports.
 ROOM = "room."
 OWN = "own."
 UP = ("network.io.direction", "transmit")
@@ -34,7 +34,8 @@ _JITTER = ("jitsi.client.jitter", "s")
 _LOST = "inbound-rtp.packetsLost"
 _LOST_UP = "remote-inbound-rtp:counted.packetsLost"
 _SENT = "remote-inbound-rtp:counted.sent"
-# Without retransmitted packets: with them the loss is 6.4 % where it is 11.4 % (Chromium 156).
+# The packets that should have arrived. Retransmitted packets are not counted: with them Chromium
+# 156 shows a loss of 6.4 % where 11.4 % of the packets were lost.
 _EXPECTED = ("inbound-rtp.packetsReceived", "-inbound-rtp.retransmittedPacketsReceived", _LOST)
 _FRAME_RATE = ("jitsi.client.video.frame_rate", "{frame}/s")
 _LIMITATION = ("jitsi.client.video.quality_limitation.ratio", "1")
@@ -133,7 +134,7 @@ def _limitation(id_: int, reason: str, brief: str) -> Metric:
 
 
 def _outage(id_: int, way: str, brief: str, direction: tuple[str, str]) -> Metric:
-    """Return a row for the time since anything got through in one direction."""
+    """Return a row for the time since the last packet got through in one direction."""
     return Metric(
         id_,
         f"outage_{way}",
@@ -152,7 +153,7 @@ def _outage(id_: int, way: str, brief: str, direction: tuple[str, str]) -> Metri
 
 
 def _received_loss(how: How) -> Reading:
-    """Return the loss of one received stream, by *how* it is chosen."""
+    """Return the reading of one received stream's loss; *how* chooses the stream."""
     return Reading(how, (_LOST,), _EXPECTED, 100)
 
 
@@ -242,8 +243,9 @@ METRICS: tuple[Metric, ...] = (
     _percent(
         10,
         "packetloss_upload",
-        # Not the library's packetLoss.upload: that is always 0. All streams together: the worst of
-        # two streams is by chance too high, 12.3 % where 10.1 % were lost.
+        # The library's packetLoss.upload is not used: it is always 0. The loss is of all streams
+        # together. The loss of the worse of two streams is too high by chance: 12.3 % where 10.1 %
+        # of the packets were lost.
         Reading(How.SHARE, (_LOST_UP,), (_SENT,), 100),
         _LOSS,
         "Share of the sent packets that were lost",
@@ -252,7 +254,7 @@ METRICS: tuple[Metric, ...] = (
     _percent(
         11,
         "packetloss_download",
-        # Not the library's value: it is 0 where nothing arrives.
+        # The library's packetLoss.download is not used: it is 0 while no packet arrives.
         Reading(How.SHARE, (_LOST,), _EXPECTED, 100),
         _LOSS,
         "Share of the packets sent to the participant that were lost",
@@ -261,7 +263,7 @@ METRICS: tuple[Metric, ...] = (
     _percent(
         12,
         "packetloss_total",
-        # Not the library's packetLoss.total: the sent packets dilute it.
+        # The library's packetLoss.total is not used: it also counts sent packets, so it is too low.
         Reading(
             How.SHARE,
             (_LOST_UP, _LOST),
@@ -318,8 +320,8 @@ METRICS: tuple[Metric, ...] = (
         ("jitsi.client.candidate_pair.round_trip_time", "s"),
         "Average round-trip time of the used candidate pair in the interval",
         "Round-trip time",
-        # Not currentRoundTripTime: that is one check, and it keeps its value while no check is
-        # answered.
+        # currentRoundTripTime is not used: it is the time of a single check, and keeps its value
+        # while no check is answered.
         Reading(
             How.MAX_GROWTH,
             ("candidate-pair.totalRoundTripTime",),
@@ -498,7 +500,8 @@ METRICS: tuple[Metric, ...] = (
         "Conference",
         per=1000,
     ),
-    # Not from the library's statistics: the participant gives it, during the call or after it.
+    # This value is not in the library's statistics: the participant gives it, during the call or
+    # after it.
     Metric(
         34,
         "rating",
@@ -633,7 +636,7 @@ METRICS: tuple[Metric, ...] = (
         "Verdict",
         is_ours=True,
     ),
-    # Rows 46 and 47 are below.
+    # The ids 46 and 47 have no row here: JUDGED_IDS, below, has them.
     _read(
         48,
         "event_loop_delay",
@@ -648,12 +651,12 @@ METRICS: tuple[Metric, ...] = (
 )
 # The metrics that may be pushed.
 PUSHED = tuple(row for row in METRICS if not row.is_ours)
-# The metrics that the service makes from a push. The last two have no series of their own.
+# The ids of the metrics that the service makes from a push. The metrics 46 and 47 have no series.
 JUDGED_IDS = MOS_ID, STATE_ID, CAUSE_ID, COVERS_ID = 44, 45, 46, 47
-# Ids are never reused, so this is at least the number of metrics.
+# The highest id of a metric. It may exceed the number of metrics, because ids are never reused.
 LAST_METRIC_ID = max(COVERS_ID, *(row.id for row in METRICS))
-# The only metric with several values, one for each transport, each with its own attributes. Wire
-# and store do not support a second one.
+# The only metric with several values, one for each transport; each value has its own attributes.
+# The rooms `wire` and `store` do not support a second metric with several values.
 (LIST_ID,) = [row.id for row in METRICS if row.is_list]
 # The gauge with the attributes that describe a participant, in the `otel` and the `jcmc` naming. It
 # is always 1. An attribute that changes during a call, such as a codec, is on this gauge alone.
@@ -664,7 +667,8 @@ INFO_BRIEF = "The participant's browser, system, region and codecs; always 1"
 VERDICT_NAME = "jitsi.client.verdict"
 VERDICT_FIELD = "verdict"
 VERDICT_BRIEF = "The cause of a call that is not good; always 1"
-# The participant's rating. The last one counts, also after the call.
+# The metric of the participant's rating. The last rating counts, also if it is given after the
+# call.
 (RATING_ID,) = [row.id for row in METRICS if row.field == "rating"]
 # The gauge of the `jcmc` naming for participants that are not ordinary; its value is always 1.
 ROLE_NAME = "role"

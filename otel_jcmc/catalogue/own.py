@@ -18,7 +18,7 @@ class OwnMetric(NamedTuple):
 
     @property
     def prometheus_name(self) -> str:
-        """The name in a scrape. A Collector makes the same name from the OTLP one."""
+        """The metric's name in a scrape. A Collector makes the same name from the name in OTLP."""
         suffix = "_total" if self.kind == "counter" else "_seconds" if self.unit == "s" else ""
         return self.name.replace(".", "_") + suffix
 

@@ -98,9 +98,9 @@ class Reason(StrEnum):
     STOPPING = "stopping", "the service stopped before the whole push had arrived"
 
 
-# How a push ends by each reason: FAILURES: the service failed. LATE: the push came too late. DROPS:
-# one field is dropped and the rest is kept. All other reasons refuse the push; some of DROPS can
-# refuse it too.
+# What a reason means for a push. FAILURES: the push failed, by a fault of the service or of Redis.
+# LATE: the push came too late. DROPS: one field is dropped and the others are kept. A push with any
+# other reason is refused; some reasons in DROPS can also refuse a push.
 FAILURES: Final = (
     Reason.STORE_UNAVAILABLE,
     Reason.STORE_FULL,
@@ -130,7 +130,7 @@ DROPS: Final = (
 REFUSALS: Final = tuple(
     reason for reason in Reason if reason not in (*FAILURES, *LATE, *_FIELDS_ALONE)
 )
-# The answers to a page that asks for a push token and gets none.
+# The reasons for which a page that asks for a push token does not get one.
 TOKEN_REFUSALS: Final = (Reason.ORIGIN_NOT_ALLOWED, Reason.ADDRESS_RATE)
 
 
@@ -142,16 +142,16 @@ class Fault(NamedTuple):
 
 
 class PushRefused(Exception):
-    """The sender is wrong. Nothing was stored, and the same push would be refused again."""
+    """The sender is wrong. The push was not stored, and would be refused again."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
-        """Refuse for *faults*, at least one; the first gives the counter its reason."""
+        """Refuse a push for its *faults*, at least one; the first fault's reason is counted."""
         super().__init__(faults[0].reason)
         self.faults = faults
 
     @property
     def reason(self) -> Reason:
-        """The reason that is counted."""
+        """The reason under which the refused push is counted: that of its first fault."""
         return self.faults[0].reason
 
 
@@ -159,7 +159,7 @@ class StoreUnavailable(Exception):
     """Redis may not have the push; the sender may send it again."""
 
     def __init__(self, reason: Reason = Reason.STORE_UNAVAILABLE) -> None:
-        """Say why: unavailable, full or busy."""
+        """Keep the *reason*: Redis is unavailable, full or busy, or the service is stopping."""
         super().__init__(reason)
         self.reason = reason
 

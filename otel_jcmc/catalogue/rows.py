@@ -1,5 +1,5 @@
 """
-The fields of a catalogue row: for a metric, an attribute, and a reading of the browser's report.
+The types of the catalogue's rows: a metric, an attribute, and a reading of the browser's report.
 
 Derived from the rows, never retyped: the push check (`wire`), the stored form (`store`), the gauges
 in both namings (`metrics`), the client's field table, docs/metrics.md and `otel-jcmc catalogue`.
@@ -80,17 +80,18 @@ class Attribute:
 class How(StrEnum):
     """How one value is made from the streams in the browser's report."""
 
-    GROWTH = "growth"  # the growth of all streams together since the last sample
-    # growth of `of` divided by growth of `per`, of at least 20: few packets make no spike
+    GROWTH = "growth"  # the growth of all streams together since the last reading of the report
+    # the growth of `of`, divided by that of `per`; no value if `per` grew by less than 20, because
+    # one lost packet of very few would look like a high loss
     SHARE = "share"
     MAX_GROWTH = "max growth"  # the growth of the stream that grew the most
     MIN_GROWTH = "min growth"  # the growth of the stream that grew the least
-    MAX_LEVEL = "max level"  # the highest value now
-    # the highest share among streams, each of at least 20
+    MAX_LEVEL = "max level"  # the highest present value of a stream
+    # the highest share of a single stream, among the streams whose `per` grew by at least 20
     MAX_SHARE = "max share"
-    MIN_SHARE = "min share"  # the lowest share among streams, in the same way
-    CHANGES = "changes"  # how many streams changed since the last sample
-    STILLNESS = "stillness"  # 1 if nothing has grown since the last sample, otherwise 0
+    MIN_SHARE = "min share"  # the lowest share of a single stream, among the same streams
+    CHANGES = "changes"  # how many streams changed since the last reading
+    STILLNESS = "stillness"  # 1 if nothing has grown since the last reading, otherwise 0
 
 
 class OwnMember(NamedTuple):

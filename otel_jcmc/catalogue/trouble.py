@@ -1,11 +1,11 @@
-"""A trouble in the log: a line when it begins, when it changes, and when it has ended."""
+"""Logs a trouble of the service: one line when it begins, when it changes and when it has ended."""
 
 import logging
 
 
 class Trouble:
     """
-    What is wrong with one thing, for as long as it is wrong.
+    Logs what is wrong with one thing: a line when it begins, when it changes and when it has ended.
 
     Attributes:
         what: what is wrong now, which may be a number; "": nothing.
@@ -21,7 +21,7 @@ class Trouble:
         self.what: str | int = ""
 
     def update(self, what: str | int, error: BaseException | None = None) -> None:
-        """Log *what* is wrong now, with the traceback of *error*, unless it is logged already."""
+        """Log *what* is wrong now, with the traceback of *error*, unless it is wrong already."""
         if what != self.what:
             if what:
                 self._log.log(self._level, self._begins, what, exc_info=error)

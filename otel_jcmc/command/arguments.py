@@ -37,7 +37,7 @@ _URL: Final = (
 _ZONE: Final = "time zone, such as Europe/Berlin; default: this machine's"
 _JSON: Final = "print JSON"
 _BY: Final = ("region", "bridge", "browser", "network", "relay", "end", "sender")
-# simulate.stories.NAMES, which takes too long to import for a help text.
+# A copy of simulate.stories.NAMES: for a help text, importing that module takes too long.
 _STORIES: Final = (
     *("outage", "downlink", "device", "path", "received", "uplink", "pair", "participant"),
     *("sender", "conference", "bridge", "region", "fleet", "mixed", "quiet"),
@@ -45,7 +45,7 @@ _STORIES: Final = (
 
 
 def main() -> None:
-    """Run the command in the arguments; exit 1 with one line if it fails."""
+    """Run the command that the arguments name; if it fails, print one line and exit with 1."""
     parser, commands = make_parser()
     arguments = parse(parser, commands, sys.argv[1:])
     try:
@@ -149,7 +149,7 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
             "otel-jcmc conference standup --at 'monday 9:30'",
         )
     )
-    # The process that serve starts for OTLP; the help does not list it.
+    # `serve` starts this command as a process for OTLP; the help does not list it.
     commands["export"] = adding.add_parser("export")
     return parser, commands
 
@@ -276,7 +276,7 @@ def _run(arguments: Namespace) -> int:
             from otel_jcmc.command.serve import serve
 
             if arguments.workers is not None:
-                # As a setting it is checked, named in errors and handed on.
+                # As a setting, the number is checked, named in errors and passed to the processes.
                 os.environ["JCMC_WORKERS"] = arguments.workers
             return with_settings(serve)
         case "check":
@@ -313,7 +313,7 @@ def _run(arguments: Namespace) -> int:
 
 
 def _simulate(arguments: Namespace) -> int:
-    """Push to the service of --url, otherwise to the one in the settings here."""
+    """Push as simulated pages to --url, or to the settings' service; return the exit code."""
     from otel_jcmc.command.environment import push_base, with_settings
 
     if arguments.url is not None:

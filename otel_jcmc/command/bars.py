@@ -1,8 +1,8 @@
 """
-How a call was over time, as a bar of characters: each shows the worst in its piece of the time.
+How a call was over time, as a bar: each character shows the worst state in its part of the time.
 
-Bands of time with their states come in; a line goes out. Characters tell the states apart; a
-terminal that has colours gets them too (https://no-color.org).
+Bands of time with their states come in; a line goes out. Each state has its own character, and on a
+terminal with colours also its own colour (https://no-color.org).
 """
 
 import os
@@ -10,7 +10,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import Final
 
-# From, to, state; in seconds.
+# A band of time: its start and its end in seconds, and the state of the call.
 Stretch = tuple[float, float, str]
 WORST_FIRST: Final = ("bad", "fair", "good", "unknown")
 BARS: Final = {"bad": "█", "fair": "▄", "good": "▁", "unknown": "░"}
@@ -27,7 +27,11 @@ def bar(
     *,
     is_coloured: bool = False,
 ) -> str:
-    """Return *bands* from *start* to *end* as *count* characters of *signs*; blank: not there."""
+    """
+    Return *bands* from *start* to *end* as *count* characters of *signs*.
+
+    A blank means that the participant was not in the conference.
+    """
     seconds = max(end - start, 1e-9) / count
     cells: list[str] = [""] * count
     for since, until, state in bands:

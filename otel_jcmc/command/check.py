@@ -12,7 +12,11 @@ if TYPE_CHECKING:
 
 
 def check(arguments: "Namespace", settings: "Settings") -> int:
-    """Print the settings in force, with secrets hidden, and the likely surprises."""
+    """
+    Print the settings in force, with secrets hidden, and the settings that may surprise.
+
+    Returns 1 if the certificate can't be loaded, otherwise 0; other mistakes are raised.
+    """
     import json
 
     from otel_jcmc.catalogue.reasons import CannotServe
@@ -63,7 +67,7 @@ def _shown(settings: "Settings") -> "Iterator[tuple[str, str, bool]]":
 
 
 def _about(settings: "Settings") -> list[str]:
-    """Return what follows from several settings, and where they come from, one line each."""
+    """Return lines about what several settings mean together, and which files were read."""
     from otel_jcmc.config.advice import ways
     from otel_jcmc.intake.privacy import describe
 
@@ -85,7 +89,7 @@ def _about(settings: "Settings") -> list[str]:
 
 
 def _of_memory(settings: "Settings") -> list[str]:
-    """Return how Redis's memory does not fit the settings; our embedded store has no limit."""
+    """Return a line for each fault of the memory limits of the Redis at REDIS_URL."""
     import asyncio
 
     from otel_jcmc.catalogue.reasons import StoreUnavailable

@@ -20,7 +20,7 @@ from otel_jcmc.command.tables import columns, lasted, local_time, verdict_text, 
 from otel_jcmc.command.zone import zone_of
 from otel_jcmc.config.settings import Settings
 
-# The longest name shown, the longest fault, and the least room for the bar.
+# In characters: the longest name and the longest verdict shown, and the shortest bar.
 _LONGEST_NAME, _LONGEST_HOW, _LEAST_BAR = 16, 25, 20
 _AT: Final = "%H:%M:%S"
 
@@ -36,7 +36,7 @@ def run(arguments: Namespace, url: str, token: str) -> int:
 
 
 def _run(arguments: Namespace, service: RunningService) -> None:
-    """Show the conference that matches, or list those that do."""
+    """Show the conference whose name matches; if several match, list their names."""
     name, zone = zone_of(arguments.tz)
     query = {"at": arguments.at, "tz": name if arguments.at else None}
     found = _named(arguments.name, query, service)
@@ -52,7 +52,11 @@ def _run(arguments: Namespace, service: RunningService) -> None:
 
 
 def _named(part: str, query: dict[str, Any], service: RunningService) -> Counter[str]:
-    """Return the conferences with *part* in their names at that time, otherwise before it."""
+    """
+    Return name -> number of sessions of the conferences with *part* in their names.
+
+    They are those at the time that *query* asks for; if none was held then, those before it.
+    """
     at, tz = query["at"] or "now", query["tz"]
     for times in ({"from": at, "to": at}, {"to": at}):
         asked = {"conference": part, "tz": tz, "limit": PAGE, **times}
@@ -98,7 +102,7 @@ def _lines(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
 
 
 def _row(each: dict[str, Any]) -> tuple[str, str, str]:
-    """Return who a participant was, where, and what was wrong."""
+    """Return a participant's name, its bridge or region, and its verdict, each shortened."""
     scope = (each.get("verdict") or {}).get("scope")
     how = ", ".join(filter(None, [verdict_text(each), scope if scope != "participant" else ""]))
     place = printable(each["bridge"] or each["region"] or "")

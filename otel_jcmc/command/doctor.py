@@ -40,7 +40,7 @@ def doctor(arguments: Namespace) -> int:
 
 
 def _asked(arguments: Namespace, settings: Settings) -> Asked:
-    """Return the addresses in *arguments*, and that of the service of *settings*."""
+    """Return the URLs to check: those in *arguments*, and the service's of *settings*."""
     scheme = "https" if settings.tls_certificate_file else "http"
     local = url_of(scheme, settings.host, settings.port)
     url = local

@@ -1,4 +1,4 @@
-"""The settings of a command: the environment and `.env`, and each mistake in them as one line."""
+"""Reads a command's settings from the environment and `.env`; each mistake becomes one line."""
 
 import os
 import sys
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from otel_jcmc.config.settings import Settings
 
 
-# Variables that the SDK's exporters read themselves, and only from the environment.
+# Secret variables that the SDK's exporters read themselves, and only from the environment.
 OTLP_SECRETS: Final = tuple(f"OTEL_EXPORTER_OTLP_{of}HEADERS" for of in ("", "METRICS_", "TRACES_"))
 
 
@@ -51,7 +51,7 @@ def read_settings() -> "Settings":
         of_file = dotenv_values(".env")
     except UnicodeDecodeError:
         raise ValueError(".env: it is not UTF-8 text") from None
-    # The SDK's exporters read the environment, but not the file.
+    # The SDK's exporters read the environment, but not `.env`.
     for name, value in of_file.items():
         if name.startswith("OTEL_") and value:
             os.environ.setdefault(name, value)
@@ -62,7 +62,7 @@ def read_settings() -> "Settings":
 
 
 def faults_of(error: ValueError) -> list[str]:
-    """Return the mistakes in settings behind the *error* that they raised, a line each."""
+    """Return the mistakes in settings that raised *error*, a line for each mistake."""
     from dotenv import dotenv_values
     from pydantic import ValidationError
 
@@ -87,7 +87,7 @@ def push_base(settings: "Settings") -> str:
 
 
 def read_base(settings: "Settings") -> str:
-    """Return the URL at which this machine reaches everything else, like `push_base`."""
+    """Return the URL at which this machine reaches the port for scrapes, sessions and pages."""
     if settings.admin_port is None:
         return push_base(settings)
     scheme = "https" if settings.tls_certificate_file else "http"

@@ -35,7 +35,7 @@ def export(settings: "Settings") -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await asyncio.wait([task])
         if task.cancelled():
-            # Not by the normal exit, which waits for threads: a receiver that hangs takes 10 s.
+            # The normal exit would wait for threads, up to 10 s if a receiver does not answer.
             os._exit(0)
         task.result()
 

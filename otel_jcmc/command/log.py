@@ -1,9 +1,10 @@
 """
 How our own process writes its log: one line for each event, and never what a page pushed.
 
-The text of an error can hold a value: `KeyError: 'Ada'`. Therefore the log has only the kind and
-the places of an unexpected error. This holds for all that write logs: our code, uvicorn, asyncio, a
-thread, and Python itself at the end. The text of an OSError comes from the system, and is kept.
+The text of an error can hold a value that a page pushed, such as `KeyError: 'Ada'`. Therefore the
+log has only the kind of an unexpected error and the lines of code where it was raised. This holds
+whether our code, uvicorn, asyncio, a thread or Python itself logs the error. The text of an OSError
+comes from the operating system, so the log has it.
 """
 
 import logging
@@ -23,20 +24,20 @@ _MAX_CAUSES: Final = 8
 
 
 class Formatter(logging.Formatter):
-    """Time in UTC, level, first line of the message; kinds and places of errors."""
+    """Formats a record: time, level, first line of the message, kinds and places of errors."""
 
     def __init__(self) -> None:
-        """Prepare."""
+        """Set the form of a line and of its time."""
         super().__init__("%(asctime)s %(levelname)s %(message)s", "%Y-%m-%dT%H:%M:%S%z")
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  # logging's name
-        """Return the first line; of asyncio's, only the part before the arguments of a call."""
+        """Return the message's first line, of asyncio's messages without the arguments of calls."""
         message = record.message.partition("\n")[0]
         record.message = _SHOWN.split(message)[0] if record.name == "asyncio" else message
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
-        """Return kinds and places of an error and of its causes, the last error first."""
+        """Return the kind and the traceback of an error and of each of its causes, error first."""
         kind, error, _ = ei
         lines = [] if error else [kind.__name__]
         for _ in range(_MAX_CAUSES):
@@ -50,7 +51,7 @@ class Formatter(logging.Formatter):
 
 
 def set_up_logging(level: str) -> None:
-    """Write the log to stderr, our messages from *level* on. For our own process only."""
+    """Write the log of this process to stderr; messages of our code from *level* on."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(Formatter())
     root = logging.getLogger()
@@ -63,7 +64,7 @@ def set_up_logging(level: str) -> None:
     # gRPC's core writes to stderr itself, even if a receiver merely disconnects.
     os.environ.setdefault("GRPC_VERBOSITY", "ERROR")
     logging.getLogger("otel_jcmc").setLevel(level)
-    # What Python itself would write about errors that no code caught.
+    # Python itself would write errors that no code caught to stderr, with their texts.
     sys.excepthook = _log
     sys.unraisablehook = lambda told: _log(told.exc_type, told.exc_value, told.exc_traceback)
     threading.excepthook = lambda told: _log(told.exc_type, told.exc_value, told.exc_traceback)

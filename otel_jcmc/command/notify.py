@@ -1,7 +1,7 @@
 """
-What a service of `Type=notify` tells systemd: that it is up, and that it stops.
+Tells systemd that the service is up, or that it stops, for units with `Type=notify`.
 
-The protocol is sd_notify(3): a datagram to the socket in the environment, if there is one.
+The protocol is sd_notify(3): a datagram to the socket that NOTIFY_SOCKET names, if it is set.
 """
 
 import logging
@@ -16,7 +16,7 @@ STOPPING: Final = "STOPPING=1"
 
 
 def notify(state: str) -> None:
-    """Tell systemd of a *state*, if it wants to know; a failure is one line of log."""
+    """Send *state* to systemd if NOTIFY_SOCKET is set; a failure is logged as one line."""
     where = os.environ.get("NOTIFY_SOCKET", "")
     if not where:
         return

@@ -1,8 +1,12 @@
 """
+<<<<<<< HEAD
 Draws one session on the terminal: participant, times, verdict, plots of metrics, and events.
+=======
+One session on the terminal: its participant, times and verdict, plots of metrics, and its events.
+>>>>>>> r5
 
-The service's answer comes in; lines go out. The plot has a gap where the page did not push, or a
-number was not known. Below the plots, a bar shows how the call was at each time.
+The service's answer comes in; lines go out. A plot has a gap where the page did not push or the
+value was not known. Below the plots, a bar shows how the call was at each time.
 """
 
 from collections.abc import Iterator
@@ -14,16 +18,16 @@ from otel_jcmc.command.plot import ASCII, BLOCKS, Point, Signs, plot
 from otel_jcmc.command.running_service import printable
 from otel_jcmc.command.tables import end_text, joined, lasted, local_time, rating_text, role_text
 
-# Metrics whose intervals have a range of values, and the name of that range.
+# Metric -> the name of the range of its values in an interval; other metrics have no range.
 _RANGES: Final = {
     "connectionquality": "quality",
     "packetloss_total": "loss",
     "transport_rtt": "round_trip",
 }
 _TOPS: Final = {"connectionquality": 100.0}
-# The attributes that describe a change of each kind.
+# Kind of change -> the attributes that show it.
 _PLACES: Final = {"region": ("serverregion", "bridge"), "network": ("networkType", "protocol")}
-# As many as fit on one screen; --json has all.
+# The most events and changes shown: as many as fit on one screen. --json has all.
 MOST_HAPPENINGS: Final = 20
 
 
@@ -85,7 +89,7 @@ def _plotted(told: dict[str, Any], metric: str, zone: tzinfo, width: int) -> Ite
 
 
 def _points(told: dict[str, Any], metric: str) -> list[Point]:
-    """Return the points to draw: each sample from the one before, except after a gap."""
+    """Return the points to draw: each lasts from the sample before it, except after a gap."""
     which = _RANGES.get(metric)
     found = []
     for start, end, sample in _spans(told):
@@ -109,7 +113,7 @@ def _spans(told: dict[str, Any]) -> Iterator[tuple[float, float, dict[str, Any]]
 
 
 def _states(told: dict[str, Any], width: int) -> Iterator[str]:
-    """Return the bar of states under the plots' columns, if any state is known."""
+    """Return the bar that shows the state under each column of the plots; none without states."""
     bands: list[Stretch] = [
         (start, end, sample.get("verdict", {}).get("state", "unknown"))
         for start, end, sample in _spans(told)

@@ -1,8 +1,8 @@
 """
-How the command line is parsed: by argparse; for a wrong word, the nearest right one is named.
+Parses the command line with argparse; the error for a wrong word names the nearest right word.
 
-The words of the command line come in; the arguments go out, or exit code 2 with a line that says
-what would be right.
+The words of the command line come in; the arguments go out. If a word is wrong, the process prints
+what would be right, and exits with 2.
 """
 
 import re
@@ -15,7 +15,7 @@ _long = re.compile(r"(?<![\w-])--[a-z][a-z-]*").findall
 
 
 def examples(*lines: str) -> str:
-    """Return *lines* as the end of a help; each is a command and, after `#`, its effect."""
+    """Return *lines* as the examples of a help: each is a command and, after `#`, its effect."""
     return "\n".join(["examples:", *(f"  {each}" for each in lines)])
 
 
@@ -32,7 +32,7 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 
 
 def number(word: str) -> float:
-    """Return the number that *word* is, for an argument."""
+    """Return *word* as a number; argparse reports the error if it is none."""
     try:
         return float(word)
     except ValueError:
@@ -40,7 +40,7 @@ def number(word: str) -> float:
 
 
 def whole(word: str) -> int:
-    """Return the whole number that *word* is, for an argument."""
+    """Return *word* as a whole number; argparse reports the error if it is none."""
     try:
         return int(word)
     except ValueError:
@@ -48,7 +48,7 @@ def whole(word: str) -> int:
 
 
 def count(word: str) -> int:
-    """Return the same of something of which there is at least one."""
+    """Return *word* as a whole number of at least 1; argparse reports the error otherwise."""
     if (found := whole(word)) < 1:
         raise ArgumentTypeError(f"{word} is less than 1")
     return found
@@ -58,7 +58,7 @@ def meant(word: str, known: Iterable[str]) -> str:
     """Return a question that names the word of *known* nearest to *word*; empty if none is near."""
     from difflib import get_close_matches
 
-    # `export` is for serve, and no operator should type it.
+    # The command `export` is for `serve` to start; no operator should type it.
     found = get_close_matches(word, [each for each in known if each != "export"], 1)
     return f": is {found[0]} meant?" if found else ""
 
@@ -70,7 +70,7 @@ def parse(
     Return the arguments in *words*, by *parser* and by the parser of the command.
 
     Raises:
-        SystemExit: they are wrong (2), or ask for help or the version (0).
+        SystemExit: the words are wrong (2), or ask for help or the version (0).
     """
     first = words[0] if words else ""
     if first.startswith("--"):
@@ -93,7 +93,7 @@ def _check_option(parser: ArgumentParser, word: str) -> None:
 
 
 def join_times(words: list[str]) -> list[str]:
-    """Return *words* with `-2h` joined to the option before it; argparse takes it for an option."""
+    """Return *words* with each value of a time joined: argparse takes `-2h` for an option."""
     bound: list[str] = []
     for each in words:
         if bound and bound[-1] in _TIMES:

@@ -1,7 +1,8 @@
 """
-Checks that Redis remembers the same number of partitions, for commands that must know it first.
+Checks that Redis uses the number of partitions that the settings say.
 
-Settings come in; nothing goes out, or the error that every command prints.
+Commands call it before they use Redis. Settings come in; an error that every command prints is
+raised if the numbers differ.
 """
 
 import asyncio
@@ -15,12 +16,12 @@ from otel_jcmc.store.cluster import open_link
 
 def check_partitions(settings: Settings) -> None:
     """
-    Check that Redis has the number of partitions of *settings*; write nothing.
+    Check that Redis has the number of partitions of *settings*; write nothing to Redis.
 
-    An embedded store, or a Redis that is away, has none to compare.
+    Without REDIS_URL, or if Redis does not answer, nothing is checked.
 
     Raises:
-        StoreCannotStart: Redis has another number.
+        StoreCannotStart: Redis has another number of partitions.
     """
     if settings.redis_url is None:
         return

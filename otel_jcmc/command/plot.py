@@ -1,10 +1,10 @@
 """
 A metric over time, drawn with characters.
 
-Points with their ranges come in; lines for a terminal go out. Where nothing is known, nothing is
-drawn: a gap has no axis either. No library was used. plotext 5 skips missing values (its issue 114)
-and so joins the sides of a gap, and plotext 6 is new. Neither draws ranges, and either would need
-as much code around it.
+Points with their ranges come in; lines for a terminal go out. Where no value is known, nothing is
+drawn, not even the axis. We use no library for it. plotext 5 skips missing values (its issue 114)
+and so draws a line across a gap, and plotext 6 is new. Both draw no ranges, and both would need as
+much code around them as this file has.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from math import ceil, floor, log10
 from typing import Final, NamedTuple
 
 HEIGHT: Final = 12
-# The least width before the columns, with the axis, so that plots below one another align.
+# The least width of the labels to the left of the axis, so that plots below one another align.
 MARGIN: Final = 3
 _TICKS: Final = 3
 
@@ -34,11 +34,11 @@ ASCII: Final = Signs("*", ":", "-", "|", "+")
 
 class Point(NamedTuple):
     """
-    A value over a time, with *start* and *end* in seconds.
+    A metric's value from *start* to *end*, both in seconds.
 
     Attributes:
-        value: at the end; None: not known.
-        low, high: the lowest and the highest value in between.
+        value: the value at *end*; None: not known.
+        low, high: the lowest and the highest value between *start* and *end*.
     """
 
     start: float
@@ -49,7 +49,7 @@ class Point(NamedTuple):
 
 
 class _PlotColumn(NamedTuple):
-    """The rows of one column, counted from below: of the value, and of its range."""
+    """The rows of a column in which the value and its range lie, counted from below."""
 
     value: int
     low: int
@@ -94,7 +94,7 @@ def plot(
 def _columns(
     known: Sequence[Point], start: float, seconds: float, count: int, rows: float
 ) -> list[_PlotColumn | None]:
-    """Return each of *count* columns of so many *seconds*; None: it is empty."""
+    """Return *count* columns, each for that many *seconds*; None for a column without a value."""
     gathered: list[list[Point]] = [[] for _ in range(count)]
     for point in known:
         first = floor((point.start - start) / seconds)
@@ -105,7 +105,7 @@ def _columns(
 
 
 def _column(points: Sequence[Point], rows: float) -> _PlotColumn:
-    """Return one column of *points*; a value of 1 is so many *rows* high."""
+    """Return the column that shows *points*; *rows* is the number of rows for a value of 1."""
     values = [each.value for each in points if each.value is not None]
     ends = [part for each in points for part in (each.low, each.high) if part is not None]
 
@@ -127,7 +127,7 @@ def _cell(column: _PlotColumn | None, row: int, signs: Signs) -> str:
 
 
 def _round_up(value: float) -> float:
-    """Return the next 1, 2 or 5 times a power of ten, at least 1."""
+    """Return the smallest of 1, 2, 5, 10, 20, 50 ... that is not below *value*."""
     if value <= 1:
         return 1
     ten = 10.0 ** floor(log10(value))

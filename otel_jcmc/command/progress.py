@@ -1,7 +1,8 @@
 """
-How much of a long answer has come, on a terminal's error stream; otherwise nothing is written.
+Shows on stderr how much of a long answer has come, if stderr is a terminal.
 
-tqdm would be a dependency for one line, and rich takes longer to start than most answers take.
+No library is used: tqdm would be a dependency for a single line, and rich takes longer to start
+than most answers take to arrive.
 """
 
 import sys
@@ -13,10 +14,10 @@ _EVERY_SECONDS: Final = 0.1
 
 
 class Progress:
-    """A bar for a number of *what*."""
+    """A bar that shows how many of a known number of things, such as sessions, have come."""
 
     def __init__(self, total: int, what: str) -> None:
-        """Begin; nothing is drawn unless errors go to a terminal."""
+        """Expect *total* things called *what*; nothing is drawn unless stderr is a terminal."""
         self._total, self._what = total, what
         self._is_shown = sys.stderr.isatty()
         self._drawn_at = 0.0

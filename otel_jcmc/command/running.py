@@ -1,5 +1,5 @@
 """
-A server that runs until it is told to stop: our event loop, uvicorn with our settings, signals.
+Runs a server until a signal stops it: our event loop, uvicorn with our settings, signals.
 
 `serve` calls this once in its only process, or once in each process that it has forked.
 """
@@ -19,10 +19,11 @@ from otel_jcmc.server.garbage import look_at_times
 from otel_jcmc.server.server import Server
 from otel_jcmc.server.tls import Certificate
 
-# Longer than the 10 s between a browser's pushes: a new connection costs several times the push.
+# A connection stays open longer than the 10 s between a browser's pushes, because opening a new
+# connection costs several times as much as a push.
 KEEP_ALIVE_SECONDS: Final = 75
-# While a thread renders a scrape, a push waits so long each time that it needs the interpreter's
-# lock. Python's default is 5 ms.
+# Python's switch interval. While a thread renders a scrape, a push waits this long each time that
+# it needs the interpreter's lock. Python's default is 5 ms.
 SWITCH_SECONDS: Final = 0.0005
 
 
@@ -42,7 +43,7 @@ def run_server(
     config = uvicorn.Config(
         app,
         loop="uvloop",
-        lifespan="off",  # we run it, so that a failed start is one line and not a traceback
+        lifespan="off",  # we run the lifespan: a failed start is then one line, not a traceback
         log_config=None,
         access_log=False,
         proxy_headers=False,  # intake/callers.py decides which proxies to trust
@@ -63,8 +64,9 @@ def run_server(
             gc.freeze()
             look_at_times(asyncio.get_running_loop())
             for number in (signal.SIGTERM, signal.SIGINT):
-                # uvicorn handles these while it serves, and raises them again at the end. Until it
-                # begins they must work too: a process that reads that we are up may end us at once.
+                # uvicorn handles these signals while it serves, and raises them again at the end.
+                # They must also work before uvicorn serves: a process that reads that we are up may
+                # end us at once.
                 signal.signal(number, lambda *_: setattr(server, "should_exit", True))
             if certificate is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, certificate.reload)

@@ -1,7 +1,7 @@
 """
-A running service, asked by HTTP like every reader asks: its sessions, and their erasure.
+Sends requests to a running service, as every reader does: to read its sessions, or to erase them.
 
-A URL and a token come in; answers go out, or `CannotShow` with one line that says why not.
+A URL and a token come in; the service's answers go out, or `CannotShow` with the reason in a line.
 """
 
 import json
@@ -20,14 +20,14 @@ _PIECE_BYTES: Final = 65_536
 
 
 class CannotShow(Exception):
-    """The answer can't be had; the message is one line."""
+    """The command can't get or show what the user asked for; the message is one line."""
 
 
 class RunningService:
-    """A running service, asked by HTTP."""
+    """The HTTP API of a running service."""
 
     def __init__(self, url: str, token: str) -> None:
-        """Ask at *url*, with *token* if it is not empty."""
+        """Prepare requests to *url*; they carry *token*, if it is not empty."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CannotShow(f"--url: {url} is not an http:// or https:// URL")
@@ -41,7 +41,7 @@ class RunningService:
         Return the body of the answer.
 
         Raises:
-            CannotShow: no answer came, or it is a refusal.
+            CannotShow: no answer came, or its status is not 200.
         """
         with self.stream(path, query, method) as (_, pieces):
             return b"".join(pieces)
@@ -54,7 +54,7 @@ class RunningService:
         Yield the headers of the answer, in lower case, and its body piece by piece as it comes.
 
         Raises:
-            CannotShow: no answer came, it is a refusal, or it breaks off.
+            CannotShow: no answer came, its status is not 200, or it breaks off.
         """
         parts = urlsplit(self.url)
         kind = HTTPSConnection if parts.scheme == "https" else HTTPConnection
@@ -71,7 +71,7 @@ class RunningService:
         except ssl.SSLError as error:
             raise CannotShow(f"{self.url}: {error.reason}") from None
         except BrokenPipeError:
-            # The reader of our output has closed it.
+            # The program that reads our stdout has closed it, such as `head`.
             raise
         except (OSError, HTTPException):
             raise CannotShow(
@@ -83,10 +83,10 @@ class RunningService:
 
     def read(self, path: str, query: dict[str, Any], method: str = "GET") -> dict[str, Any]:
         """
-        Return the answer, which is JSON.
+        Return the JSON object in the answer.
 
         Raises:
-            CannotShow: the answer is not JSON.
+            CannotShow: as `ask`, or the answer is not a JSON object.
         """
         try:
             told = json.loads(self.ask(path, query, method))

@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def serve(settings: "Settings") -> int:
     """Serve until SIGTERM or Ctrl-C, and return the exit code."""
-    # Imports make objects that stay: scanning them for garbage takes time and finds none. Once the
-    # service runs, server/garbage.py decides.
+    # Imports make objects that stay, so scanning them for garbage takes time and frees nothing.
+    # Once the service runs, server/garbage.py decides when Python collects garbage.
     gc.set_threshold(250_000, 20, 50)
     from otel_jcmc.catalogue.reasons import CannotServe
 
@@ -31,8 +31,8 @@ def serve(settings: "Settings") -> int:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
     warming, embedded = _begin(settings)
-    # The store must end with us, even if the service can't be made. We wait for it: a process that
-    # the kernel ends after us may be seen, and may hold its folder, for a moment longer.
+    # The embedded store must end with us, even if the service can't be made. We wait for its end:
+    # if the kernel ended it after us, it would still hold its folder for a moment.
     with contextlib.ExitStack() as stack:
         if embedded is not None:
             stack.callback(embedded.stop)
@@ -47,7 +47,7 @@ def _open(
     Return a socket for each process that takes pushes, the admin port's socket, our certificate.
 
     Raises:
-        CannotServe: one of them can't be opened.
+        CannotServe: a socket or the certificate can't be opened.
     """
     from otel_jcmc.catalogue.reasons import CannotServe
     from otel_jcmc.server.sockets import listen
@@ -72,7 +72,7 @@ def _serve(
     certificate: "Certificate | None",
     _warming: threading.Thread,
 ) -> int:
-    """Make the service and run it in this process."""
+    """Make the service, run it in this process until it is stopped, and return the exit code."""
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.command.notify import STOPPING, notify
     from otel_jcmc.command.running import run_server
@@ -101,7 +101,7 @@ def _serve_by_workers(
     certificate: "Certificate | None",
     warming: threading.Thread,
 ) -> int:
-    """Serve with a process for each of *listeners*, and one more that reads."""
+    """Serve with a process for each of *listeners* and one that reads; return the exit code."""
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.command.workers import serve_by_workers
 
@@ -117,8 +117,9 @@ def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | Non
     """
     Begin what takes time outside of our interpreter, before the imports, which take longest.
 
-    If we start a store, it is returned and comes up in its process. A thread compiles the
-    expressions for browsers. The application's lifespan waits for both.
+    If we need an embedded store, its process is started and the store is returned. A thread
+    compiles the regular expressions that recognise browsers. The application's lifespan waits for
+    both.
 
     Raises:
         StoreCannotStart: no store can be started, or another process uses it.
@@ -136,7 +137,7 @@ def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | Non
 
 
 def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -> None:
-    """Print the addresses for a browser, a page and a Prometheus; tell systemd that we are up."""
+    """Print the service's addresses and the notes about its settings; tell systemd it is up."""
     from otel_jcmc.command.notify import UP, notify
     from otel_jcmc.config.advice import advice, ways
     from otel_jcmc.config.fields import show_url
@@ -146,7 +147,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     rest = base if admin_port is None else url_of(scheme, settings.admin_host, admin_port)
     store = "the one at REDIS_URL" if settings.redis_url else "embedded, gone when this stops"
     lines = [f"otel_jcmc {__version__}"]
-    # With an admin port, the port for browsers of a call has no page at `/`.
+    # With an admin port, the port that takes pushes has no page at `/`.
     lines.append(f"  browser     {rest}/")
     lines.append(f'  Jitsi page  <script src="{base}/client-file" async></script>')
     if "prometheus" in settings.metrics_exporter:

@@ -33,7 +33,7 @@ from otel_jcmc.command.zone import zone_of
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.store.sid import began_ms, is_short_sid, short_sid
 
-# The parameters of a list, by the service's names.
+# The parameters of a list of sessions that an option can set, by their names in the service's API.
 FILTERS: Final = (
     *("conference", "participant", "client_id", "region", "bridge", "browser"),
     *("end", "state", "cause", "sort"),
@@ -54,7 +54,7 @@ def run(arguments: Namespace, url: str, token: str) -> int:
 
 
 def _run(arguments: Namespace, service: RunningService) -> None:
-    """Erase sessions, show one, export, or list."""
+    """Do what *arguments* ask for: erase sessions, show one session, export or list sessions."""
     if arguments.delete:
         _delete(arguments, service)
     elif arguments.id:
@@ -70,7 +70,7 @@ def _run(arguments: Namespace, service: RunningService) -> None:
 
 
 def _query(arguments: Namespace) -> dict[str, Any]:
-    """Return the query for a list."""
+    """Return the parameters of the request for a list of sessions."""
     times = {"from": arguments.from_, "to": arguments.to}
     query = {name: getattr(arguments, name) for name in FILTERS} | times
     return query | {"tz": zone_of(arguments.tz)[0] if any(times.values()) else None}
@@ -93,7 +93,7 @@ def _list(arguments: Namespace, service: RunningService) -> tuple[list[dict[str,
 
 
 def _export(arguments: Namespace, service: RunningService) -> None:
-    """Write all matching sessions as lines, with the progress on a terminal."""
+    """Write all matching sessions to stdout as CSV or JSON lines, and show the progress."""
     query = {**_query(arguments), "format": "csv" if arguments.csv else "jsonl"}
     done = 0
     with service.stream("/sessions", query | {"limit": arguments.limit}) as (headers, pieces):
@@ -127,7 +127,7 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
         )
         for each in found
     ]
-    # The names that people chose are shortened first.
+    # If the table is too wide, the columns of conference, participant and state are shortened.
     table = columns(without_empty(rows), (2, 3, 4), width())
     day = f"{min(days)}, " if len(days) == 1 else ""
     said = f"{len(found)} session{'' if len(found) == 1 else 's'}; {day}times of {name}; mean/worst"
@@ -137,7 +137,7 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
 
 
 def _how(each: dict[str, Any]) -> str:
-    """Return how it was: the verdict, or why it ended; the scope if others were affected too."""
+    """Return how the call of a session was: its verdict, scope, unusual end and rating."""
     scope = scope_text(each)
     verdict = verdict_text(each)
     end = end_text(each)
@@ -147,7 +147,7 @@ def _how(each: dict[str, Any]) -> str:
 
 
 def _show(arguments: Namespace, service: RunningService) -> None:
-    """Show one session."""
+    """Print the session that *arguments* name: its lines with plots, its JSON or its CSV."""
     path = f"/sessions/{quote(_find(arguments.id, service), safe='')}"
     if arguments.jsonl:
         raise CannotShow("--jsonl is for a list; use --json or --csv for one session")
@@ -163,7 +163,7 @@ def _show(arguments: Namespace, service: RunningService) -> None:
 
 def _find(sid: str, service: RunningService) -> str:
     """
-    Return the whole id of a session; *sid* may be its end, as in the table.
+    Return the whole id of a session; *sid* is that id, or only its end, as the table shows it.
 
     Raises:
         CannotShow: several sessions match.
@@ -177,7 +177,7 @@ def _find(sid: str, service: RunningService) -> str:
         page = service.read("/sessions", query)
         found += [each["id"] for each in page["sessions"] if each["id"].endswith(sid)]
         after = page["next"]
-        # Newest first: the following ones began earlier.
+        # The service lists the newest sessions first, so all following ones began earlier.
         if after is None or began_ms(after) < began_ms(sid):
             break
     if len(found) > 1:
@@ -186,7 +186,7 @@ def _find(sid: str, service: RunningService) -> str:
 
 
 def _delete(arguments: Namespace, service: RunningService) -> None:
-    """Erase everything of a client, after a question."""
+    """Erase all sessions of a client, after the user has confirmed it."""
     if not arguments.client_id:
         raise CannotShow("--delete needs --client-id: the client whose sessions to erase")
     others = [name for name in FILTERS if name not in ("client_id", "conference")]

@@ -1,8 +1,8 @@
 """
 `otel-jcmc summary`: how the calls of days and weeks were, on the terminal.
 
-The arguments come in; a table with bars of the bad share, JSON or CSV goes out. The command asks
-the service by HTTP, like `otel-jcmc sessions`.
+The arguments come in; JSON, CSV, or a table with a bar for the share of bad time goes out. The
+command asks the service by HTTP, like `otel-jcmc sessions`.
 """
 
 import json
@@ -14,7 +14,7 @@ from otel_jcmc.command.asking import ask_service
 from otel_jcmc.command.running_service import RunningService, printable
 from otel_jcmc.config.settings import Settings
 
-# Cells of a full bar; a value below half an eighth of a cell shows nothing.
+# Characters of a full bar; a share below half an eighth of a character shows nothing.
 _CELLS: Final = 10
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 # The share at which a bar is full: most shares are small, so a scale up to 1 would show little.
@@ -44,12 +44,12 @@ def _show(arguments: Namespace, service: RunningService) -> None:
 
 
 def _day(text: str | None) -> str | None:
-    """Return a day for the query; `30d` becomes `-30d`."""
+    """Return the day in *text* as the service takes it; `30d` becomes `-30d`."""
     return f"-{text}" if text and text[:-1].isdecimal() and text.endswith("d") else text
 
 
 def table(told: dict[str, Any], *, is_utf: bool = True) -> str:
-    """Return the groups that a service has *told* as a table."""
+    """Return a table of the groups of sessions in the service's answer *told*."""
     groups, by = told["groups"], told["by"]
     if not groups:
         return f"no sessions ended from {told['from']} to {told['to']}"
@@ -87,7 +87,7 @@ def table(told: dict[str, Any], *, is_utf: bool = True) -> str:
 
 
 def _cells(group: dict[str, Any], *, is_utf: bool) -> list[str]:
-    """Return the cells of a group after its time and its name."""
+    """Return a group's cells: all except its period and its name."""
     states = group["states"]
     judged = group["sessions"] - states["unknown"]
     cause = next(iter(group["causes"]), "")
@@ -119,7 +119,7 @@ def _number(value: float | None, form: str) -> str:
 
 
 def _has_blocks() -> bool:
-    """Say whether the terminal's encoding can show the bars."""
+    """Say whether the terminal's encoding can show the characters of the bars."""
     try:
         _EIGHTHS.encode(sys.stdout.encoding or "ascii")
     except (UnicodeEncodeError, LookupError):

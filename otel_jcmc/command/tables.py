@@ -1,5 +1,5 @@
 """
-Words and columns of tables on a terminal: sessions, people, how long and how it was.
+Words and columns of tables on a terminal: sessions, participants, durations, verdicts.
 
 Answers of the service come in; texts go out. Names are shortened and made safe for the terminal.
 """
@@ -13,14 +13,14 @@ from typing import Any, Final
 
 from otel_jcmc.command.running_service import printable
 
-# Longer names would leave no room for the columns that matter.
+# A participant's longer name is cut: it would leave no room for the columns that matter.
 _LONGEST: Final = 40
 _BETWEEN: Final = 2
 
 
 def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str:
     """
-    Return *rows* as columns; if wider than *most*, the columns *cut* are shortened in turn.
+    Return *rows* as aligned columns; if wider than *most*, the columns *cut* are shortened in turn.
 
     A shortened column keeps at least 8 characters.
     """
@@ -38,7 +38,7 @@ def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str
 
 
 def without_empty(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return *rows*, the first with the names, without the columns that are empty."""
+    """Return *rows* without the columns that are empty; the first row has the columns' names."""
     told = [any(column[1:]) for column in zip(*rows, strict=True)]
     return [[cell for cell, is_told in zip(row, told, strict=True) if is_told] for row in rows]
 
@@ -49,23 +49,23 @@ def width() -> int:
 
 
 def local_time(text: str, zone: tzinfo | None, form: str) -> str:
-    """Return a time of the service in *zone*."""
+    """Return the time *text* of the service's answer in *zone*, in the *form* of strftime."""
     return datetime.fromisoformat(text).astimezone(zone).strftime(form)
 
 
 def verdict_text(told: dict[str, Any]) -> str:
-    """Return how it was and why: `bad: uplink`; empty if not known."""
+    """Return how a session's call was, and why: `bad: uplink`; empty if not known."""
     verdict = told.get("verdict") or {}
     return ": ".join(filter(None, [verdict.get("state"), verdict.get("cause")]))
 
 
 def scope_text(told: dict[str, Any]) -> str:
-    """Return the scope of what was wrong; empty if nothing was, or if it is not known."""
+    """Return the scope of a session's verdict; empty if nothing was wrong, or if not known."""
     return (told.get("verdict") or {}).get("scope") or ""
 
 
 def vital_text(told: dict[str, Any], name: str, form: str = ".3g") -> str:
-    """Return mean and worst of a vital: `2.1/28`; empty if not known."""
+    """Return mean and worst value of quality, loss or round trip: `2.1/28`; empty if not known."""
     of = (told.get("summary") or {}).get(name) or {}
     if of.get("mean") is None or of.get("worst") is None:
         return ""
@@ -73,23 +73,27 @@ def vital_text(told: dict[str, Any], name: str, form: str = ".3g") -> str:
 
 
 def lasted_text(told: dict[str, Any]) -> str:
-    """Return how long it was bad, and how long it lasted: `2m/1:05h`; a plus: it has not ended."""
+    """
+    Return how long a session's call was bad, and how long the session lasted: `2m/1:05h`.
+
+    A plus at the end means that the session has not ended.
+    """
     seconds = (told.get("seconds") or {}).get("bad")
     whole = told["duration_seconds"]
-    # The first push of a session also tells of the time before the session.
+    # The first push also tells of time before the session, so the bad time may exceed the session.
     bad = "-" if seconds is None else briefly(min(seconds, whole)) if seconds else "0"
     return f"{bad}/{briefly(whole)}" + ("" if told["end_reason"] else "+")
 
 
 def end_text(told: dict[str, Any]) -> str:
-    """Return why a session ended, and the cause of a failure; empty: it has not ended."""
-    # A service of an earlier version tells no cause.
+    """Return why a session ended, and the cause of a failure; empty if it has not ended."""
+    # The answer of a service of an earlier version has no cause.
     return ": ".join(filter(None, [told["end_reason"], told.get("end_cause")]))
 
 
 def role_text(session: dict[str, Any]) -> str:
     """Return the role of a session's page in brackets, empty for an ordinary participant."""
-    # A service of an earlier version tells no role.
+    # The answer of a service of an earlier version has no role.
     return f"({role})" if (role := session.get("role")) else ""
 
 
@@ -99,18 +103,18 @@ def rating_text(session: dict[str, Any]) -> str:
 
 
 def who_text(session: dict[str, Any]) -> str:
-    """Return who it was: the name if it is kept, otherwise the participant's id; and the role."""
+    """Return the participant of a session: its name if known, otherwise its id; and its role."""
     name = session.get("name") or session["participant_id"] or "?"
     return printable(" ".join(filter(None, [name[:_LONGEST], role_text(session)])))
 
 
 def brief(browser: str | None) -> str:
-    """Return a browser with the first number of its version."""
+    """Return *browser* with only the first number of its version: `Chrome 131`."""
     return printable(re.sub(r"(\d+)\.[\d.]*$", r"\1", browser or ""))
 
 
 def lasted(seconds: float) -> str:
-    """Return a duration in the form that people write."""
+    """Return a duration in the form for a sentence: `20 s`, `3 min`, `1:05 h`."""
     minutes, rest = divmod(round(seconds), 60)
     if not minutes:
         return f"{rest} s"
@@ -118,7 +122,7 @@ def lasted(seconds: float) -> str:
 
 
 def briefly(seconds: float) -> str:
-    """Return a duration in the form for a table: 20s, 3m, 1:05h."""
+    """Return a duration in the form for a table: `20s`, `3m`, `1:05h`."""
     return lasted(seconds).replace(" min", "m").replace(" ", "")
 
 

@@ -25,8 +25,8 @@ from otel_jcmc.service.app import create_app
 from otel_jcmc.service.shared import Shared
 from otel_jcmc.store.embedded import EmbeddedStore
 
-# If pushes and a scrape need the same core, pushes get three quarters of it: they come all the
-# time, and a scrape only has to end before its time-out.
+# If a process that takes pushes and the one that reads need the same core, the first gets three
+# quarters of it: pushes come all the time, and a scrape only has to end before its time-out.
 READER_NICENESS: Final = 5
 
 
@@ -42,20 +42,20 @@ def serve_by_workers(
     Serve until SIGTERM or SIGINT with a process for each of *listeners*, and return the exit code.
 
     All sockets stay open in this process too. If a process dies, a client that connects to its
-    socket waits for the next process. One more process answers on *admin*, or at the socket to
-    which the others relay.
+    socket waits until the next process is up. One more process reads: it answers on *admin*, or on
+    a private socket to which the other processes relay requests.
 
     Raises:
         StoreCannotStart: our store does not come up, or the existing one is unusable.
         KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
     """
-    # What all processes need is read once here, so that a mistake in it is reported once.
+    # The tokens' keys, which all processes need, are read here: a mistake in them is reported once.
     make_jitsi_tokens(settings)
     with contextlib.ExitStack() as stack:
         if embedded is not None:
             embedded.start()
             settings = settings.with_redis(embedded.url)
-        # Here, so that a mismatch is reported once.
+        # Checked here and not in each process, so that a mismatch is reported once.
         check_partitions(settings)
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="otel_jcmc-"))
         path = short_path(folder, "reader")
@@ -87,14 +87,14 @@ def serve_by_workers(
                 return 1
             finally:
                 if place.reads and os.getppid() != parent:
-                    # The parent was killed and can't remove it.
+                    # The parent was killed, so this process removes its folder.
                     shutil.rmtree(folder, ignore_errors=True)
             return 0
 
         def end() -> None:
             notify(STOPPING)
-            # No process will accept on these: a client is refused at once, and a proxy tries the
-            # next server.
+            # No process will accept connections on these sockets any more. Once they are closed, a
+            # client is refused at once, and a proxy tries the next server.
             for each in (*listeners, *admin):
                 each.close()
 
@@ -115,7 +115,8 @@ def serve_by_workers(
 def _yield_to_others() -> None:
     """Let this process yield the core to others that want it; see sched(7)."""
     niceness = os.nice(READER_NICENESS)
-    # If the kernel weighs sessions, niceness counts only within the process's own session.
+    # If the kernel groups processes by their login session (autogroup), a process's niceness counts
+    # only within its group; this file has the niceness of the group.
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(niceness))
 

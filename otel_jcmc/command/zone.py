@@ -1,7 +1,7 @@
 """
-The time zone of the user: what `--tz` says, otherwise this machine's.
+The user's time zone: the zone that `--tz` names, otherwise this machine's.
 
-Its name goes out, for the service, and the zone itself, for the times that are shown.
+The zone's name goes out, for requests to the service, and the zone itself, for the times shown.
 """
 
 import os
@@ -18,7 +18,7 @@ _DATABASE: Final = "zoneinfo/"
 
 def zone_of(text: str | None) -> tuple[str, tzinfo]:
     """
-    Return name and zone of *text*; without *text*, of this machine.
+    Return the name and the zone that *text* names; None: those of this machine.
 
     Raises:
         CannotShow: there is no such zone.
@@ -31,10 +31,10 @@ def zone_of(text: str | None) -> tuple[str, tzinfo]:
 
 
 def _machine_zone(localtime: Path = Path("/etc/localtime")) -> str:
-    """Return the name of this machine's zone; if it has none, its present offset."""
+    """Return the name of this machine's zone, or its present offset if the zone has no name."""
     names = [os.environ.get("TZ", "").removeprefix(":")]
     if not names[0] and localtime.is_symlink():
-        # Debian, Red Hat, Alpine and macOS all link to a file of the database.
+        # On Debian, Red Hat, Alpine and macOS, the file is a link into the database of time zones.
         names.append(str(localtime.resolve()).rpartition(_DATABASE)[2])
     for name in filter(None, names):
         try:

@@ -1,4 +1,4 @@
-"""What `check` and the start say: where signals are sent, and which settings may disappoint."""
+"""The lines of `check` and of the start: where signals are sent, which settings may disappoint."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ LONG_INTERVAL_SECONDS = 120
 
 
 def ways(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Return each signal that is sent by OTLP, except metrics, with protocol and endpoint."""
+    """Yield each signal that is sent by OTLP, except metrics, with its protocol and endpoint."""
     for signal, exporter, protocol, endpoint in (
         ("traces", settings.traces_exporter, settings.spans_protocol, settings.spans_endpoint),
         ("logs", settings.logs_exporter, settings.logs_protocol, settings.logs_endpoint),
@@ -81,14 +81,15 @@ def advice(settings: Settings) -> list[str]:
 
 
 def _of_former(settings: Settings) -> list[str]:
-    """Return what an operator with settings of JCMC or JMMC is likely to miss."""
+    """Return a line for each thing that an operator who used JCMC or JMMC is likely to miss."""
     given = settings.model_fields_set
-    # The original's env file has both, in every release. No other deployment needs the second.
+    # The env file of JCMC has both settings, in every release. Only JCMC needs the second setting.
     is_jcmc = {"metrics_expiration_seconds", "metrics_expiration_check_seconds"} <= given
-    # JMMC's middleware takes both as arguments.
+    # The middleware of JMMC takes both settings as arguments.
     is_jmmc = {"jmmc_conf_pattern", "jmmc_authorized_regions"} <= given
     lines = []
-    # JCMC collects names even with COLLECT_USERNAME=false, so that line is not a decision.
+    # JCMC collects names even with COLLECT_USERNAME=false, so an operator who took that line from
+    # JCMC has not decided against names.
     if is_jcmc and _is_dropped_unsaid(settings, USERNAME):
         lines.append(
             "display names are dropped, but JCMC collects them whatever COLLECT_USERNAME says:"

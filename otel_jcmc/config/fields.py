@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import AliasChoices, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-# As long as the output of HS256 (RFC 7518, section 3.2).
+# A secret must be at least as long as the output of HS256 (RFC 7518, section 3.2).
 LEAST_SECRET_BYTES = 32
 _HOST = re.compile(r"[\w.:%-]+")
 
@@ -15,7 +15,8 @@ _HOST = re.compile(r"[\w.:%-]+")
 class Group(BaseSettings):
     """A group of settings. `Settings` has all groups; no group is read alone."""
 
-    # Only Settings validates. Building the groups would make each start 6 ms slower.
+    # Only `Settings` validates. Without this, pydantic would also build a validator for each group,
+    # and each start would take 6 ms more.
     model_config = SettingsConfigDict(defer_build=True)
 
 

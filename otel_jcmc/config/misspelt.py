@@ -16,9 +16,10 @@ from pydantic_settings import BaseSettings
 
 from otel_jcmc.config.sources import PREFIX, setting_names
 
-# A common beginning does not make two names of a family similar.
+# Beginnings that many settings share: they are left out when two names are compared.
 _FAMILIES: Final = ("METRICS_", "OTEL_")
-# METRICS_PORT and REDIS_HOST, names of other programs, are below it.
+# The least likeness of two names, from 0 to 1. METRICS_PORT and REDIS_HOST, which are names of
+# other programs, are less like our names.
 _NEAR: Final = 0.8
 # OpenTelemetry's own names that are near one of ours. Source: its specification, "Environment
 # Variable Specification" and "OpenTelemetry Protocol Exporter".
@@ -27,7 +28,7 @@ _STANDARD: Final = re.compile(
     r"|OTEL_EXPORTER_OTLP_((TRACES|METRICS|LOGS)_)?"
     r"(ENDPOINT|PROTOCOL|TIMEOUT|HEADERS|COMPRESSION|INSECURE|CERTIFICATE|CLIENT_(KEY|CERTIFICATE))"
 )
-# The length of PORT: too many names are one letter away from it.
+# Names as short as PORT are not compared: too many names are one letter away from them.
 _TOO_SHORT: Final = 4
 
 
@@ -37,7 +38,7 @@ def misspelt(settings: type[BaseSettings]) -> list[str]:
     of_file: Mapping[str, Any] = dotenv_values(env_file) if isinstance(env_file, str) else {}
     given = {name.upper(): text for name, text in (*of_file.items(), *os.environ.items())}
     known = setting_names(settings)
-    # A setting that is given as well is not the one that was meant.
+    # If a setting is given under its right name, a similar name was not meant for that setting.
     missing = sorted(name for name in known - given.keys() if not name.startswith(PREFIX))
     told = []
     for name, text in given.items():

@@ -26,7 +26,8 @@ class OtelSettings(Group):
         validation_alias=named("METRICS_PREFIX"),
         description="Prefix of every metric name in the `jcmc` naming.",
     )
-    # OpenTelemetry's settings. The exporters read the other OTEL_EXPORTER_OTLP_* variables.
+    # The following settings are OpenTelemetry's. The SDK's exporters themselves read all other
+    # OTEL_EXPORTER_OTLP_* variables.
     metrics_exporter: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(("prometheus",)),
         validation_alias=named("OTEL_METRICS_EXPORTER"),

@@ -84,12 +84,12 @@ class PrivacySettings(Group):
 
     @property
     def relay_names(self) -> dict[str, str]:
-        """Name of a TURN server by its address."""
+        """Address of a TURN server -> its name."""
         return read_names(self.relays)
 
     @property
     def bridge_names(self) -> dict[str, str]:
-        """Name of a bridge by the id or address that clients send."""
+        """Id or address of a bridge, as clients send it -> the bridge's name."""
         return read_names(self.bridges)
 
     @field_validator("privacy", mode="before")

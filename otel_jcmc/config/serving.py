@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 from otel_jcmc.config.fields import Group, named, split
 from otel_jcmc.intake.callers import PRIVATE, Network
 
-# RFC 6750 allows fewer. The test is that a header and an env file can hold the token unchanged.
+# RFC 6750 allows fewer characters. These are all that a header and an env file can hold unchanged.
 _TOKEN = re.compile(r"[\x21-\x7e]{16,}")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
@@ -139,7 +139,7 @@ class ServingSettings(Group):
 
 
 def _check_network(text: Any) -> None:
-    """Refuse a *text* that is not a network, with one line for both address families."""
+    """Refuse a *text* that is neither an IPv4 nor an IPv6 network; the error is one line."""
     try:
         ip_network(text)
     except ValueError:

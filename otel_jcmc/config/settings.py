@@ -2,11 +2,11 @@
 All settings together: where they are read from, and the checks between groups.
 
 Settings are read from the environment, then from a `.env` file in the working folder. Names of the
-original service are kept, standard `OTEL_*` names mean what the OpenTelemetry specification says,
-and all other names start with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also if a
-container runtime passes it along. NAME_FILE may name a file that holds the secret NAME. Each group
-of fields has its own file, in the order of GROUPS; docs/settings.md and .env.example are generated
-from them.
+original service (JCMC) are kept. Standard `OTEL_*` names mean what the OpenTelemetry specification
+says. All other names start with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also if
+a container runtime passes it along. NAME_FILE may name a file that holds the secret NAME. Each
+group of fields has its own file; docs/settings.md and .env.example are made from these files, in
+the order of GROUPS.
 """
 
 import os
@@ -37,7 +37,7 @@ from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.url import CLUSTER_SCHEMES, SCHEMES, check_redis
 
 _REDIS = ("redis", "rediss", "unix", *SCHEMES, *CLUSTER_SCHEMES)
-# The order of docs/settings.md.
+# The groups of settings, in the order of docs/settings.md.
 GROUPS: tuple[type[BaseSettings], ...] = (
     StoreSettings,
     ServingSettings,
@@ -147,7 +147,7 @@ class Settings(
     @model_validator(mode="after")
     def _check_hashes(self) -> Self:
         if self.redis_url and not self.privacy_key and self.hashes:
-            # Replicas with different keys would each store every participant once more.
+            # If replicas hash with different keys, each of them stores every participant once more.
             raise ValueError(
                 "JCMC_PRIVACY hashes attributes: set JCMC_PRIVACY_KEY, the same in all replicas,"
                 " and keep it"
@@ -229,7 +229,7 @@ class Settings(
 
     @property
     def keys(self) -> Keys:
-        """The keys in Redis, in their partitions."""
+        """The names of all keys in Redis, by partition."""
         return Keys(self.key_prefix, self.partitions)
 
     def with_redis(self, url: str) -> Self:
@@ -248,9 +248,10 @@ class Settings(
             for field in type(self).model_fields
             if getattr(self, field) is not None
         }
-        # The child gets the secret itself. An empty variable counts as not given.
+        # The child gets the secret itself, not its file: an empty variable counts as not given.
         environ |= {f"{name}_FILE": "" for name in secret_names(type(self)) if name in environ}
-        # The general name is used because a client adds /v1/metrics to that URL alone.
+        # The child gets the endpoint by its general name, because an exporter adds /v1/metrics only
+        # to the general URL.
         if endpoint := environ.pop("OTEL_EXPORTER_OTLP_METRICS_ENDPOINT", None):
             environ["OTEL_EXPORTER_OTLP_ENDPOINT"] = endpoint
         return environ

@@ -1,8 +1,8 @@
 """
 How much memory Redis may need with given settings, for docs/sizing.md and a warning.
 
-The sizes were measured on Valkey 9.1, with all keys and overhead. They are sizes of usual pushes: a
-push with the longest texts that are allowed takes more.
+The sizes were measured on Valkey 9.1 with usual pushes, and include all keys and overhead. A push
+with the longest texts that are allowed takes more.
 """
 
 from typing import Final, NamedTuple
@@ -10,7 +10,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.config.settings import Settings, name_of
 
 MIB: Final = 1024 * 1024
-# The server without our data: connections and scripts.
+# What Redis needs without our data, for connections and scripts.
 SERVER_BYTES: Final = 4 * MIB
 LIVE_BYTES: Final = 600
 JMMC_BYTES: Final = 800
@@ -19,9 +19,9 @@ SPAN_BYTES: Final = 2000
 EVENT_BYTES: Final = 500
 JOURNAL_BYTES: Final = 180
 JOURNAL_ENTRIES: Final = 10_000
-# History and summaries count their bytes. In truth they take at most this share more.
+# Redis needs at most this share more memory than the bytes that history and summaries count.
 HISTORY_MORE: Final = 0.1
-# Sessions of JMMC pages, and ended sessions, for each participant of the limit.
+# The most sessions of JMMC pages, and the most ended sessions, per participant of the limit.
 _JMMC_EACH: Final = 2
 _ENDED_EACH: Final = 0.5
 
@@ -32,9 +32,9 @@ class Share(NamedTuple):
 
     Attributes:
         setting: the setting that limits it; empty if no setting does.
-        most: the largest number; 0 if its limit is in bytes.
-        each_bytes: bytes of one.
-        most_bytes: bytes of all; 0 if it has no limit, or is not kept.
+        most: the largest number of its items, such as participants; 0 if its limit is in bytes.
+        each_bytes: bytes of one item.
+        most_bytes: bytes of all items; 0 if the number has no limit, or nothing is kept.
     """
 
     what: str
@@ -68,7 +68,7 @@ def shares(settings: Settings) -> list[Share]:
 
 
 def _counted(what: str, setting: str, most: int, each_bytes: int) -> Share:
-    """Return a share whose limit is a number."""
+    """Return the share of a kind of data whose limit is a number of items."""
     return Share(what, setting, most, each_bytes, most * each_bytes)
 
 
@@ -76,7 +76,7 @@ def memory_advice(settings: Settings, most_bytes: int, policy: str) -> list[str]
     """
     Return a line for each fault of a Redis whose maxmemory is *most_bytes*; 0: unlimited.
 
-    *policy* is its maxmemory-policy.
+    *policy* is that Redis's maxmemory-policy.
     """
     lines = []
     wanted = sum(each.most_bytes for each in shares(settings))

@@ -14,7 +14,7 @@ _COMMENT: Final = re.compile(r"\s+#.*$", re.DOTALL)
 
 # Names with this prefix are settings of this service, or misspelt ones.
 PREFIX: Final = "JCMC_"
-# `serve` passes it to the exporter that it starts; it is not a setting.
+# Variables that `serve` passes to the exporter that it starts; they are no settings.
 _TOLD: Final = frozenset(("JCMC_INSTANCE_ID",))
 # Kubernetes gives every pod variables for its services, which may be called jcmc or jcmc-redis.
 _OF_KUBERNETES: Final = re.compile(
@@ -23,7 +23,7 @@ _OF_KUBERNETES: Final = re.compile(
 
 
 class NoSetting(ValueError):
-    """Stands for a setting that can't be read, such as a secret's file; the message says why."""
+    """Takes the place of a setting's value that can't be read; the message says why."""
 
 
 class Environment(EnvSettingsSource):
@@ -64,7 +64,12 @@ def _unknown(name: str, given: Mapping[str, Any], settings: type[BaseSettings]) 
 
 
 class EnvFile(Environment, DotEnvSettingsSource):
-    """The same for a `.env` file. The environment wins, by either name of a secret."""
+    """
+    The `.env` file, and the files of secrets that it names.
+
+    A setting in the environment wins, also if a secret is NAME in one source and NAME_FILE in the
+    other.
+    """
 
 
 def read_secret(name: str, path: str) -> str:

@@ -36,7 +36,7 @@ class Answer(NamedTuple):
             return None
 
     def reason(self) -> str:
-        """Return the first reason for which our service refused a push, empty if it did not."""
+        """Return the first reason for which our service refused the push; empty if it took it."""
         told = self.json()
         try:
             return str(told["errors"][0]["reason"])

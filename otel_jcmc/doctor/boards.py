@@ -1,9 +1,10 @@
 """
-The dashboards' queries: whether Prometheus can answer them, and has the series that they read.
+Checks that Prometheus can answer the dashboards' queries, and has the series that they read.
 
-A panel may be empty and all be well, for example when no call is bad or no page pushes its bridge.
-This file therefore has no list of panels that may be empty. It compares: Prometheus must have every
-series that the service exports at this moment. A panel is wrong if it reads one that is missing.
+An empty panel is not always wrong: perhaps no call is bad, or no page pushes its bridge. Therefore
+this file has no list of panels that may be empty. Instead, it checks that Prometheus has every
+series that the service exports at this moment. A panel is wrong if it reads a series that
+Prometheus lacks.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,7 +29,8 @@ _OF_LEVELS: Final = {
     *(_PREFIX + row.field for row in FAMILIES),
     *(metric_name(row.otel_name, row.otel_unit) for row in FAMILIES),
 }
-# Longer than any sensible scrape interval; an operator would not wait longer.
+# The longest wait for a series: longer than any sensible scrape interval, and as long as an
+# operator would wait.
 _MOST_SECONDS: Final = 60.0
 # Prometheus needs about this long until a query finds what a scrape has read.
 _MARGIN_SECONDS: Final = 2.0
@@ -40,7 +42,7 @@ def boards(
     api: Api, portrait: Portrait, names: Collection[str] | None, until: float
 ) -> Iterator[Finding]:
     """
-    Return what the dashboards lack of the service of *portrait*.
+    Return findings about the dashboards: failing queries, and series that Prometheus lacks.
 
     *names* are all series that the service exports, None: not known. Prometheus should have them
     by *until*, a Unix time. Raises as *api* does.
@@ -75,7 +77,7 @@ def boards(
 
 
 def _failing(api: Api, naming: str) -> dict[Query, str]:
-    """Return the queries of a *naming*'s dashboards that Prometheus can't answer -> its error."""
+    """Return query -> error, for queries of *naming*'s dashboards that Prometheus can't answer."""
     of = shipped.boards(naming)
     found: dict[Query, str] = {}
     chosen = {}
@@ -124,7 +126,7 @@ def _page_of(name: str) -> str:
 
 
 def _empty(portrait: Portrait, page: str, names: set[str], queries: tuple[Query, ...]) -> Finding:
-    """Return the panels that lack *names*, which *page* exports and Prometheus does not have."""
+    """Return the finding that panels are empty: Prometheus lacks *names*, which *page* exports."""
     places = dict.fromkeys(each.place for each in queries if names.intersection(each.reads))
     panels = listed([*places], between="; ")
     text = f"it has no {listed(sorted(names), 3)}, so these are empty: {panels}"
@@ -133,7 +135,7 @@ def _empty(portrait: Portrait, page: str, names: set[str], queries: tuple[Query,
 
 
 def _unsaid(portrait: Portrait, names: Collection[str]) -> Iterator[Finding]:
-    """Return the panels that are empty because the service exports nothing for them."""
+    """Return findings about panels that are empty because the service exports nothing for them."""
     told = portrait.settings["JCMC_SERIES"].split(",")
     if untold := [level.value for level in Level if level not in told]:
         text = f"panels of {', '.join(untold)} stay empty: JCMC_SERIES does not name them"

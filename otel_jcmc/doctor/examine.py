@@ -13,7 +13,7 @@ from otel_jcmc.doctor.prometheus import prometheus
 from otel_jcmc.doctor.service import Portrait, find_service, pushes
 from otel_jcmc.doctor.store import store
 
-# These say where a process listens. A shell beside the service may well have others.
+# The settings that say where a process listens. They may differ between this shell and the service.
 _OF_PLACE = frozenset(("JCMC_HOST", "JCMC_PORT", "JCMC_ADMIN_PORT", "JCMC_ADMIN_HOST"))
 
 

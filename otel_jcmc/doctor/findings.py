@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-# A terminal would obey these characters.
+# Characters that are not printed as they are: a terminal would obey them.
 _CONTROL: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+")
 
 
 class Mark(StrEnum):
-    """The result of a check: WELL, WRONG, or OPEN, which doctor can't or need not decide."""
+    """The result of a check: WELL, WRONG, or OPEN if doctor can't or need not decide."""
 
     WELL = "well"
     WRONG = "wrong"
@@ -40,22 +40,22 @@ class Finding(NamedTuple):
 
 
 def well(topic: str, text: str) -> Finding:
-    """Return a finding: this works."""
+    """Return the finding that *topic* works: *text*."""
     return Finding(topic, Mark.WELL, text)
 
 
 def wrong(topic: str, text: str, remedy: str) -> Finding:
-    """Return a finding: this does not work, and the remedy."""
+    """Return the finding that *topic* does not work: *text*, and the *remedy*."""
     return Finding(topic, Mark.WRONG, text, remedy)
 
 
 def left_open(topic: str, text: str, remedy: str = "") -> Finding:
-    """Return a finding that doctor can't judge, or that the operator must judge."""
+    """Return the finding that doctor can't judge *topic*, or that the operator must judge it."""
     return Finding(topic, Mark.OPEN, text, remedy)
 
 
 def listed(names: Sequence[str], most: int = 6, between: str = ", ") -> str:
-    """Return the first *most* of *names*, and the number of the others."""
+    """Return a text with the first *most* of *names* and the number of the others."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return between.join(names[:most]) + more
 

@@ -1,4 +1,4 @@
-"""What leaves the service by scrape and OTLP: when a receiver last took it, or why it did not."""
+"""Checks each output, by scrape or OTLP: when a receiver last took data, or why it did not."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -91,7 +91,11 @@ def logs(portrait: Portrait) -> Iterator[Finding]:
 
 
 def _waiting(portrait: Portrait, topic: str, what: str, none: str) -> Finding:
-    """Return a finding about *what*, which waits in Redis for its receiver; *none*: none ever."""
+    """
+    Return a finding about *what*: spans or events, which wait in Redis for their receiver.
+
+    *none* is the text if the receiver has never taken any.
+    """
     why, waiting = portrait.told["words"].get(what), portrait.told.get(f"{what}_waiting") or 0
     age = portrait.age(f"{what}_at")
     if why:

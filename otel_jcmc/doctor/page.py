@@ -1,8 +1,9 @@
 """
-What a browser would get: the client file, the page's policy, and the answer to a test push.
+Checks what a browser would get: the client file, the page's policy, the answer to a test push.
 
-Doctor uses the public URL if it has one, otherwise the service's own. The test push has a client
-id of its own (TEST_CLIENT): history, counts and verdicts leave it out. Its last push says "left".
+Doctor uses the public URL if it was given, otherwise the service's own URL. Test pushes have a
+client id of their own (TEST_CLIENT): history, counts and verdicts leave them out. The last test
+push says that the participant leaves.
 """
 
 import json
@@ -81,7 +82,7 @@ def page(portrait: Portrait, site: Site) -> Iterator[Finding]:
 
 
 def _client_file(portrait: Portrait, site: Site) -> Iterator[Finding]:
-    """Return whether the client file arrives, and is the service's own."""
+    """Return findings: whether the client file arrives, and is the file of this service."""
     url = site.script_url
     try:
         answer = ask(url, headers={"origin": site.origin})
@@ -103,7 +104,7 @@ def _client_file(portrait: Portrait, site: Site) -> Iterator[Finding]:
 
 
 def _policy(site: Site) -> Iterator[Finding]:
-    """Return whether the page names the client file, and whether its policy allows it."""
+    """Return findings: whether the page names the client file, and whether its policy allows it."""
     try:
         answer = ask(site.page_url, headers={"accept": "text/html"})
     except Unreachable as error:
@@ -134,7 +135,7 @@ def _policy(site: Site) -> Iterator[Finding]:
 
 
 def _preflight(site: Site) -> Iterator[Finding]:
-    """Return whether a browser may send a token from the page."""
+    """Return findings: whether a browser may send a token from the page."""
     asking = {
         "origin": site.origin,
         "access-control-request-method": "POST",
@@ -143,14 +144,14 @@ def _preflight(site: Site) -> Iterator[Finding]:
     try:
         answer = ask(site.push_url, "OPTIONS", asking)
     except Unreachable:
-        return  # The test push reports it.
+        return  # The test push reports this.
     if answer.status >= 300 or "authorization" not in answer.header("access-control-allow-headers"):
         text = f"the browser's preflight before a push with a token fails ({answer.status})"
         yield wrong("page", text, f"{_CORS}; {_HOST}; the proxy must pass OPTIONS on")
 
 
 def _path_alone(site: Site) -> Iterator[Finding]:
-    """Return whether the push path leads to the service, without a push: doctor has no token."""
+    """Return findings for when doctor has no token for a push: whether the push URL answers."""
     try:
         answer = ask(site.push_url, "OPTIONS", {"origin": site.origin})
     except Unreachable as error:
@@ -166,7 +167,7 @@ def _path_alone(site: Site) -> Iterator[Finding]:
 
 
 def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator[Finding]:
-    """Return whether a test push arrives, becomes a participant, and leaves again."""
+    """Return findings: whether a test push makes a participant, and a second one removes it."""
     headers = {"origin": site.origin, "content-type": "text/plain;charset=UTF-8"}
     participant, session = secrets.token_hex(4), secrets.token_hex(16)
     before = portrait.count_tests()
@@ -212,7 +213,7 @@ def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator
 
 
 def _not_through(what: str, answer: Answer) -> Finding:
-    """Return a finding that *what* is so, by the *answer* of the service or of its proxy."""
+    """Return the finding *what*, with the remedy for this *answer* of the service or its proxy."""
     if reason := answer.reason():
         return wrong("page", f"{what}: {reason} ({answer.status})", remedy_for(reason))
     text = f"{what}: {answer.status}, which did not come from the service"
@@ -220,7 +221,7 @@ def _not_through(what: str, answer: Answer) -> Finding:
 
 
 def _wait(portrait: Portrait, is_so: Callable[[int], bool]) -> bool:
-    """Wait until *is_so* holds for the number of live test participants; say whether it did."""
+    """Wait until *is_so* accepts the number of live test participants; say whether it did."""
     until = monotonic() + SEEN_SECONDS
     while True:
         tests = portrait.count_tests()

@@ -2,7 +2,8 @@
 Whether a page's Content-Security-Policy lets it load the client file and send pushes.
 
 Policies come in as a browser gets them. The first directive that forbids the URL goes out. If a
-policy allows scripts by nonce or hash, this file can't decide: it sees only the policy.
+policy allows scripts by nonce or hash, this file can't say whether it allows the client file,
+because it sees only the policy.
 
 Source: W3C, Content Security Policy Level 3 (6.7.2, matching of source lists).
 """
@@ -15,7 +16,7 @@ from urllib.parse import urlsplit
 _PORTS: Final = {"http": "80", "https": "443"}
 _META: Final = re.compile(rb"<meta\s[^>]*content-security-policy[^>]*>", re.IGNORECASE)
 _CONTENT: Final = re.compile(rb"""\scontent\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
-# The directives for each purpose; the first that the policy has counts.
+# For each purpose, the directives that may decide; the first of them that the policy has decides.
 SCRIPT: Final = ("script-src-elem", "script-src", "default-src")
 CONNECT: Final = ("connect-src", "default-src")
 
@@ -46,7 +47,7 @@ def forbidding(
 
 
 def is_by_nonce(policies: Iterable[str]) -> bool:
-    """Say whether a policy allows scripts by their tag (nonce) and not by their URL."""
+    """Say whether one of *policies* allows scripts by their tag (nonce) and not by their URL."""
     text = " ".join(policies)
     return "'strict-dynamic'" in text or "'nonce-" in text
 

@@ -1,7 +1,7 @@
 """
-Prometheus, if the operator gives its URL: whether our metrics reach it, by scrape or otherwise.
+Checks Prometheus, if the operator gives its URL: whether our metrics reach it, also by OTLP.
 
-rules.py looks at its rules, boards.py at the queries of the dashboards.
+rules.py checks Prometheus's rules, boards.py the queries of the dashboards.
 
 Source: Prometheus, HTTP API (targets).
 """
@@ -52,7 +52,7 @@ def prometheus(url: str, portrait: Portrait | None) -> Iterator[Finding]:
 
 
 def _looked_at(api: Api, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return the findings; raises as *api* does."""
+    """Return findings about what Prometheus says; raises as *api* does."""
     # The service is asked first, so that Prometheus has time to get these series.
     names, asked_at = portrait.names() if portrait else None, time()
     targets = api.get("targets?state=active")["activeTargets"]
@@ -73,7 +73,11 @@ def _targets(
     *,
     has_us: bool,
 ) -> Iterator[Finding]:
-    """Return whether our metrics reach it: *ours* are its targets, *sick* those of them down."""
+    """
+    Return findings: whether our metrics reach Prometheus.
+
+    *ours* are Prometheus's targets that are our service, *sick* those of them that are down.
+    """
     for each in sick:
         error = each["lastError"]
         remedy = next((todo for word, todo in _ERRORS.items() if word in error), _JOBS)
@@ -96,7 +100,7 @@ def _targets(
 def _ours(
     api: Api, targets: list[dict[str, Any]], portrait: Portrait | None
 ) -> list[dict[str, Any]]:
-    """Return our *targets*: known by a series that they export, or by job, path or address."""
+    """Return the *targets* that are our service, by a series they export, job, path or address."""
     told = {each.get("instance") for each in api.labels(f"last_over_time({_BUILD}[1h])")}
     address = urlsplit(portrait.url).netloc if portrait else ""
     return [
@@ -122,6 +126,6 @@ def _interval(target: dict[str, Any]) -> float:
 
 
 def _road_seconds(portrait: Portrait) -> float:
-    """Return how many seconds a value may need to reach Prometheus without its own scrape."""
+    """Return in how many seconds a value reaches Prometheus if it does not scrape the service."""
     interval_ms = portrait.settings.get("OTEL_METRIC_EXPORT_INTERVAL", "0")
     return max(_COLLECTOR_SECONDS, float(interval_ms) / 1000)

@@ -10,9 +10,9 @@ from urllib.parse import quote
 
 from otel_jcmc.doctor.asking import Unreachable, ask
 
-# The query of a dashboard takes some seconds with a large fleet.
+# The time limit of a query: with a large fleet, a dashboard's query takes some seconds.
 _SECONDS: Final = 30.0
-# The labels of a series, which name a participant and a conference.
+# The labels of a series in an error of Prometheus; they may name a participant and a conference.
 _LABELS: Final = re.compile(r"\{.*\}", re.DOTALL)
 
 
@@ -29,10 +29,10 @@ class Api:
 
     def get(self, path: str) -> Any:
         """
-        Return the data of the answer.
+        Return the data of the answer to a GET of *path*.
 
         Raises:
-            Unreachable: no answer came, or not Prometheus's.
+            Unreachable: no answer came, or the answer is not from Prometheus.
             QueryFails: the query has an error.
         """
         answer = ask(f"{self._url}/api/v1/{path}", seconds=_SECONDS)
@@ -48,8 +48,8 @@ class Api:
         Return the labels of the series that *expr* finds now.
 
         Raises:
-            Unreachable: no answer came, or not Prometheus's.
-            QueryFails: Prometheus can't answer it.
+            Unreachable: no answer came, or the answer is not from Prometheus.
+            QueryFails: Prometheus can't answer the query.
         """
         return [each["metric"] for each in self.get(f"query?query={quote(expr)}")["result"]]
 

@@ -11,10 +11,10 @@ from otel_jcmc.version import __version__
 from otel_jcmc.web.doctor import DOCTOR_PATH
 
 _START: Final = "start it with `otel-jcmc serve`, or give its address with --url"
-# The findings about the store report these.
+# The reasons that the findings about the store report.
 _OF_STORE: Final = {Reason.STORE_UNAVAILABLE, Reason.STORE_FULL, Reason.STORE_BUSY}
 LONG_SECONDS: Final = 300.0
-# For a question that makes the service read all participants.
+# The time limit of a request that makes the service read all participants.
 _READ_SECONDS: Final = 60.0
 
 
@@ -55,7 +55,7 @@ class Portrait(NamedTuple):
         return frozenset(names) if isinstance(names, list) else None
 
     def _more(self, what: str, seconds: float = SECONDS) -> Any:
-        """Return a part of the portrait that must be asked for by name; None: no answer."""
+        """Return the part *what* of the portrait, which needs its own request; None: no answer."""
         url, headers = f"{self.url}{DOCTOR_PATH}?{what}", bearer(self.token)
         try:
             told = ask(url, headers=headers, seconds=seconds).json()
@@ -125,7 +125,7 @@ def remedy_for(reason: str) -> str:
 
 
 def ago(seconds: float | None) -> str:
-    """Return in words that something was *seconds* ago; None: never."""
+    """Return words for an event *seconds* ago, such as `3 min ago`; `never` for None."""
     if seconds is None:
         return "never"
     for unit, each in (("d", 86_400), ("h", 3600), ("min", 60)):

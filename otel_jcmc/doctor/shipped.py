@@ -12,7 +12,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-# The variables of a dashboard before a reader has chosen values, and Grafana's own.
+# Variable -> value: the variables of a dashboard before a reader has chosen values, and those that
+# Grafana itself sets.
 VARIABLES: Final[Mapping[str, str]] = {
     "$participant": ".*",
     "$bridge": ".*",
@@ -59,7 +60,7 @@ class Boards(NamedTuple):
 
 
 def fill(expr: str, chosen: Mapping[str, str]) -> str:
-    """Return *expr* with the variables *chosen*, and VARIABLES for the others."""
+    """Return *expr* with the values of its variables: those *chosen*, otherwise VARIABLES'."""
     for name, value in {**VARIABLES, **chosen}.items():
         expr = expr.replace(name, value)
     return expr

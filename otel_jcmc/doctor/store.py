@@ -17,10 +17,10 @@ from otel_jcmc.store.info import info_of, run_of
 
 MOST_CLOCK_SECONDS: Final = 5.0
 LEAST_REDIS: Final = (7, 0)
-# A share of maxmemory: above it the store may be full at any moment.
+# A share of maxmemory: a store that uses more may be full at any moment.
 FULL: Final = 0.95
 _REDIS: Final = "is Redis up, and is REDIS_URL right? docs/operations.md has the forms"
-# A part of Redis's error -> the remedy, if the service gets no answer either.
+# A part of Redis's error -> the remedy, for when neither this shell nor the service gets an answer.
 _ANSWERS: Final = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not from a CA that REDIS_URL trusts"
     " (ssl_ca_certs), or has another host name",
@@ -33,7 +33,7 @@ _MEMORY: Final = "docs/sizing.md says how much memory it needs"
 
 
 def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return findings about the store; the service of *portrait* knows better than this shell."""
+    """Return findings about the store; the service's answers count more than this shell's."""
     told, why = _ask(settings)
     if told and portrait is not None and _is_another(portrait.told.get("store_run"), told):
         told, why = {}, "they name another Redis than the service's"
@@ -55,7 +55,11 @@ def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
 def _state(
     settings: Settings, portrait: Portrait | None, told: dict[str, str], why: str
 ) -> Iterator[Finding]:
-    """Return whether the store answers the service, and us: it has *told* us this, or *why* not."""
+    """
+    Return findings: whether the store answers the service, and this shell.
+
+    *told* is what the store told this shell, *why* the reason if it told nothing.
+    """
     if portrait is not None and not portrait.is_ready:
         yield wrong(
             "store", f"the service says: {portrait.told['why_not_ready']}", _remedy(told, why)
@@ -105,7 +109,11 @@ def _is_another(run: str | None, told: dict[str, str]) -> bool:
 
 
 def _remedy(told: dict[str, str], why: str) -> str:
-    """Return the remedy for a store that takes no pushes; it has *told* this, or *why* not."""
+    """
+    Return the remedy for a store that takes no pushes.
+
+    *told* is what the store told this shell, *why* the reason if it told nothing.
+    """
     if told and int(told.get("maxmemory", 0)):
         return f"raise its maxmemory: {_MEMORY}"
     return next((remedy for word, remedy in _ANSWERS.items() if word in why), _REDIS)
@@ -118,7 +126,7 @@ def _number(version: str) -> tuple[int, ...]:
 
 
 def _ask(settings: Settings) -> tuple[dict[str, str], str]:
-    """Return the store's INFO, empty if it does not answer, and then why not."""
+    """Return the store's INFO, or an empty one and the reason if the store does not answer."""
     url = to_text(settings.redis_url or "") or EmbeddedStore(settings.embedded_dir).url
     try:
         return asyncio.run(_info(url)), ""

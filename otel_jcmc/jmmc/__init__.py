@@ -1,6 +1,7 @@
 """
-The second wire format, complete: what pages of the Jitsi Meet Metrics Collector send.
+All of the second wire format, which pages of the Jitsi Meet Metrics Collector (JMMC) send.
 
-Changes of a page's state come in; a checked report goes out to `intake`, like those of all other
-pages. Only `service`, which wires it, knows this room: to remove the format, delete the folder.
+Changes of a participant's state come in; a checked report goes out to `intake`, as for all other
+pushes. Only the room `service` uses this room: to remove the format, delete this folder and that
+use.
 """

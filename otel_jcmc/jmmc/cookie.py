@@ -1,11 +1,11 @@
 """
 The cookie that names the session of a JMMC page.
 
-`issue` makes one when a session is opened; `read` tells to which session a later push belongs. The
-cookie contains the ids of the session and of the participant, and a signature over both, the client
-and the conference. So it is valid only for these, and the service need not remember whose it is.
-The tabs of a browser share the cookie, so it has a part for each of the sessions that were opened
-last.
+`issue` makes a cookie when a session is opened; `read` says to which session a later push belongs.
+The cookie contains the ids of the session and of the participant, and a signature over both ids,
+the client and the conference. So the cookie is valid only for these four, and the service need not
+remember whose cookie it is. The tabs of a browser share the cookie, so it has a part for each of
+the sessions that were opened last.
 
 Source: RFC 6265 (cookies) with SameSite of its draft successor; RFC 2104 (HMAC), here with SHA-256.
 """
@@ -25,12 +25,13 @@ NAME: Final = b"jmmc_objectId"
 # proxy. Partitioned is for browsers that separate, or without it refuse, the cookies of other
 # sites.
 _ATTRIBUTES: Final = b"HttpOnly; Secure; SameSite=None; Partitioned"
-# Between the parts, the newest first.
+# Separates the parts of a cookie; the part of the newest session comes first.
 _BETWEEN: Final = b"~"
-# At most this many parts are read, for tabs and for addresses that a page was loaded from; no real
-# page needs more.
+# The most parts that are read of all cookies in a request. No real page needs more, even with
+# several tabs and with cookies of several addresses.
 _MOST: Final = 8
-# A participant's id has at most 128 characters of at most 4 bytes, and base64 is a third longer.
+# The most characters of a part, and of a cookie with more than one part. A participant's id has at
+# most 128 characters of 4 bytes, and base64 makes it a third longer.
 _LONGEST: Final = 900
 
 
@@ -42,10 +43,10 @@ class Named(NamedTuple):
 
 
 class Cookies:
-    """Issues cookies and reads them; all replicas with the same secret accept each other's."""
+    """Issues cookies and reads them; replicas with the same secret accept each other's cookies."""
 
     def __init__(self, secret: SharedSecret) -> None:
-        """Sign with *secret*, which the caller starts."""
+        """Sign cookies with *secret*, which the caller must start."""
         self._secret = secret
 
     def issue(
@@ -54,7 +55,8 @@ class Cookies:
         """
         Return the header that gives a page of *client_id* in *conference* its cookie.
 
-        Parts for other sessions in *headers* stay in it, as far as there is room.
+        The new cookie also has the parts for other sessions in the cookies of *headers*, up to its
+        limits.
 
         Raises:
             StoreUnavailable: the secret is not known yet.
@@ -63,7 +65,7 @@ class Cookies:
         told = b".".join((*parts, _encode(self._sign(named, client_id, conference))))
         for part in _parts(headers):
             known, signature = _read(part)
-            # Not one of ours, or of the session that this one replaces.
+            # The new session replaces the one in this part: same participant, client, conference.
             is_over = known.participant_id == named.participant_id and hmac.compare_digest(
                 signature, self._sign(known, client_id, conference)
             )
@@ -76,10 +78,12 @@ class Cookies:
         self, headers: Iterable[Header], client_id: str, conference: str, participant_id: str = ""
     ) -> Named:
         """
-        Return what the cookie in *headers* names for *participant_id*, empty: for any participant.
+        Return the session and participant that the cookie in *headers* names.
+
+        *participant_id* is the participant to look for; empty: any participant.
 
         Raises:
-            PushRefused: there is no cookie, or none that was issued to *client_id* in *conference*.
+            PushRefused: no cookie came, or no part was issued to *client_id* in *conference*.
             StoreUnavailable: the secret is not known yet.
         """
         parts = list(_parts(headers))
@@ -96,13 +100,13 @@ class Cookies:
         """Return the signature of a cookie."""
         if not self._secret.value:
             raise StoreUnavailable
-        # None of them can contain a NUL, so different cookies never sign the same text.
+        # No field of a cookie can contain a NUL, so different cookies never sign the same text.
         signed = "\0".join((NAME.decode(), *named, client_id, conference))
         return hmac.digest(self._secret.value, signed.encode(errors="surrogatepass"), "sha256")
 
 
 def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
-    """Return the parts of our cookies in *headers*, up to a limit."""
+    """Return the parts of our cookies in *headers*, at most `_MOST`."""
     values = (
         told
         for name, header in headers
@@ -115,7 +119,7 @@ def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
 
 
 def _read(part: bytes) -> tuple[Named, bytes]:
-    """Return what a part says, and its signature, which is empty if it is not one of ours."""
+    """Return what a cookie's part names, and its signature, which is empty if it is malformed."""
     parts: Sequence[bytes] = part.split(b".") if len(part) <= _LONGEST else ()
     try:
         session_id, participant_id, signature = parts
@@ -126,7 +130,7 @@ def _read(part: bytes) -> tuple[Named, bytes]:
 
 
 def _encode(raw: bytes) -> bytes:
-    """Return *raw* in a base64 that cookies may contain."""
+    """Return *raw* in base64, with only characters that cookies may contain."""
     return urlsafe_b64encode(raw).rstrip(b"=")
 
 

@@ -1,9 +1,9 @@
 """
 The endpoint that pages of the Jitsi Meet Metrics Collector push to.
 
-It is an ASGI callable and is asked before FastAPI. A push opens a session, or changes what is known
-of one. The complete state is then handled like any other push, so participant, series and history
-are the same.
+It is an ASGI callable and gets each request before FastAPI does. A push opens a session, or changes
+what is known of a session. The complete state is then handled like a push of any other page, so
+participants, series and history are the same.
 
 Source: the answers are those of docs/jmmc.md.
 """
@@ -46,13 +46,14 @@ from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.rules import Rules
 from otel_jcmc.wire.session import Session
 
-# These pages push every 30 s, so a participant lives for three times that.
+# These pages push every 30 s. A participant stays live for three times this interval.
 INTERVAL_MS: Final = 30_000
-# With the headers, which may have a cookie of 0.8 kB, an answer stays below 4 kB.
+# The most bytes of an answer's body: with its headers, which may have a cookie of 0.8 kB, an answer
+# stays below 4 kB.
 MAX_BODY_BYTES: Final = 2800
 _ID_BYTES: Final = 12
 _OF_PATH: Final = {row.id for row in ATTRIBUTES if row.scope is Scope.PATH}
-# Browser or system if the User-Agent tells nothing.
+# The browser's or system's name if the User-Agent does not tell it.
 _UNKNOWN: Final = "unknown"
 
 
@@ -78,7 +79,7 @@ class JmmcEndpoint:
         states: States,
         trusted: Sequence[Network] = (),
     ) -> None:
-        """Take pushes for *intake*; *trusted* are the proxies that tell a caller's address."""
+        """Take pushes for *intake*; *trusted* proxies are believed about a caller's address."""
         self._intake = intake
         self._answers = Answers(telemetry, intake.limits, cors)
         self._cors = cors
@@ -97,7 +98,7 @@ class JmmcEndpoint:
         await self._states.close()
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
-        """Answer a push that comes while the service can't start."""
+        """Answer a push while the service can't start: the page may push again in *seconds*."""
         away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
         await send_answer(send, away)
 
@@ -129,15 +130,16 @@ class JmmcEndpoint:
 
         Raises:
             PushRefused: the push must not be taken.
-            TooFast: there are too many.
-            StoreUnavailable: it is not known whether Redis has it.
+            TooFast: too many pushes come.
+            StoreUnavailable: it is not known whether Redis has the push.
         """
         sender = self._intake.admit(Lines(headers), peer)
         push = self.parser.parse(body)
         await self._start()
         named, more = self._name(headers, push), []
         if push.is_opening:
-            # Before anything is stored: without the secret the page could not continue the session.
+            # The cookie is made before anything is stored, because making it fails without the
+            # secret, and without a cookie the page could not continue its session.
             more = [self._cookies.issue(named, push.client_id, push.conference, headers)]
         address = caller_address(peer, headers, self._trusted) if self._keeps_address else ""
         if address:
@@ -154,21 +156,22 @@ class JmmcEndpoint:
             return answer
         assert isinstance(stored, Stored)
         if stored is Stored.SESSION_ENDED:
-            # The same participant has opened another session since, which lacks what this page
-            # knows.
+            # The same participant has opened another session since. That session lacks what only
+            # this page knows, so this page must open a new one.
             raise PushRefused([Fault("cookie", Reason.SESSION_UNKNOWN)])
         if push.is_opening:
-            # Only now, so that clients that a limit refuses can't fill Redis with sessions.
+            # The session is opened only now, after the limits, so that clients that a limit refuses
+            # can't fill Redis with sessions.
             await self._states.open(report.session.id, changes)
             self._fill_in(push.accepted, sender, address)
         elif stored is Stored.SUPERSEDED:
-            # A later push was faster, and contains everything in this one.
+            # A later push was stored before this one, and contains everything that this one has.
             stored = Stored.STORED
         dropped = self._answers.count(push.dropped, stored)
         return self._answers.make(headers, 200, JSON, _accepted(push, dropped), *more)
 
     async def _start(self) -> None:
-        """Fetch the secret when the first push comes; other pages do not need it."""
+        """Fetch the cookies' secret when the first JMMC push comes; other pages do not need it."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._secret.start())
         await asyncio.shield(self._starting)
@@ -178,7 +181,7 @@ class JmmcEndpoint:
         Return the session that *push* belongs to.
 
         Raises:
-            PushRefused: it opens none, and has no cookie of this participant.
+            PushRefused: the push opens no session, and has no cookie of this participant.
             StoreUnavailable: the cookies' secret is not known yet.
         """
         if push.is_opening:
@@ -231,13 +234,13 @@ def _settle(
     told: asyncio.Future[Stored | Exception],
     stored: Stored | Exception,
 ) -> None:
-    """Tell the waiting task what Redis did."""
+    """Give the task that waits for a push the outcome: what Redis did, or the error."""
     if not told.done():
         told.set_result(stored)
 
 
 def _report(push: JmmcPush, named: Named) -> Report:
-    """Return *push* as a report of the session *named*; it has only what has changed."""
+    """Return *push* as a report of the session *named*, with only the values that have changed."""
     report = Report(
         push.conference,
         push.client_id,
@@ -252,7 +255,7 @@ def _report(push: JmmcPush, named: Named) -> Report:
         token=push.token,
     )
     _add(push.numbers | push.texts, report)
-    # History has each push as it came.
+    # History gets the numbers of this push alone, not those kept from earlier pushes.
     report.sent = report.fresh = report.numbers
     return report
 
@@ -268,7 +271,7 @@ def _add(known: Changes, report: Report) -> None:
         else:
             report.attributes[id_] = value
     if path:
-        # This wire has one transport, and its round trip is not known.
+        # This wire format has one transport, and does not tell its round trip.
         report.attributes[LIST_ID] = [path]
         report.numbers[LIST_ID - 1] = [None]
 
@@ -281,7 +284,7 @@ def _changes(push: JmmcPush, report: Report) -> Changes:
 
 
 def _accepted(push: JmmcPush, dropped: list[Fault]) -> bytes:
-    """Return the body of the answer: what was accepted and what was not, as far as it fits."""
+    """Return the answer's body: the accepted and the dropped fields, up to MAX_BODY_BYTES."""
     body: dict[str, Any] = {"uid": push.client_id, "conf": push.conference, "m": push.accepted}
     told = body | listing("dropped", dropped) if dropped else body
     answer = encode(told)

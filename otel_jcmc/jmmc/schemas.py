@@ -1,9 +1,9 @@
 """
 What the OpenAPI document says about the pages of the Jitsi Meet Metrics Collector.
 
-A push that fits the schema is taken whole; if it opens no session, it also needs the session's
-cookie. For a push that does not fit, the answer names what is wrong. The schema is made when a
-client asks for the document.
+The service accepts every field of a push that fits the schema; a push that opens no session also
+needs its session's cookie. If a push does not fit, the answer names what is wrong. The schema is
+made when a client asks for the document.
 """
 
 from dataclasses import replace
@@ -55,7 +55,11 @@ def jmmc_push_schema(parser: JmmcParser) -> Schema:
 
 
 def _telling(fields: dict[str, Schema]) -> list[Schema]:
-    """Return a schema for each of *fields* with something to keep; a change needs one of them."""
+    """
+    Return a schema for each of *fields*: the field is there and has a value to keep.
+
+    A push that opens no session must fit one of these schemas.
+    """
     says = {"not": {"enum": sorted(ABSENT)}}
     return [
         {"required": [key], "properties": {key: _any_of(schema, says)}}
@@ -65,7 +69,7 @@ def _telling(fields: dict[str, Schema]) -> list[Schema]:
 
 
 def _any_of(schema: Schema, says: Schema) -> Schema:
-    """Return that one of the properties of *schema*, if it has any, *says* something."""
+    """Return the schema for an object in which a property of *schema* fits *says*; {} if none."""
     below = schema.get("properties", {})
     one = [{"required": [key], "properties": {key: says}} for key in below]
     return {"anyOf": one} if one else {}
@@ -94,7 +98,7 @@ def _fields(parser: JmmcParser) -> dict[str, Schema]:
 
 
 def _number(path: str) -> Schema:
-    """Return the schema of a metric."""
+    """Return the schema of the metric at *path* in `m`."""
     row = METRIC_OF[NUMBER_OF[path]]
     told = {
         "description": f"{row.brief}; {row.unit}.",
@@ -110,7 +114,7 @@ def _whole(row: Attribute, most: int) -> Schema:
 
 
 def _text(row: Attribute, parser: JmmcParser) -> Schema:
-    """Return the schema of a text; some texts mean "not known"."""
+    """Return the schema of the text for *row*, including the texts that mean "not known"."""
     row = parser.rules.rows[row.id]
     if row.id == REGION.id and parser.regions:
         row = replace(row, choices=tuple(parser.regions))

@@ -2,13 +2,14 @@
 -- 
 -- KEYS[1] hash of the session: catalogue id -> number or text; "seq": how many pushes it has had; "63": the metrics of its
 --         last push, a bit for each id.
--- KEYS[2] index of its partition: id of the session -> its last push in ms;  KEYS[1] ends in ":" and that id.
+-- KEYS[2] index of the session's partition: id of the session -> its last push in ms;  KEYS[1] ends in ":" and that id.
 -- ARGV[1] ms for which a session is kept after a push, ARGV[2] most sessions in this partition, -1: any number.
 -- ARGV[3] "1" to open the session.
 -- ARGV[4] the value that this push has for "63".
--- ARGV[5...] two for each change: id, value ("" to forget it).
+-- ARGV[5...] two arguments for each change: catalogue id, new value ("": not known any more).
 -- 
--- Returns the session as a flat list, or nothing if it does not exist and is not opened. Its "63" is of the push before.
+-- Returns the session as a flat list; nothing if the session does not exist and ARGV[3] does not open it. In the list, "63"
+-- still has the metrics of the push before this one.
 local keep, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 if ARGV[3] ~= '1' and redis.call('EXISTS', KEYS[1]) == 0 then return false end
 for i = 5, #ARGV, 2 do

@@ -1,11 +1,11 @@
 """
-What is known of the sessions of JMMC pages, which send only what has changed.
+Keeps the state of each session of a JMMC page, because such a page sends only what has changed.
 
-`open` begins a session. `merge` adds the changes of a push and returns all that is known then. A
-session is kept for hours after its last push. So a page that was away for longer than a participant
-lives is complete again with one changed field. Only states.lua merges, inside Redis, so that
-replicas, and pushes that overtake each other, lose nothing. The caller must have removed secret
-values before.
+`open` begins a session. `merge` adds the changes of a push and returns the session's whole state. A
+session is kept for hours after its last push, longer than a participant is live. So a page that was
+away needs to send only one changed field, and its state is complete again. Only states.lua merges,
+inside Redis, so that no change is lost between replicas or if a push overtakes another. The caller
+must remove secret values before.
 
     jcmc:{03}:jmmc:<id>    hash: catalogue id -> number or text; seq; 63 -> metrics of the last push
     jcmc:{03}:jmmc         index of the partition: id -> its last push in ms
@@ -25,20 +25,21 @@ from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.scripts import run_scripts, script
 
-# A page may be away for this long: a lesson with its breaks, not a night.
+# How long a session is kept after its last push: for a lesson with its breaks, not for a night.
 KEEP_MS: Final = 6 * 3_600_000
-# How long a push waits here in all; then it waits for its turn in the store, see store/writes.py.
+# The most seconds that a push waits in this file. Afterwards it waits in store/writes.py.
 _SECONDS: Final = 0.9
-# Pushes in one exchange with Redis, and pushes that may wait for one.
+# The most pushes in one exchange with Redis, and the most that may wait for an exchange.
 _BATCH: Final = 256
 _QUEUE: Final = 10_000
 _SCRIPT: Final = script("jmmc/states", touches_stays=False)
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(int | float).decode
 
-# The ids of attributes begin here; those of metrics are lower.
+# The lowest id of an attribute; all ids of metrics are lower.
 FIRST_ATTRIBUTE_ID: Final = 64
-# No metric has this id: a replica of another version skips it, like every id that it does not know.
+# The id of a bit set: the metrics in the last push. No metric has this id, so a replica of another
+# version skips it like every id that it does not know.
 _TOLD: Final = 63
 _TOLD_FIELD: Final = str(_TOLD).encode()
 
@@ -51,7 +52,7 @@ class State(NamedTuple):
     All that is known of a session.
 
     Attributes:
-        seq: how many pushes it has had, this one included.
+        seq: how many pushes the session has had, this one included.
         known: catalogue id -> number or text.
         before: the metrics in the push before this one; a bit for each id.
     """
@@ -69,7 +70,7 @@ class States:
     """
     The sessions of JMMC pages in one Redis.
 
-    Concurrency: to be used from one event loop; pushes that are in flight together share a batch.
+    Concurrency: to be used from one event loop; pushes that wait at the same time share a batch.
     """
 
     def __init__(self, url: str, keys: Keys, most: int = 0) -> None:
@@ -85,7 +86,7 @@ class States:
         Begin a session that has these *changes*.
 
         Raises:
-            StoreUnavailable: it is not known whether Redis has it.
+            StoreUnavailable: it is not known whether Redis has the session.
         """
         state = await self._run(session_id, changes, "1")
         assert state is not None
@@ -96,7 +97,7 @@ class States:
         Add *changes* to a session and return all that is known of it; None: no such session.
 
         Raises:
-            StoreUnavailable: it is not known whether Redis has them.
+            StoreUnavailable: it is not known whether Redis has the changes.
         """
         return await self._run(session_id, changes, "0")
 
@@ -144,14 +145,14 @@ class States:
             self._sending = None
 
     async def close(self) -> None:
-        """Answer the pushes that still wait, then close the connection."""
+        """Send the pushes that still wait and answer them, then close the connection."""
         if self._sending is not None:
             await self._sending
         await self._link.close()
 
 
 def _tell(told: asyncio.Future[State | None], reply: Any) -> None:
-    """Tell the waiting caller what Redis has replied."""
+    """Give the caller that waits on *told* the state in Redis's *reply*, or the error."""
     if told.done():
         return
     if isinstance(reply, list):

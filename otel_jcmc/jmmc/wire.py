@@ -1,10 +1,10 @@
 """
 The wire format of a page of the Jitsi Meet Metrics Collector (JMMC): bytes to a checked push.
 
-Such a page opens a session with a push with `br`, and from then on sends only what has changed. The
-body of a push comes in; its changes, by the catalogue's ids, and the dropped fields with reasons go
-out. It is strict about identity (PushRefused) and tolerant of everything else: a bad field costs
-only itself.
+A JMMC page opens a session with a push that has `br`, and from then on sends only what has changed.
+The body of a push comes in; its changes, by the catalogue's ids, and the dropped fields with their
+reasons go out. A push with a bad identity is refused (PushRefused). Any other bad field is dropped
+alone.
 
 Source: the table in docs/jmmc.md.
 """
@@ -64,7 +64,7 @@ NUMBER_OF: Final = {
     "d.vb": "bitrate_video_download",
     "d.pl": "packetloss_download",
 }
-# Only this metric may be null.
+# The path in `m` of the only metric that may be null.
 MAY_BE_NULL: Final = "d.bw"
 TEXT_OF: Final = {
     "cdc.a": AUDIO_CODEC,
@@ -75,7 +75,7 @@ TEXT_OF: Final = {
 ADDRESS_OF: Final = {"t.ip": PEER_ADDRESS, "t.lip": LOCAL_ADDRESS, "t.rip": CLIENT_ADDRESS}
 PORT_OF: Final = {"t.p": PEER_PORT, "t.lp": LOCAL_PORT}
 OPENING: Final = ("br", "os", "pid")
-# For browser and system, which the server fills in.
+# The rules for browser and system in a push; the server replaces their values with its own.
 PLACEHOLDER: Final = replace(BROWSER_NAME, max_length=256)
 
 
@@ -84,11 +84,11 @@ class JmmcPush(msgspec.Struct, gc=False):
     The content of one push.
 
     Attributes:
-        is_opening: whether it opens a session.
+        is_opening: whether the push opens a session.
         participant_id: empty if a push that opens no session does not have it.
         numbers: catalogue id -> the metric's new value, None: not known.
         texts: catalogue id -> the attribute's new value; without those that are not kept.
-        accepted: `m` without what was dropped, and with the time.
+        accepted: `m` without the dropped fields, and with the time.
     """
 
     client_id: str
@@ -102,18 +102,19 @@ class JmmcPush(msgspec.Struct, gc=False):
     token: str
 
 
-# The changes in a value, or what is wrong with it; None if it tells nothing.
+# What a field's value becomes: the changes of numbers and of texts, by catalogue ids, or the reason
+# why the value is bad; None: the value means no change.
 _TakenChanges = Reason | tuple[dict[int, Any], dict[int, str]] | None
 _Take = Callable[[Any], _TakenChanges]
 
 
 class JmmcParser:
     """
-    Makes pushes from bodies.
+    Makes a JmmcPush from the body of each push.
 
     Attributes:
-        rules: what texts may be, and which are kept.
-        regions: the servers' regions that are kept; empty: all.
+        rules: which texts are allowed, and which of them are kept.
+        regions: the regions of servers that are kept; empty: all regions.
     """
 
     def __init__(
@@ -122,11 +123,12 @@ class JmmcParser:
         conference_pattern: str | None = None,
         regions: Sequence[str] = (),
     ) -> None:
-        """Prepare for *rules*; None as pattern allows any conference, no *regions* keep all."""
+        """Prepare for *rules*. No pattern allows any conference; no *regions* keep all regions."""
         self.rules = rules or make_rules()
         self._conference = re.compile(conference_pattern) if conference_pattern else None
         self.regions = frozenset(regions)
-        # By key; for an object, by the keys in it.
+        # Key of `m` -> the function that takes its value; if the value is an object: key of that
+        # object -> function.
         self._fields: dict[str, _Take | dict[str, _Take]] = {}
         for path, take in self._takes().items():
             key, _, below = path.partition(".")
@@ -136,7 +138,7 @@ class JmmcParser:
                 self._fields[key] = take
 
     def _takes(self) -> dict[str, _Take]:
-        """Return the function that takes each field of `m`."""
+        """Return field of `m` -> the function that takes its value."""
         takes = {path: self._number(path, field) for path, field in NUMBER_OF.items()}
         takes |= {path: self._text(row) for path, row in TEXT_OF.items()}
         takes |= {path: self._address(row) for path, row in ADDRESS_OF.items()}
@@ -204,10 +206,10 @@ class JmmcParser:
         return faults
 
     def _is_allowed(self, conference: str) -> bool:
-        """Say whether the name matches the pattern, if there is one."""
+        """Say whether the name matches JCMC_JMMC_CONF_PATTERN, if that is set."""
         if self._conference is None:
             return True
-        # The original's `$` matches only at the very end, Python's also before a last newline.
+        # In JMMC itself, `$` matches only at the very end; in Python also before a last newline.
         return bool(self._conference.search(conference)) and not conference.endswith("\n")
 
     def _who_fault(self, value: Any, row: Attribute) -> Reason | None:
@@ -223,7 +225,7 @@ class JmmcParser:
         """Take one field of `m`, or name it among the dropped ones."""
         fields = self._fields.get(key)
         if key == "ts":
-            return  # the server's time counts
+            return  # the server sets the time itself
         if key in OPENING:
             self._take_who(push, key, value)
         elif fields is None:
@@ -312,7 +314,7 @@ class JmmcParser:
         return take
 
     def _kept(self, row: Attribute, text: str) -> dict[int, str]:
-        """Return *text* by the id of *row*; empty if such texts are not kept here."""
+        """Return id of *row* -> *text*; empty if this deployment does not keep such texts."""
         return {} if row.id in self.rules.dropped else {row.id: text}
 
 

@@ -4,10 +4,10 @@ A small HTTP/1.1 client for load: POST after POST on connections that stay open.
 Whole requests come in; status and Retry-After go out. `Client` limits the number of connections and
 the time of a request.
 
-It uses no HTTP library, because making load must not cost more than taking it. One push here takes
-37 µs of CPU time on asyncio's own loop and 16 µs on uvloop, or 8 µs with a callback instead of a
-future. With aiohttp it takes 114 to 142 µs, with httpx2 680 µs. httptools, which uvicorn installs,
-does the parsing.
+It uses no HTTP library, because sending a push must not cost more than the service's work on it.
+Sending one push takes 37 µs of CPU time on asyncio's own loop and 16 µs on uvloop, or 8 µs with a
+callback instead of a future. With aiohttp it takes 114 to 142 µs, with httpx2 680 µs. httptools,
+which uvicorn installs, parses the answers.
 
 Source: RFC 9112 (HTTP/1.1), of which only a POST with a known length and its answer are needed.
 """
@@ -99,7 +99,7 @@ class PageConnection(asyncio.Protocol):
         self.is_open = False
 
     def send(self, request: bytes, then: Then) -> None:
-        """Send *request* and call *then* once, with its answer or the reason why there is none."""
+        """Send *request*, then call *then* once, with the answer or the error instead of it."""
         self._then = then
         self._retry_after = 0.0
         self._transport.write(request)
@@ -116,13 +116,13 @@ class PageConnection(asyncio.Protocol):
         self.is_open = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the waiting caller; asyncio calls this."""
+        """Tell the caller that waits for an answer that none will come; asyncio calls this."""
         self.is_open = False
         error = exc if isinstance(exc, ConnectionError) else ConnectionResetError("closed")
         self._finish(error)
 
     def data_received(self, data: bytes) -> None:
-        """Parse the bytes; asyncio calls this."""
+        """Parse the bytes of an answer; asyncio calls this."""
         try:
             self._parser.feed_data(data)
         except httptools.HttpParserError:
@@ -131,8 +131,8 @@ class PageConnection(asyncio.Protocol):
             self._transport.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the one header that matters; the parser calls this."""
-        # The header may also be a date, but our server never sends one.
+        """Keep the value of Retry-After, the only header used; the parser calls this."""
+        # Retry-After may also be a date, but our server never sends a date.
         if len(name) == 11 and name.lower() == b"retry-after" and value.isdigit():
             self._retry_after = float(value)
 
@@ -163,11 +163,11 @@ class Client:
         """
         Send one push and return its answer; *more* are header lines, as in `Target.request`.
 
-        The server may have closed a kept connection meanwhile: then the push is sent again, on
-        another one.
+        If the server has closed a kept connection meanwhile, the push is sent again on another
+        connection.
 
         Raises:
-            OSError: no connection or no answer; this includes TimeoutError.
+            OSError: no connection was opened, or no answer came; this includes TimeoutError.
         """
         request = self._target.request(body, user_agent, more)
         async with self._free, asyncio.timeout(TIMEOUT_SECONDS):

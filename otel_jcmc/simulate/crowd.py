@@ -1,9 +1,10 @@
 """
 `otel-jcmc simulate`: pushes like the pages of many participants.
 
-Each seat holds one participant at a time. It joins, pushes every interval, is muted or has a bad
-network for a while, and leaves. Another participant takes the seat only when the leave is answered,
-so the number never exceeds the requested one. At the end, or at Ctrl-C, all participants leave.
+Each seat holds one participant at a time. The participant joins, pushes every interval, is muted or
+has a bad network for a while, and leaves. Another participant takes the seat only when the leave is
+answered, so the number of participants never exceeds the requested number. At the end, or at
+Ctrl-C, all participants leave.
 """
 
 import asyncio
@@ -26,10 +27,10 @@ from otel_jcmc.simulate.page import Conference, Page
 
 MAX_CONNECTIONS: Final = 128
 LEAVE_ATTEMPTS: Final = 3
-# If all left at once, they would queue in this process, and the waits would not be the server's
-# latency.
+# How many participants may leave at a time. If all left at once, their pushes would queue in this
+# process, and the measured time would contain that wait.
 LEAVING_AT_ONCE: Final = 16
-# For the last answers and all leaves.
+# The most seconds at the end, for the last answers and for all leaves.
 END_SECONDS: Final = 30.0
 _SHARES: Final = (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100))
 _NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", "support", "demo")
@@ -40,8 +41,8 @@ class Pushing(Protocol):
     A participant's page, as a crowd uses it.
 
     Attributes:
-        stay_seconds: until it leaves.
-        headers: lines of its requests, each with its end of line.
+        stay_seconds: the time from its join to its leave.
+        headers: header lines of its requests, each with its end of line.
         tells_end: whether it pushes when it leaves.
     """
 
@@ -113,7 +114,7 @@ class Crowd:
             asyncio.get_running_loop().call_later(seconds, self._start_turn, seat)
 
     def _start_turn(self, seat: Seat) -> None:
-        """Start a turn as a task that is known until it ends."""
+        """Start a turn of *seat* as a task, and remember the task until it ends."""
         if not self.is_over:
             task = asyncio.create_task(self._turn(seat))
             self._pushing.add(task)
@@ -136,7 +137,7 @@ class Crowd:
         self._later(seat, max(due, answer.retry_after_seconds))
 
     async def _leave(self, page: Pushing, gate: asyncio.Semaphore) -> None:
-        """Leave for good; tell it again if the server asks for that."""
+        """Push that the participant of *page* leaves; push again if the server asks for it."""
         for _ in range(LEAVE_ATTEMPTS):
             async with gate:
                 answer = await self._push(page, "left")
@@ -145,7 +146,7 @@ class Crowd:
             await asyncio.sleep(max(1.0, answer.retry_after_seconds))
 
     async def _push(self, page: Pushing, end: str) -> PageAnswer:
-        """Push once and count the outcome; an error is an answer with status 0."""
+        """Push once and count the outcome; an error is returned as an answer with status 0."""
         started = monotonic()
         try:
             answer = await self._client.post(page.body(end), page.user_agent, page.headers)
@@ -166,7 +167,7 @@ async def simulate(
     seed: int | None = None,
 ) -> int:
     """
-    Push as *participants* in *conferences* would for so many *seconds*, then print the outcome.
+    Push for *seconds* as so many *participants* in so many *conferences* would; print the outcome.
 
     Returns the exit code: 0, or 1 when no push was accepted. The same *seed* makes the same
     participants.
@@ -175,7 +176,8 @@ async def simulate(
         return refuse("participants, conferences, seconds and interval must be above 0")
     chance = random.Random(seed)  # noqa: S311  # numbers of simulated participants
     rooms = [Conference(_name(number)) for number in range(conferences)]
-    # No conference is empty, and some are larger than others.
+    # The first participants go to one conference each, so that no conference is empty; the others
+    # are distributed unevenly.
     taken = rooms[:participants]
     taken += [chance.choice(rooms) for _ in range(participants - conferences)]
     seats = [Seat(room.name, partial(Page, chance, room, interval_seconds)) for room in taken]
@@ -185,7 +187,7 @@ async def simulate(
 async def push_as(
     seats: list[Seat], url: str, seconds: float, interval_seconds: float, chance: random.Random
 ) -> int:
-    """Push as the participants in *seats* would, then print the outcome; returns the exit code."""
+    """Push as the participants in *seats* would, print how it went, and return the exit code."""
     try:
         target = Target(url)
         (await target.connect()).close()
@@ -207,7 +209,7 @@ async def push_as(
 
 
 async def _until_over(crowd: Crowd, seconds: float) -> None:
-    """Wait so many *seconds*, or until Ctrl-C; a second Ctrl-C then ends without the leaves."""
+    """Wait so many *seconds*, or until Ctrl-C; a second Ctrl-C then ends without the leaving."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     for each in signals:

@@ -1,8 +1,9 @@
 """
 A story's conferences on the bridges of regions, and the participants in them.
 
-In conferences of two and three all participants send; in larger ones a few are heard and the others
-listen. Participants have addresses of many networks, and some conferences are one office.
+In conferences of two and three all participants send audio and video; in larger conferences a few
+send, and the others listen. Participants have addresses of many networks; in some conferences all
+participants are in the network of one office.
 """
 
 import random
@@ -11,11 +12,11 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _REGIONS: Final = ("eu-west", "us-east", "ap-south", "eu-north")
-# Size -> how many of a hundred conferences have it.
+# Size of a conference -> how many of a hundred conferences have this size.
 SIZES: Final = {2: 45, 3: 30, 8: 22, 40: 3}
-# Size -> how many of a conference are heard and seen.
+# Size of a conference -> how many of its participants are heard and seen.
 _SENDERS: Final = {2: 2, 3: 3, 8: 2, 40: 1}
-# The share of conferences of two without a bridge; the share of conferences that are one office.
+# The share of conferences of two that have no bridge; the share of conferences in one office.
 DIRECT: Final = 0.3
 OFFICES: Final = 0.3
 FIREFOX: Final = 0.15
@@ -28,10 +29,10 @@ class Person:
     One participant.
 
     Attributes:
-        address: that the push comes from.
-        is_original: it has the original's page, which tells little.
-        is_sender: the others hear and see it.
-        offset: the share of an interval after which it pushes first.
+        address: the address that the pushes come from.
+        is_original: the participant uses the page of the original (JCMC), which pushes less.
+        is_sender: the others hear and see the participant.
+        offset: the share of an interval after which the participant first pushes.
     """
 
     client_id: str
@@ -51,7 +52,7 @@ class Person:
 
 @dataclass(eq=False)
 class Room:
-    """A conference, held by one *bridge*, or by none if it *is_direct*."""
+    """A conference on one *bridge*; on no bridge if it *is_direct*."""
 
     name: str
     bridge: str
@@ -86,11 +87,11 @@ def make_fleet(
     chance: random.Random, rooms: int, size: int | None = None, originals: float = 0.3
 ) -> Fleet:
     """
-    Return a fleet of so many conferences, *rooms*; more of them have more bridges.
+    Return a fleet of *rooms* conferences; the more conferences, the more bridges.
 
     Args:
-        size: of each conference; None: several sizes, most of them small.
-        originals: the share of original pages.
+        size: participants of each conference; None: several sizes, most of them small.
+        originals: the share of participants who use the page of the original (JCMC).
     """
     count = next(few for most, few in _BRIDGES_OF if rooms <= most or not most)
     # If there are few bridges, each region has two.

@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-# In intervals: how long participants stay, on average.
+# For how many intervals participants stay in the conference, on average.
 MEAN_STAY: Final = 20
 
 _REGIONS: Final = ("eu-west", "eu-central", "us-east", "us-west", "ap-south")
@@ -39,13 +39,13 @@ _USER_AGENTS: Final = (
     _SAFARI.format("iPhone; CPU iPhone OS 18_6 like Mac OS X", "Mobile/15E148 ", "604.1"),
 )
 
-# Only the browser's report has these; they are null if there is no such stream.
+# Metrics of sent video that only the browser's report has; null if no video is sent.
 _LIMITS: Final = ("limitation_none", "limitation_cpu", "limitation_bandwidth")
 _PICTURE: Final = ("framerate_upload", "resolution_width_upload", "resolution_height_upload")
 _SENT_VIDEO: Final = (*_PICTURE, "encode_time", *_LIMITS)
 _SEEN: Final = ("framerate_download", "freezes", "freeze_time", "frames_dropped")
 _RECEIVED: Final = (*_SEEN, "audio_concealed")
-# Growth of counters in the report: known from the second push on.
+# Metrics made from the growth of counters in the report: they are known from the second push on.
 _GROWN: Final = ("packetloss_upload", "packetloss_total", "encode_time", *_LIMITS, *_RECEIVED)
 
 
@@ -59,7 +59,7 @@ class Conference:
 
     @property
     def size(self) -> int:
-        """How many participants Jitsi counts."""
+        """The number of participants that Jitsi counts: *present* and *silent* ones."""
         return self.present + self.silent
 
 
@@ -82,8 +82,8 @@ class Page:
             "participant_id": f"{chance.getrandbits(32):08x}",
             "roomname": conference.name,
         }
-        # Not from *chance*: the same participants begin a new stay, because the former one has
-        # ended.
+        # The id is not from *chance*: if a seed is used again, the same participants must begin new
+        # sessions, because their former ones have ended.
         self._session_id = str(uuid.uuid4())
         self._meeting_id = str(uuid.uuid5(uuid.NAMESPACE_URL, conference.name))
         self._interval_ms = round(interval_seconds * 1000)
@@ -132,7 +132,7 @@ class Page:
         return msgspec.json.encode(push)
 
     def _drift(self) -> None:
-        """Go one step: a bounded random walk, and now and then an event."""
+        """Change the numbers by a small random step; sometimes mute, or begin a bad network."""
         chance = self._chance
         self._width = _bounded(self._width + chance.uniform(-0.05, 0.05), 0.3, 1.3)
         self._rtt_ms = _bounded(self._rtt_ms + chance.uniform(-4, 4), 8, 150)
@@ -151,7 +151,7 @@ class Page:
         self._conference.present -= 1
 
     def _metrics(self) -> dict[str, Any]:
-        """Return the present numbers: the library's, and those of the browser's own report."""
+        """Return the present metrics: the library's, and those of the browser's own report."""
         rtt_ms = round(self._rtt_ms * (self._chance.uniform(3, 8) if self._bad else 1))
         values = {
             **self._library_values(),
@@ -172,7 +172,7 @@ class Page:
         return metrics
 
     def _library_values(self) -> dict[str, float | None]:
-        """Return what lib-jitsi-meet counts; its first event has zero bitrates."""
+        """Return the metrics that lib-jitsi-meet counts; its first event has zero bitrates."""
         chance, width = self._chance, self._width_now
         up = 1 if self.pushes else 0
         down = up * (self._conference.size > 1)
@@ -197,7 +197,7 @@ class Page:
         }
 
     def _path_values(self, rtt_ms: int) -> dict[str, float | None]:
-        """Return what the network does to the streams."""
+        """Return the metrics of the network's path: losses, jitter and so on."""
         chance, bad = self._chance, self._bad
         loss = [chance.randint(5, 30) if bad else int(chance.random() < 0.1) for _ in range(2)]
         jitter_ms = self._jitter_ms * (chance.uniform(3, 8) if bad else 1)
@@ -214,7 +214,7 @@ class Page:
         }
 
     def _sent_video(self) -> dict[str, float | None]:
-        """Return what becomes of the camera's picture."""
+        """Return the metrics of the video that is sent."""
         chance = self._chance
         bandwidth = chance.randint(60, 100) if self._bad else 0
         cpu = min(self._cpu, 100 - bandwidth)
@@ -230,7 +230,7 @@ class Page:
         }
 
     def _received(self) -> dict[str, float | None]:
-        """Return how well the streams of the others are seen and heard."""
+        """Return the metrics of the streams that are received from other participants."""
         chance, bad = self._chance, self._bad
         freezes = chance.randint(0, 4) if bad else int(chance.random() < 0.02)
         frozen_ms = sum(chance.randint(200, 1500) for _ in range(freezes))

@@ -1,9 +1,9 @@
 """
-Recorded intervals: what pages pushed in disturbed calls, for a crowd to push again.
+Reads recorded pushes: what pages pushed in disturbed calls, for a crowd to push again.
 
-recorded.json.xz has them, by story and by tab; tests/crowds makes it from recordings. An interval
-is always used whole, because its numbers belong together. A "kind" here is what happened to the
-participant, as a bridge would see it.
+recorded.json.xz has these pushes, by story and by browser tab; tests/crowds makes the file from
+recordings. All values of a recorded push are used together, because they belong together. A "kind"
+is the trouble that a participant had, such as an outage, as a bridge would see it.
 """
 
 import json
@@ -20,13 +20,13 @@ _FILE: Final = Path(__file__).with_name("recorded.json.xz")
 
 class Interval(NamedTuple):
     """
-    One push.
+    One recorded push: the values of one interval.
 
     Attributes:
-        number: its place in the file; `nth`: its place in its part of the story, from 0.
-        covers_ms, age_ms: the time that it covers, and how old its statistics were.
-        labels: of its connection quality.
-        values: by metric; `round_trip` is that of its transport. None: not known.
+        number: the push's place in the file; `nth`: its place in its part of the story, from 0.
+        covers_ms, age_ms: the time that the push covers, and how old its statistics were.
+        labels: the labels of its connection quality.
+        values: metric -> value, None if not known; `round_trip` is the transport's round trip.
     """
 
     number: int
@@ -39,10 +39,10 @@ class Interval(NamedTuple):
 
 class Spell(NamedTuple):
     """
-    The pushes of one tab of a recording.
+    The pushes of one browser tab of a recording.
 
     Attributes:
-        derived: what was changed in it afterwards; empty: it is as it was recorded.
+        derived: what was changed in the pushes afterwards; empty: they are as recorded.
         before, during, after: the pushes before, while and after something happened in the story.
     """
 
@@ -61,10 +61,11 @@ class Kind(NamedTuple):
     Something that can happen to a participant.
 
     Attributes:
-        cause: the word that a verdict should have; `pair` if there is no bridge.
-        is_bad: whether the participant would complain; otherwise the call is fair.
-        told_by: the stories and tabs that show it.
-        is_of_network: without a bridge it can't be told which end has the trouble.
+        cause: the cause that a verdict should have; `pair`: the cause if there is no bridge.
+        is_bad: whether the call is bad, so that the participant would complain; otherwise fair.
+        told_by: the stories and tabs of recordings in which it happens.
+        is_of_network: whether the network is at fault: without a bridge, a verdict can't say at
+            which end.
     """
 
     cause: str
@@ -78,7 +79,7 @@ def _both(*stories: str) -> tuple[tuple[str, str], ...]:
 
 
 def _of_three(*stories: str, tabs: tuple[str, ...] = ("ada",)) -> tuple[tuple[str, str], ...]:
-    """Return the story and tab of *stories* with three participants and a bridge."""
+    """Return each of *stories*, as recorded with three participants and a bridge, with its tabs."""
     return tuple((f"sfu-{story}", tab) for story in stories for tab in tabs)
 
 
@@ -111,31 +112,33 @@ KINDS: Final = {
     "slow sender": Kind("device", False, _both("slow-sender"), False),
     "slow page": Kind("device", False, _of_three("slow", "slow-sender"), False),
 }
-# In these nothing happens to the tab, even while something happens to another tab.
+# Story and tab of recordings in which nothing happens to that tab, even if something happens to
+# another tab.
 _CALM: Final = {
     *_both("hidden"),
     ("muted", "ada"),
     *_of_three("sound", "hidden", "last-n", tabs=("ada", *_OTHERS)),
     *_of_three("loss-down", "delay", tabs=_OTHERS),
 }
-# It begins in the middle of a call.
+# A story that begins in the middle of a disturbed call, so it has no calm pushes.
 _NEVER_CALM: Final = "dead-up-v2193"
 
 
 class Recorded:
-    """The intervals of *spells*; without these, all that the package has."""
+    """The recorded pushes of *spells*; None: all recorded pushes of the package."""
 
     def __init__(self, spells: Sequence[Spell] | None = None) -> None:
-        """Take *spells*."""
+        """Keep *spells*, or read those of the package."""
         self._spells = read() if spells is None else spells
         self._calm: dict[tuple[int, str], list[Interval]] = {}
 
     def during(self, kind: str, interval_ms: int, browser: str = "Chromium") -> list[Spell]:
         """
-        Return the spells of a *kind*; those of another browser if *browser* has none.
+        Return the spells in which a *kind* of trouble happens.
 
-        Derived spells are used only if there is no recorded one. Spells with a single push of the
-        happening are used only if there are no others, because that push is only its beginning.
+        If *browser* has none, spells of another browser are returned. Derived spells are used only
+        if no recorded spell exists. Spells with only one push while the trouble lasts are used only
+        if no others exist, because that push shows only the beginning.
         """
         told_by = KINDS[kind].told_by
         found = [
@@ -149,13 +152,13 @@ class Recorded:
 
     def calm(self, interval_ms: int, browser: str = "Chromium") -> list[Interval]:
         """
-        Return the intervals in which all was well, without those right after a join.
+        Return the recorded pushes in which all was well, without those right after a join.
 
-        If *browser* has none, those of another browser are used. Intervals in which the recording
-        machine stuttered are left out: sound was made up, pictures stood still, or the page's own
-        timers were late. The list is kept: callers must not change it.
+        If *browser* has none, those of another browser are used. Pushes are left out if the
+        recording machine was too slow for a moment: sound was made up, pictures stood still, or the
+        page's own timers were late. The list is used again: callers must not change it.
         """
-        # Each participant of a crowd asks for the list.
+        # The list is kept, because it is asked for once for each participant of a crowd.
         if (told := self._calm.get((interval_ms, browser))) is None:
             told = self._calm[interval_ms, browser] = self._find_calm(interval_ms, browser)
         return told
@@ -180,9 +183,9 @@ class Recorded:
 @cache
 def read(file: Path = _FILE) -> tuple[Spell, ...]:
     """
-    Return all spells of a *file*, by default the package's.
+    Return all spells of a *file*, by default of the package's file.
 
-    The first push of each is left out: right after a join little is known.
+    The first push of each spell is left out: right after a join little is known.
     """
     return tuple(_spells(json.loads(lzma.decompress(file.read_bytes()))))
 

@@ -1,9 +1,9 @@
 """
-What happens to which participants in a crowd's story, and the verdict that it should get.
+Decides what happens to which participants in a crowd's story, and which verdicts are right.
 
-There is one story for each cause and each scope; `mixed`, where much happens at the same time; and
-`quiet`, in which some participants have trouble of their own. The others of a conference hear a bad
-sender badly: both sides are happenings.
+Each cause and each scope has a story of its own. In `mixed`, much happens at the same time; in
+`quiet`, some participants have trouble of their own. If a participant sends badly, the others of
+its conference hear it badly: for the sender and for each of the others this is a happening.
 """
 
 import random
@@ -18,10 +18,12 @@ from otel_jcmc.simulate.recorded import KINDS
 FEW: Final = 0.1
 # The share of participants that a wide disturbance reaches on average.
 MOST: Final = 0.85
-# In quiet times: the share of participants with trouble at any time, and its average length.
+# In the story `quiet`: the share of participants who have trouble at any time, and the trouble's
+# average length in seconds.
 ALONE: Final = 0.02
 ALONE_SECONDS: Final = 60.0
-# What happens to many at a time: not what they send, which others would hear badly.
+# The kinds of trouble that happen to many at a time. No kind spoils what a participant sends,
+# because then the others would hear it badly too.
 _WIDE: Final = ("outage", "downlink", "far")
 _OWN: Final = ("outage", "downlink", "far", "delay", "slow receiver", "slow sender")
 
@@ -31,9 +33,9 @@ class Happening(NamedTuple):
     Something that happens to *person*.
 
     Attributes:
-        kind: of recorded.KINDS.
-        scope: how far it reaches.
-        source: the participant that is heard badly; None: no other is to blame.
+        kind: the kind of trouble, a key of recorded.KINDS.
+        scope: how far the trouble reaches, as in a verdict.
+        source: the participant whom *person* hears badly; None: no other participant is to blame.
     """
 
     person: Person
@@ -56,7 +58,7 @@ class Happening(NamedTuple):
 
 
 class StandsOut(NamedTuple):
-    """What should stand out; `name` is empty for a fleet."""
+    """One thing that should stand out; `name` is empty for the fleet."""
 
     scope: str
     name: str
@@ -78,7 +80,7 @@ class Told:
 
 
 class _Teller:
-    """Tells one story of a *fleet*, from *begins* to *ends*, in seconds."""
+    """Decides what happens in one story of a *fleet*, from *begins* to *ends*, in seconds."""
 
     def __init__(
         self, fleet: Fleet, chance: random.Random, begins: float, ends: float, told: Told
@@ -94,18 +96,18 @@ class _Teller:
         return rooms
 
     def few(self, rooms: list[Room], share: float = FEW) -> list[Room]:
-        """Take a few of *rooms*, at least one if there are any."""
+        """Take from *rooms* a *share* of the fleet's conferences, at least one if there are any."""
         taken = rooms[: max(1, round(share * len(self.fleet.rooms)))]
         self._taken |= {room.name for room in taken}
         return taken
 
     def happens(self, person: Person, kind: str, scope: str, source: Person | None = None) -> None:
-        """Let it happen to *person*, from a random moment within 2 s: not for all at once."""
+        """Let *kind* happen to *person*; it begins at a random moment within 2 s."""
         begins = self.begins + self.chance.uniform(0, 2)
         self.told.happenings.append(Happening(person, begins, self.ends, kind, scope, source))
 
     def alone(self, kinds: Iterable[str], share: float = FEW) -> None:
-        """Give one participant in each of a few conferences trouble of *kinds*."""
+        """In a few conferences, give one participant each a trouble of one of *kinds*."""
         kinds = list(kinds)
         for number, room in enumerate(self.few(self.free(_is_by_bridge), share)):
             kind = kinds[number % len(kinds)]
@@ -125,14 +127,14 @@ class _Teller:
                 self.happens(person, kind, "sender", source)
 
     def pairs(self, share: float = FEW) -> None:
-        """In a few conferences of two without a bridge, one sends badly and the other hears it."""
+        """In a few conferences of two without a bridge, let one send badly; the other hears it."""
         for room in self.few(self.free(lambda each: each.is_direct), share):
             one, other = self.chance.sample(room.people, 2)
             self.happens(one, "uplink", "participant")
             self.happens(other, "downlink", "participant")
 
     def rooms(self, rooms: Iterable[Room], scope: str, name: str = "", region: str = "") -> None:
-        """Let something happen to most participants in *rooms*, which stand out as one thing."""
+        """Let trouble happen to most participants in *rooms*; *scope* and *name* stand out."""
         kind = self.chance.choice(_WIDE)
         rooms = list(rooms)
         self._taken |= {room.name for room in rooms}
@@ -147,12 +149,12 @@ class _Teller:
         self.told.standing.append(StandsOut(scope, name, region, self.begins, self.ends))
 
     def conferences(self, share: float = FEW) -> None:
-        """Make a few conferences bad as a whole; two participants would not stand out."""
+        """Make a few conferences of more than two bad as a whole: a pair would not stand out."""
         for room in self.few(self.free(lambda each: len(each.people) >= 3), share):
             self.rooms([room], "conference", room.name, room.region)
 
     def bridge(self) -> None:
-        """Make one bridge bad; if there is only one, that is the fleet."""
+        """Make one bridge bad; if there is only one bridge, the fleet stands out."""
         bridges = self.fleet.bridges
         if len(bridges) < 2:
             self.rooms(self.fleet.rooms, "fleet")
@@ -162,7 +164,7 @@ class _Teller:
         self.rooms(of_it, "bridge", name, region)
 
     def region(self) -> None:
-        """Make one region bad; if there is only one, that is the fleet."""
+        """Make one region bad; if there is only one region, the fleet stands out."""
         regions = sorted({region for _, region in self.fleet.bridges})
         if len(regions) < 2:
             self.rooms(self.fleet.rooms, "fleet")
@@ -172,7 +174,7 @@ class _Teller:
         self.rooms(of_it, "region", name, name)
 
     def mixed(self) -> None:
-        """Let much happen at the same time, each thing to some."""
+        """Let trouble of many kinds happen at the same time, each kind to some participants."""
         if len(self.fleet.bridges) > 3:
             self.bridge()
         for tell in (self.conferences, self.sends_badly, self.pairs):
@@ -181,7 +183,7 @@ class _Teller:
 
 
 def able(room: Room, kind: str) -> list[Person]:
-    """Return the participants in *room* to whom *kind* can happen: they send, or receive."""
+    """Return the participants in *room* to whom *kind* can happen: those who send, or receive."""
     if kind == "slow sender":
         return room.senders
     is_heard = KINDS[kind].cause in ("downlink", "received", "device")

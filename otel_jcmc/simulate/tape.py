@@ -1,9 +1,9 @@
 """
-What one participant's page pushes in a story: recorded intervals, one after the other.
+Makes what one participant's page pushes in a story: recorded pushes, one after the other.
 
-Good times are drawn from calm intervals. A happening is played from its recorded beginning, then
-its second half repeats for as long as it lasts, then its recorded end follows. body() gives an
-interval the identity, the conference and the bridge of the participant.
+While all is well, calm recorded pushes are drawn at random. A happening is played from its recorded
+beginning; then its second half repeats for as long as the happening lasts; then its recorded end
+follows. body() gives a recorded push the identity, conference and bridge of the participant.
 """
 
 import random
@@ -17,13 +17,13 @@ from otel_jcmc.simulate.fleet import Person
 from otel_jcmc.simulate.recorded import Interval, Recorded
 from otel_jcmc.simulate.stories import Happening
 
-# A listener's page knows nothing about sent streams.
+# Metrics of sent streams: the page of a participant who only listens does not know them.
 _SENT: Final = (
     *("packetloss_upload", "jitter_upload", "framerate_upload", "encode_time"),
     *("resolution_width_upload", "resolution_height_upload", "resolution_height_wanted"),
     *("limitation_none", "limitation_cpu", "limitation_bandwidth"),
 )
-# If no other participant sends, it knows nothing about received streams.
+# Metrics of received streams: a page does not know them if no other participant sends.
 _RECEIVED: Final = (
     *("packetloss_download", "packetloss_download_best", "packetloss_download_worst"),
     *("jitter_download", "audio_concealed", "audio_buffer_time", "framerate_download"),
@@ -31,7 +31,7 @@ _RECEIVED: Final = (
 )
 _RECEIVED_RATES: Final = ("bitrate_download", "bitrate_audio_download", "bitrate_video_download")
 _SENT_RATES: Final = ("bitrate_upload", "bitrate_audio_upload", "bitrate_video_upload")
-# What the original page tells, except its round trip and the loss that it makes up.
+# The metrics that the original page pushes, except its round trip and the losses that it makes up.
 _ORIGINAL: Final = (
     *("connectionquality", "bandwidth_upload", "bandwidth_download"),
     *("bitrate_audio_upload", "bitrate_audio_download", "bitrate_video_upload"),
@@ -51,9 +51,9 @@ class Moment(NamedTuple):
 
     Attributes:
         at: seconds since the story began.
-        happening: what happens in it, None: all is well.
+        happening: what happens at that moment; None: all is well.
         turn: how many pushes have come since the happening began; if `is_after`, since it ended.
-        round: how often its second half was played before.
+        round: how often the happening's second half was played before.
     """
 
     at: float
@@ -68,7 +68,7 @@ class Tapes:
     """Makes the tapes of a story, from *recorded* intervals of one length."""
 
     def __init__(self, recorded: Recorded, interval_seconds: int, chance: random.Random) -> None:
-        """Draw intervals of so many seconds: 2 or 10."""
+        """Use recorded pushes with an interval of *interval_seconds*: 2 or 10."""
         self._recorded, self._seconds, self._chance = recorded, interval_seconds, chance
 
     def tape(self, person: Person, happenings: Sequence[Happening]) -> Iterator[Moment]:
@@ -91,7 +91,7 @@ class Tapes:
     def _told(self, happening: Happening, now: float, browser: str) -> Iterator[Moment]:
         """Yield the pushes of one *happening*, from *now* on, and those of its end."""
         spells = self._recorded.during(happening.kind, self._seconds * 1000, browser)
-        # Recordings other than the package's may have none.
+        # The package has spells for every kind, but other recordings may lack them.
         if not spells:
             return
         spell = self._chance.choice(spells)
@@ -169,7 +169,7 @@ class Voice:
         return metrics
 
     def _be_in_the_room(self, values: dict[str, float | None]) -> None:
-        """Remove from *values* what a listener, or a participant alone, can't know."""
+        """Remove the *values* that the page of a listener, or of a lone participant, can't know."""
         if not self._person.is_sender:
             _take_away(values, _SENT, _SENT_RATES)
         if not self._person.sources:
@@ -198,7 +198,7 @@ class Voice:
         return {"value": trip, "labels": {"protocol": "udp", "p2p": is_direct}}
 
     def _original(self, moment: Moment) -> dict[str, Any]:
-        """Return thirteen fields; upload loss is always 0, the round trip stays in an outage."""
+        """Return the original page's 13 metrics; upload loss is 0, the round trip may be old."""
         values = dict(moment.interval.values)
         self._be_in_the_room(values)
         if values["round_trip"] is not None:

@@ -1,8 +1,8 @@
 """
 `otel-jcmc simulate --story`: a crowd in which something happens, and a file with the truth.
 
-All participants stay from the beginning to the end. What happens begins after a quarter of the time
-and ends after three quarters; in `quiet` it may happen at any time.
+All participants are in their conferences from the beginning to the end. The trouble of a story
+begins after a quarter of the time and ends after three quarters; in `quiet` it may come any time.
 """
 
 import json
@@ -22,7 +22,7 @@ from otel_jcmc.simulate.recorded import Recorded
 from otel_jcmc.simulate.stories import NAMES, Happening, Told, tell
 from otel_jcmc.simulate.tape import USER_AGENTS, Moment, Tapes, Voice
 
-# The intervals that were recorded.
+# The intervals between pushes for which recordings exist.
 INTERVALS_SECONDS = (2, 10)
 
 
@@ -31,9 +31,9 @@ class Plan(NamedTuple):
     The settings of a story.
 
     Attributes:
-        size: of each conference; None: several sizes.
-        originals: the share of original pages.
-        truth: the file for the truth; None: it is not written.
+        size: participants of each conference; None: several sizes.
+        originals: the share of participants who use the page of the original (JCMC).
+        truth: the file to write what happened to whom; None: no file is written.
     """
 
     story: str
@@ -52,7 +52,7 @@ class StoryPage:
     stay_seconds = inf
 
     def __init__(self, person: Person, tape: Iterator[Moment], started: float) -> None:
-        """Join with a new session; *started* is of the monotonic clock."""
+        """Join with a new session; *started* is a time of the monotonic clock."""
         self._tape, self._started = tape, started
         self._voice = Voice(person, str(uuid.uuid4()))
         self._next = next(tape)
@@ -76,7 +76,7 @@ class StoryPage:
 
 
 async def tell_story(plan: Plan, url: str) -> int:
-    """Tell *plan*'s story to the service at *url*; returns the exit code."""
+    """Push *plan*'s story to the service at *url*, and return the exit code."""
     if plan.story not in NAMES:
         near = get_close_matches(plan.story, NAMES, 1)
         meant = f"; is {near[0]} meant?" if near else ""
@@ -107,7 +107,7 @@ async def tell_story(plan: Plan, url: str) -> int:
 
 
 def truth_of(told: Told, started: float) -> Iterator[dict[str, Any]]:
-    """Yield a line for each thing that stands out and for each that happens to a participant."""
+    """Yield a line for each thing that stands out, and for each trouble of a participant."""
     for thing in told.standing:
         yield {
             "stands_out": thing.scope,

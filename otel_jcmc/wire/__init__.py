@@ -1,7 +1,7 @@
 """
-From the bytes of a push to a checked report.
+Makes a checked report from the bytes of a push.
 
-Bytes come in. A `Report` goes out with every field that is kept and the faults of all others, or
-`PushRefused`. This room decides by the bytes alone: it knows no limits of rate, no tokens and no
-store.
+Bytes come in. A `Report` with every field that is kept and the faults of all other fields goes out,
+or `PushRefused` is raised. This room decides by the bytes alone: it knows nothing about limits of
+rates, tokens or the store.
 """

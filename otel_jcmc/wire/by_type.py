@@ -1,10 +1,11 @@
 """
-A push without faults, as types that msgspec decodes and checks in one step.
+The fast check of a push: types with which msgspec decodes and checks it in one step.
 
-The body of a push comes in; the parts of its Report go out, or None if anything in it is unusual.
-Then push.py checks it field by field and tells what is wrong. Both use the same rows of the
-catalogue and the same rules. schema.py describes the same types to readers. So they also have
-descriptions, and as JSON Schema the checks that Python does on texts; decoding ignores both.
+The body of a push comes in; the parts of its Report go out, or None if anything in the push is
+unusual. In that case push.py checks the push field by field and says what is wrong. Both files use
+the same rows of the catalogue and the same rules. schema.py makes the JSON Schema from the same
+types. Therefore the types also have descriptions, and as JSON Schema the checks that Python does on
+texts; msgspec ignores both when it decodes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -45,12 +46,13 @@ from otel_jcmc.wire.session import (
 IN_BODY: Final = "The token as text, if a header can't be sent."
 _NOT_KNOWN: Final = Meta(description="null: not known now.")
 
-# Session, attributes and numbers as Report has them, and the value of `token` in the push.
+# What a push contains: session, attributes and numbers as Report has them, and its field `token`.
 Taken = tuple[Session, dict[int, Any], list[Any], Any]
-# For each label, in the order of its type: id, a further check, whether it is kept.
+# One item for each label, in the order of the labels' type: the label's id, a further check of its
+# text or None, and whether the text is kept.
 _LabelChecks = list[tuple[int, Any, bool]]
 
-# Places among the numbers that no field of `metrics` fills: between filled ones and behind them.
+# Places among a Report's numbers that no field of `metrics` fills: between and behind filled ones.
 _LAST_FILLED: Final = max(row.id for row in PUSHED if not row.is_list)
 _INSIDE: Final = sorted({*range(1, _LAST_FILLED)} - {row.id for row in PUSHED if not row.is_list})
 _BEHIND: Final = [None] * (LAST_METRIC_ID - _LAST_FILLED)
@@ -69,12 +71,12 @@ _SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
 
 
 def _object(name: str, fields: list[Any]) -> Any:
-    """Return the type of a JSON object with these *fields* only: others would go unchecked."""
+    """Return the type of a JSON object with only these *fields*: any other would go unchecked."""
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False)
 
 
 def _number(minimum: int, maximum: int) -> Any:
-    """Return the type of a number within the bounds."""
+    """Return the type of a number from *minimum* to *maximum*."""
     bounds = Meta(ge=minimum, le=maximum)
     return Annotated[int, bounds] | Annotated[float, bounds]
 
@@ -85,7 +87,7 @@ def text_type(row: Attribute, shortest: int = 0) -> Any:
         return Annotated[Literal[(*row.choices, *ABSENT)], Meta(description=row.brief)]
     told = Meta(
         min_length=shortest or None,
-        # Their patterns fix their length.
+        # The patterns of GUIDs and session ids fix their length.
         max_length=None if row.kind in (Kind.GUID, Kind.SESSION) else row.max_length,
         description=row.brief,
         extra_json_schema=_SCHEMAS[row.kind],
@@ -144,7 +146,8 @@ def push_type(rules: Rules) -> Any:
             ("join_ms", Annotated[join_ms, tried], -1),
         ],
     )
-    # `end` may have more fields. msgspec skips them without a look: they might not be UTF-8.
+    # `end` may have more fields than this type. msgspec skips those fields without checking that
+    # they are UTF-8.
     open_end = Annotated[end | None, Meta(extra_json_schema={"additionalProperties": True})]
     rows = [rules.rows[row.id] for row in (CLIENT, PARTICIPANT, CONFERENCE)]
     who = [(row.field.rpartition(".")[2], text_type(row, 1)) for row in rows]
@@ -197,7 +200,7 @@ class Shape:
         return session, attributes, numbers, push.token
 
     def _whose(self, push: Any) -> tuple[Session, dict[int, Any]]:
-        """Return the session and the attributes of identity."""
+        """Return the session, and the attributes that identify the participant."""
         client_id, participant_id, conference = astuple(push.default_labels)
         if not is_guid(client_id) or "\0" in participant_id or "\0" in conference:
             raise _Odd
@@ -247,7 +250,7 @@ class Shape:
 
 
 def _checks(rules: Rules, rows: Iterable[Attribute]) -> _LabelChecks:
-    """Return the check of each row's text, and whether the text is kept."""
+    """Return id, check and "is it kept" for the label of each of *rows*."""
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 

@@ -2,10 +2,10 @@
 The wire format of a push: bytes come in, a checked Report goes out.
 
 The body of `POST /metrics/push` comes in. A Report goes out, with the well-formed fields by the
-catalogue's ids, and with the list of dropped fields and the reasons. It is strict about identity
-(PushRefused) and tolerant of everything else: a bad field costs only itself. Every check follows
-from a row of the catalogue and the limits of the deployment. by_type.py recognises a push without
-faults; this file tells what is wrong with any other.
+catalogue's ids, and with the list of dropped fields and the reasons. A push with a bad identity is
+refused (PushRefused). Any other bad field is dropped alone. Every check follows from a row of the
+catalogue and the limits of the deployment. by_type.py recognises a push without faults; this file
+says what is wrong with any other push.
 """
 
 import json
@@ -36,8 +36,8 @@ _BOUNDS_OF = {
     row.field: (row.id - 1, row.minimum, row.maximum) for row in PUSHED if not row.is_list
 }
 _BAD: Final = object()
-# Pushes of this client are tests. Its id is of version 4, like those of browsers, but no browser
-# will ever make it.
+# The client id of test pushes. It is a GUID of version 4, like the ids of browsers, but no browser
+# will ever make this one by chance.
 TEST_CLIENT: Final = "7e57c11e-0000-4000-8000-000000000000"
 _NO_LABELS: dict[str, Attribute] = {}
 
@@ -53,11 +53,11 @@ class Report(msgspec.Struct, gc=False):
             metric. None, also in a list, means that the value is not known now.
         dropped: the faults, in the order in which they were found.
         token: the body's token, not checked; empty if there is none.
-        sent: the numbers in this push itself, if the others are kept from earlier ones; None: all
-            are its own.
-        fresh: those of the kept numbers that are new enough to judge the call by; None: all.
-        is_test: `otel-jcmc doctor` sent it, to see whether pushes arrive. It appears nowhere, and
-            goes into no history.
+        sent: the numbers in this push itself, if the other numbers are kept from earlier pushes;
+            None: this push has all numbers.
+        fresh: the numbers that are new enough to judge the call by; None: all numbers.
+        is_test: `otel-jcmc doctor` sent the push, to see whether pushes arrive. The participant
+            appears in no output, and goes into no history.
     """
 
     conference: str
@@ -74,7 +74,7 @@ class Report(msgspec.Struct, gc=False):
 
 
 class PushParser:
-    """Makes Reports from pushes, by the rules of one deployment."""
+    """Makes a Report from the body of each push, by the rules of one deployment."""
 
     def __init__(self, rules: Rules | None = None) -> None:
         """Prepare for *rules*; None: those of a deployment with default settings."""
@@ -88,15 +88,15 @@ class PushParser:
         Check the *body* of a push.
 
         Raises:
-            PushRefused: it is no JSON object, its identity is wrong (with every fault of it), or
-                nothing is left to keep.
+            PushRefused: the body is no JSON object, its identity is wrong (the error names every
+                fault of it), or nothing is left to keep.
         """
         ordinary = self._take_ordinary(body)
         return _report(*ordinary, []) if ordinary else self.parse_by_field(body)
 
     def parse_by_field(self, body: bytes) -> Report:
         """
-        Check any push field by field, at three times the cost.
+        Check any push field by field, which costs three times as much as by_type.py.
 
         Raises:
             PushRefused: as `parse`.
@@ -128,7 +128,7 @@ class PushParser:
             return 0
         kept = 0
         for name, entry in metrics.items():
-            # The common case first: a number within bounds, without labels.
+            # The commonest case comes first: a number within bounds, without labels.
             if type(entry) is dict and len(entry) == 1 and (bounds := _BOUNDS_OF.get(name)):
                 value: Any = entry.get("value")
                 at, minimum, maximum = bounds
@@ -158,7 +158,7 @@ class PushParser:
         attributes: dict[int, Any],
         dropped: list[Fault],
     ) -> int:
-        """Take the first well-formed elements of a list metric; return how many."""
+        """Take the first well-formed elements of a list metric; return how many were taken."""
         name = f"metrics.{row.field}"
         if type(sent) is not list:
             dropped.append(Fault(name, Reason.NOT_A_LIST))
@@ -225,7 +225,7 @@ def _report(
     token: Any,
     dropped: list[Fault],
 ) -> Report:
-    """Return a Report of what was found."""
+    """Return the Report of a push that has these parts."""
     return Report(
         attributes[CONFERENCE.id],
         attributes[CLIENT.id],
@@ -243,7 +243,7 @@ def decode(body: bytes) -> Any:
     Return the JSON in *body*; the slow parser runs only if msgspec rejects the body.
 
     Raises:
-        PushRefused: it is no JSON.
+        PushRefused: the body is no JSON.
     """
     try:
         return msgspec.json.decode(body)
@@ -293,7 +293,7 @@ def _identity(labels: Any, rules: Rules, dropped: list[Fault]) -> dict[int, Any]
 
 
 def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
-    """Return one metric's value, None if it is null, _BAD if it is not well formed."""
+    """Return the value in a metric's *entry*: None if it is null, _BAD if it is not well formed."""
     if type(entry) is not dict:
         dropped.append(Fault(where, Reason.NOT_AN_OBJECT))
         return _BAD
@@ -305,7 +305,7 @@ def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
 
 
 def _value_fault(value: Any) -> Reason:
-    """Return what is wrong with a metric's *value*; _BAD means that there is none."""
+    """Return what is wrong with a metric's *value*; _BAD means that the entry has no value."""
     if value is _BAD:
         return Reason.MISSING
     return Reason.OUT_OF_RANGE if type(value) in _NUMBERS else Reason.NOT_A_NUMBER

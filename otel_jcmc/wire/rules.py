@@ -1,8 +1,8 @@
 """
-What a value must be to be kept, by its row of the catalogue and the limits of a deployment.
+Says which values of a push are kept, by the catalogue's rows and the limits of a deployment.
 
-`make_rules` combines the two, once. The other functions return the Reason why a value is bad, or
-None.
+`make_rules` combines rows and limits, once. The functions that check a value return the Reason why
+it is bad, or None.
 """
 
 import re
@@ -18,12 +18,12 @@ from otel_jcmc.catalogue.rows import Attribute, Kind
 
 # Texts that mean "not known".
 ABSENT: Final = frozenset(("", "undefined"))
-# The two metrics with labels, named as in the fields of attributes.
+# The two metrics with labels, by the names that the fields of attributes use.
 QUALITY: Final = "connectionquality"
 PATH: Final = "transport_rtt[]"
 # The most characters of a sender's own key that an answer repeats.
 MAX_KEY_ECHO = 40
-# A limit of characters or elements that never applies: the size of the body limits them.
+# No limit of characters or elements: the limit of the body's size suffices.
 _ANY: Final = sys.maxsize
 # The limit for GUIDs, addresses and similar texts: far longer than any of them, in every
 # deployment.
@@ -31,9 +31,10 @@ _FORMED: Final = 256
 _NOT_COLLECTED: Final = frozenset(row.id for row in ATTRIBUTES if row.collect)
 
 _NUMBERS = (int, float)
-# Quotes and backslashes are left out too: JSON would make them longer.
+# Characters of a sender's key that an answer does not repeat. Quotes and backslashes are among
+# them, because JSON makes them longer.
 _UNTELLABLE: Final = re.compile(r"[^ !#-\[\]-~]")
-# Valid both in Python and in ECMA-262, because the OpenAPI document contains them.
+# These patterns are valid in Python and in ECMA-262, because the OpenAPI document has them too.
 GUID: Final = "[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}"
 SESSION_ID: Final = "[A-Za-z0-9_-]{8,64}"
 is_guid: Final = re.compile(GUID).fullmatch
@@ -47,7 +48,7 @@ class Rules:
 
     Attributes:
         rows: catalogue id -> attribute; its max_length is the limit here.
-        transports: how many elements of a list metric are kept.
+        transports: the most elements of a list metric that are kept.
         dropped: ids of attributes that are checked but not kept.
     """
 
@@ -71,8 +72,9 @@ def make_rules(
     """
     Return the rules that follow from the catalogue and the limits of a deployment.
 
-    *label_characters* is the limit of a free text, *transports* that of a list, 0 for none. If a
-    row of the catalogue has a smaller limit, that applies, except when *label_characters* is 0.
+    *label_characters* limits the characters of a free text, *transports* the elements of a list; 0
+    means no limit. If a row of the catalogue has a smaller limit, the smaller limit applies, except
+    when *label_characters* is 0.
     """
 
     def longest(row: Attribute) -> int:
@@ -138,7 +140,8 @@ def is_no_address(value: str) -> bool:
     return False
 
 
-# A table and not a match: comparing with an enum's members costs more than most of the rules.
+# Kind of text -> check and reason. A `match` is not used: comparing with an enum's members costs
+# more than most checks.
 _RULES: Final[dict[Kind, tuple[Callable[[str], bool], Reason]]] = {
     Kind.TEXT: (_is_bad_text, Reason.BAD_TEXT),
     Kind.ADDRESS: (is_no_address, Reason.NOT_AN_ADDRESS),

@@ -1,8 +1,8 @@
 """
 The JSON Schema of a push without faults, made from the types that check it.
 
-A push that fits is stored whole. A push that does not fit has faults, and the answer names them. It
-is made when a client asks for the OpenAPI document.
+If a push fits the schema, all its fields are stored. If it does not fit, the answer names its
+faults. The schema is made when a client asks for the OpenAPI document.
 
 Source: JSON Schema 2020-12 with ECMA-262's regular expressions, as OpenAPI 3.1 has it.
 """
@@ -19,9 +19,9 @@ from otel_jcmc.wire.rules import Rules
 
 Schema = dict[str, Any]
 
-# Names and defaults of our types, which tell a reader nothing.
+# Keys of msgspec's schemas that are left out: names and defaults of types tell a reader nothing.
 _OURS: Final = frozenset(("$ref", "title", "default"))
-# A bound without effect, and an empty list of required fields.
+# Values of keys that are left out: a bound without effect, an empty list of required fields.
 _NOTHING: Final[tuple[Any, ...]] = (sys.maxsize, [])
 # A push must contain a session, or at least one metric. No type can express that.
 _KEPT: Final = [
@@ -43,7 +43,7 @@ def text_schema(row: Attribute, shortest: int = 0) -> Schema:
 
 
 def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
-    """Return *schema* for readers, with the *parts* that it refers to in place."""
+    """Return *schema* without keys of no use; each reference is replaced by its part of *parts*."""
     if "$ref" in schema:
         schema = parts[schema["$ref"].removeprefix("#/$defs/")] | schema
     told = {
@@ -60,12 +60,12 @@ def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
 
 
 def _folded(kinds: Sequence[Schema]) -> Schema:
-    """Return one schema for *kinds*, no two of which contradict each other about a type."""
+    """Return one schema for a value that fits one of *kinds*; the kinds must not contradict."""
     told: Schema = {}
     for each in kinds:
         told |= each
     if "enum" in told:
-        del told["type"]  # that of null
+        del told["type"]  # the type of null
         return told | {"enum": [*told["enum"], None]}
     types = [each["type"] for each in kinds]
     if "number" in types and "integer" in types:

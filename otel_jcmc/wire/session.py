@@ -1,5 +1,5 @@
 """
-The `session` object of a push: one participant's stay, as far as the push tells it.
+Checks the `session` object of a push: the session's id, the push's number, how the session ended.
 
 The object comes in; its checked fields go out. A bad field is dropped alone.
 """
@@ -28,20 +28,20 @@ TEXTS: Final = {row.field.partition(".")[2]: row for row in (MEETING, ROLE, FEED
 END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
 # If statistics seem older than this, a clock is wrong.
 MAX_AGE_MS = 86_400_000
-# Every error name of lib-jitsi-meet is shorter.
+# The most characters of an error's name; all names of lib-jitsi-meet are shorter.
 MAX_CAUSE: Final = 128
 FAILED: Final = "failed"
 
 
 class Session(msgspec.Struct, gc=False):
     """
-    One participant's stay, as far as the push tells it.
+    One session, as far as a push tells it.
 
     Attributes:
         id: the client's own id; empty: the server names the session (store/participant.py).
         seq: number of this push in the session; -1: not told.
-        interval_ms: how often this client intends to push; 0: not told.
-        end: why the participant leaves; empty: it stays.
+        interval_ms: the time between two pushes that this client intends; 0: not told.
+        end: why the participant leaves; empty: it does not leave.
         cause: of a failure, a word of catalogue/causes.py; empty: not told.
         join_ms: how long the participant tried a join that failed; -1: no failed join.
         stats_age_ms: how old the newest statistics of the page are; 0: not told.
@@ -132,7 +132,7 @@ def _take_end(session: Session, value: Any, dropped: list[Fault]) -> Reason | No
         return Reason.UNKNOWN_WORD
     session.end = reason
     error, join_ms = value.get("cause"), value.get("join_ms")
-    # A bad one of these two is dropped alone.
+    # If the error or the join's duration is bad, only that field is dropped.
     if error is not None and (fault := _cause_fault(error)):
         dropped.append(Fault("session.end.cause", fault))
         error = ""
@@ -157,11 +157,11 @@ def note_failure(session: Session, error: str | None, join_ms: float | None) -> 
     """Put into *session* the *error* of lib-jitsi-meet, and how long a failed join took."""
     if error is not None:
         session.cause = cause_of(error)
-    # Without a known time it still counts as a failed join.
+    # A failed join counts even if it is not known how long it took.
     session.join_ms = 0 if join_ms is None else int(join_ms)
 
 
-# Functions that take a field of `session`, or return why they don't.
+# Field of `session` -> the function that takes its value, or returns why the value is bad.
 _SESSION_FIELDS: Final[dict[str, Callable[[Session, Any], Reason | None]]] = {
     "id": _take_id,
     "seq": _take_seq,
