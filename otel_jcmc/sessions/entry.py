@@ -4,8 +4,7 @@ An entry of a session's log, which describes one interval: makes it, and reads i
 The log is what Redis keeps about a session's pushes: one entry per interval, in the order of
 writing. History shows the log, and the session's span is made from it. recorder.py makes entries;
 `read` returns the `Sample` of an entry. If two processes take one participant's pushes, most of
-their entries are merged
-(merging.py); `in_order` sorts all of them.
+their entries are merged (merging.py); `in_order` sorts all of them.
 
 An entry is a msgpack array whose empty tail is left out:
 

@@ -148,7 +148,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
       fields[#fields + 1], fields[#fields + 2] = field, value
     end
     if is_newer then put_field('seen', at) end
-    -- stays.lua calculates from ttl when an expired participant was last there.
+    -- store/stays.lua calculates from ttl when an expired participant was last there.
     if is_newer and tonumber(known[7]) ~= ttl then put_field('ttl', ttl) end
     if size ~= former then put_field('card', size) end
     call('HSET', key, unpack(fields))

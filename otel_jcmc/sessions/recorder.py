@@ -4,8 +4,7 @@ Records sessions: gathers the content of pushes, and writes it to each session's
 `take` gets every push that Redis has stored (intake/intake.py). Once an interval, when a
 participant leaves, and when the service stops, the gathered pushes of a session become an entry
 (gathering.py), which waits to be written (log.py). No code here may make a push fail or wait. A
-process that is
-killed loses the pushes that it had gathered: those of the present interval.
+process that is killed loses the pushes that it had gathered: those of the present interval.
 """
 
 import asyncio
