@@ -25,12 +25,13 @@ class Asked(NamedTuple):
     Attributes:
         conferences, clients: names as they are stored, one of which must match; empty: any. A
             client given in lower case matches in any case.
-        from_ms, to_ms: it was there in this time, Unix time in ms.
-        after: where to continue: the sid, with the badness before it if the worst come first;
-            empty: from the start.
-        conditions: what its card must have; these alone make a search quick.
-        end: why it ended, `live` if it goes on; empty: any.
-        by_badness: the worst first, not the newest.
+        from_ms, to_ms: the session's participant was there in this time, Unix time in ms.
+        after: where to continue: the last sid of the former answer, with the badness before it if
+            the worst come first; empty: from the start.
+        conditions: what the session's card must have. Only these conditions, without names, make a
+            search quick.
+        end: why the session ended, `live` if it goes on; empty: any.
+        by_badness: whether the worst sessions come first; otherwise the newest do.
     """
 
     conferences: Collection[str] = ()
@@ -50,10 +51,10 @@ class Asked(NamedTuple):
 
 
 def is_asked(session: PastSession, asked: Asked) -> bool:
-    """Say whether *session* is one of those that are *asked* for."""
+    """Say whether *session* meets all conditions of *asked*."""
     about = session.attributes
     return (
-        # Without attributes, the digest in the sid decided already.
+        # If the attributes are not known, the digest in the sid has decided already.
         (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
         and (not asked.clients or _is_of_clients(session, asked.clients))
         and (asked.to_ms is None or session.started_ms <= asked.to_ms)
@@ -68,7 +69,11 @@ def is_asked(session: PastSession, asked: Asked) -> bool:
 
 
 def _meets(session: PastSession, conditions: Sequence[Condition]) -> bool:
-    """Say whether *session* meets *conditions*: by its card, or by the lines that it would have."""
+    """
+    Say whether *session* meets *conditions*, by the lines of its card.
+
+    For a session without a card, the lines are made from its attributes.
+    """
     text = text_of(session.attributes)
     if session.card:
         start = _HEAD.size + _HEAD.unpack_from(session.card)[1]

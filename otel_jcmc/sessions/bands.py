@@ -1,5 +1,5 @@
 """
-The states of a session over time: what a picture of it is made from.
+The states of a session over time, from which a picture of the session is drawn.
 
 Its samples (entry.py) come in; bands go out, one after the other, with a gap where no pushes came.
 """
@@ -20,7 +20,7 @@ class Band(NamedTuple):
     A time in which a session was in one state by one cause, Unix time in ms.
 
     Attributes:
-        state, cause: as verdict/rules.py has them; state None: not known; cause 0: no known cause.
+        state, cause: numbers of verdict/rules.py; state None: not known; cause 0: no known cause.
     """
 
     from_ms: int
@@ -31,10 +31,10 @@ class Band(NamedTuple):
 
 def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
     """
-    Return the states of a session, in order: each push reports on the time since the one before.
+    Return the bands of a session, by time: each push describes the time since the push before.
 
-    After more than *ttl_ms* without a push there is a gap. The first push of all, and each push
-    after a gap, reports only on its own moment.
+    If no push came for more than *ttl_ms*, no band covers this time. The first push of the session,
+    and the first push after such a gap, describe only their own moment.
     """
     found: list[Band] = []
     # These describe the band that is not over yet.
@@ -54,7 +54,11 @@ def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
 
 
 def pushes_of(samples: Iterable[Sample]) -> Sequence[Push]:
-    """Return the pushes of *samples* by time; for an earlier version's sample, its last push."""
+    """
+    Return the pushes of *samples* by time.
+
+    A sample of an earlier version has no pushes; only its last push is returned.
+    """
     found: list[Push] = []
     for sample in samples:
         if sample.pushes:

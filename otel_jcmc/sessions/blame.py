@@ -1,8 +1,9 @@
 """
-How far the trouble of a session reached: its bad times joined with the journal.
+How far the trouble of a session reached: compares its bad times with the journal.
 
-The samples of a log come in, in their order, and what stood out meanwhile. Times by scope go out,
-for the spans of traces and for lists, and spells, for a picture.
+The samples of a log come in, in their order, with the journal's entries of the same time. For
+spans and lists, `bad_by_scope` returns the bad time of each scope. For a picture, `spells_of`
+returns the states over time.
 """
 
 from bisect import bisect_right
@@ -18,7 +19,7 @@ from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
 _WORDS: Final = {state.value: state.name.lower() for state in State}
-# The order in which the worst is chosen for a time too short to show all.
+# If a time is too short to show all its states, the first of these is shown.
 _WORST_FIRST: Final = ("bad", "fair", "good", UNKNOWN)
 
 
@@ -28,8 +29,8 @@ class Spell(NamedTuple):
 
     Attributes:
         state: `good`, `fair`, `bad` or `unknown`.
-        cause: a word of verdict/rules.py; None if it was good or is not known.
-        scope: how far the trouble reached; None unless it was bad.
+        cause: a word of verdict/rules.py; None if the state is good or the cause is not known.
+        scope: how far the trouble reached; None unless the state is bad.
     """
 
     from_ms: int
@@ -43,9 +44,10 @@ def bad_by_scope(
     samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
 ) -> list[tuple[str, int]]:
     """
-    Return each scope of the bad time in *samples* with its tenths of a second, longest first.
+    Return (scope, tenths of a second) for the bad time in *samples*, the longest scope first.
 
-    A stretch has no time of its own: the journal is read for the end of its interval.
+    A stretch (stretches.py) does not say when it was in its interval, so its scope is what the
+    journal has for the end of the interval.
     """
     times: Counter[str] = Counter()
     for sample in samples:
@@ -64,7 +66,7 @@ def spells_of(
     participant: str,
     entries: Sequence[Entry],
 ) -> list[Spell]:
-    """Return states over time, with a gap if pushes were more than *ttl_ms* apart."""
+    """Return the spells by time; no spell covers a time of more than *ttl_ms* without a push."""
     found: list[Spell] = []
     times = [each.at_ms for each in samples]
     for band in bands(samples, ttl_ms):
@@ -82,7 +84,7 @@ def spells_of(
 def _pieces(
     band: Band, samples: Sequence[Sample], times: Sequence[int]
 ) -> Iterator[tuple[Sample, int, int]]:
-    """Return the parts of *band* with the sample that each is in."""
+    """Return the parts of *band* by sample: (sample, start, end), times in Unix ms."""
     start_ms = band.from_ms
     index = min(bisect_right(times, start_ms), len(times) - 1)
     while True:
@@ -97,7 +99,7 @@ def _pieces(
 def _scope_at(
     sample: Sample, cause: int, conference: str, participant: str, entries: Sequence[Entry]
 ) -> str:
-    """Return how far the trouble by *cause* in *sample* reached, at the place it had then."""
+    """Return how far the trouble by *cause* in *sample* reached, by the place at that time."""
     place = Place(conference)
     for each in sample.stretches:
         if each.state == State.BAD.value and each.cause == cause:
@@ -114,7 +116,7 @@ def _append(found: list[Spell], spell: Spell) -> None:
 
 
 def coarse(spells: Sequence[Spell], most: int) -> list[Spell]:
-    """Return about *most* spells: the worst of *spells* stands for a time too short for all."""
+    """Return about *most* spells; for a time with too many, only the worst of *spells* is kept."""
     if len(spells) <= most:
         return list(spells)
     start, step = spells[0].from_ms, (spells[-1].to_ms - spells[0].from_ms) // most + 1

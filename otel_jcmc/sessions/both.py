@@ -1,7 +1,7 @@
 """
 Merges two entries of one session that two processes wrote for the same time.
 
-Entries come in as they are stored (entry.py); one goes out that has the pushes of both.
+Two stored entries (entry.py) come in; one entry with the pushes of both goes out.
 """
 
 from collections.abc import Iterable, Sequence
@@ -28,7 +28,11 @@ def is_of_one_time(one: Stored, other: Stored, interval_ms: int) -> bool:
 
 
 def extreme_of(entry: Stored, told: Sequence[int | None] | None) -> list[int | None]:
-    """Return the worst or best of *entry*: *told*, otherwise the values of its last push."""
+    """
+    Return the worst or best vitals of *entry*.
+
+    *told* is its field `worst` or `best`. If that is None, they are the vitals of its last push.
+    """
     if told is not None:
         return [*told]
     numbers = [*entry.numbers, *[None] * LAST_METRIC_ID][:LAST_METRIC_ID]
@@ -37,12 +41,12 @@ def extreme_of(entry: Stored, told: Sequence[int | None] | None) -> list[int | N
 
 
 def tenths_of(entry: Stored) -> int:
-    """Return for how many tenths the pushes of *entry* stand."""
+    """Return for how many tenths of a second the pushes of *entry* count."""
     return sum(each.tenths for each in entry.stretches or ())
 
 
 def scale(entry: Stored, wanted: int) -> None:
-    """Change *entry* so that its pushes stand for about *wanted* tenths."""
+    """Change *entry* so that its pushes count for about *wanted* tenths of a second."""
     tenths = tenths_of(entry)
     if not tenths:
         return
@@ -57,7 +61,11 @@ def scale(entry: Stored, wanted: int) -> None:
 
 
 def _share(one: Stored, other: Stored, most: int) -> None:
-    """Limit both together to *most* tenths, shared by the numbers of their pushes."""
+    """
+    Scale both entries so that they count for *most* tenths of a second together.
+
+    Each entry gets a part of this time in proportion to the number of its pushes.
+    """
     counts = len(_in_turns(one)), len(_in_turns(other))
     if tenths_of(one) + tenths_of(other) > most and all(counts):
         share = most * counts[0] // sum(counts)
@@ -66,7 +74,11 @@ def _share(one: Stored, other: Stored, most: int) -> None:
 
 
 def merge(one: Stored, other: Stored, most: int | None) -> Stored:
-    """Return an entry of both; its pushes stand for *most* tenths at most, None: without limit."""
+    """
+    Return one entry with the pushes of both.
+
+    These count for *most* tenths of a second at most; None: for any time.
+    """
     if most is not None:
         _share(one, other, most)
     early, late = (one, other) if one.at <= other.at else (other, one)
@@ -97,7 +109,7 @@ def _three(tally: Sequence[StoredTally | None] | None) -> list[StoredTally | Non
 
 
 def _pick(is_lower: bool, one: int | None, other: int | None) -> int | None:  # noqa: FBT001
-    """Return the lower or the higher of two values, as far as they are known."""
+    """Return the lower or the higher of two values; None counts as not known."""
     known = [each for each in (one, other) if each is not None]
     if not known:
         return None
@@ -105,7 +117,7 @@ def _pick(is_lower: bool, one: int | None, other: int | None) -> int | None:  # 
 
 
 def _mean(one: StoredTally | None, other: StoredTally | None) -> StoredTally | None:
-    """Return the tally of both."""
+    """Return the tally of the pushes of *one* and *other* together."""
     if one is None or other is None:
         return one or other
     weights = max(one[1], 1), max(other[1], 1)
@@ -114,7 +126,7 @@ def _mean(one: StoredTally | None, other: StoredTally | None) -> StoredTally | N
 
 
 def _together(*both: Iterable[Stretch]) -> list[Stretch]:
-    """Return the stretches of *both*, one of each kind."""
+    """Return the stretches of *both*; stretches that differ only in their time are added up."""
     tenths: dict[Any, int] = {}
     for each in (stretch for some in both for stretch in some):
         key = msgspec.structs.astuple(each)[1:]
@@ -136,5 +148,5 @@ def _in_turns(*entries: Stored | None) -> list[Push]:
 
 
 def more_outages(other: Stored | None, own: Stored) -> int:
-    """Return how many more outages there are with the pushes of *own* between those of *other*."""
+    """Return how many outages the pushes of *own* add to those that *other* shows alone."""
     return begun_outages(_in_turns(other, own)) - begun_outages(_in_turns(other))

@@ -1,5 +1,5 @@
 r"""
-The card of a session: search finds the session by it, and lists show it.
+The card of a session: search finds the session by its card, and lists show the card's content.
 
 log.lua writes it with each entry, beside the session's log, into the hash `cards` of the partition
 (sid -> card). When the session has ended, the card also gets `e=<reason>` and a newline. search.lua
@@ -36,8 +36,8 @@ class Card(NamedTuple):
     The content of a card.
 
     Attributes:
-        last_ms: the last push that it counts, Unix time in ms.
-        lines: the text of each line by its first character, in lower case.
+        last_ms: when the last push that the card counts came, Unix time in ms.
+        lines: the first character of each line -> the line's text, in lower case.
     """
 
     last_ms: int
@@ -63,17 +63,17 @@ def packed_totals(card: bytes) -> bytes:
 
 
 def lines_text(lines: Mapping[str, str]) -> bytes:
-    """Return *lines* of a card as text, without those made from its totals and its end."""
+    """Return *lines* of a card as text, without the lines about its totals and its end."""
     kept = (f"{mark}={text}\n" for mark, text in lines.items() if mark not in _MADE)
     return ("\n" + "".join(kept)).encode()
 
 
 def read_card(card: bytes) -> Card:
     """
-    Return what *card* tells.
+    Return the content of *card*.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the card is damaged.
     """
     try:
         tenths, _, size = _HEAD.unpack_from(card)
@@ -87,7 +87,7 @@ def read_card(card: bytes) -> Card:
 
 
 def totals_of(card: bytes) -> Totals | None:
-    """Return the totals of a stored *card*, None if it is empty or can't be read."""
+    """Return the totals of a stored *card*; None if the card is empty or can't be read."""
     try:
         return read_card(card).totals if card else None
     except ValueError:

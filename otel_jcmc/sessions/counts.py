@@ -1,9 +1,9 @@
 """
-Summaries counted: how many calls there were, and how bad, by one property and by time.
+Counts summaries: how many sessions there were, and how bad, by one property and by time.
 
 Summaries come in, some at a time, with the day on which they ended (summaries.py); groups go out.
-The number of names stays small, however many were pushed: those with the fewest sessions are one
-group, `other`.
+The number of groups stays small, however many names clients pushed: the names with the fewest
+sessions are one group, `other`.
 """
 
 from collections import Counter
@@ -17,7 +17,8 @@ from otel_jcmc.sessions.summary import Summary, Told
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITAL_SCALES, VITALS
 from otel_jcmc.verdict.rules import State
 
-# Names that are told, and names that are counted apart, so that many pushed names cost no memory.
+# _NAMES: names that have a group in the result. _COUNTED: names that are counted separately before
+# that; the limit keeps many pushed names from taking memory.
 MOST_NAMES: Final = 50
 _MOST_COUNTED: Final = 200
 OTHER: Final = "other"
@@ -28,7 +29,7 @@ _FAILED: Final = "failed"
 
 
 class By(StrEnum):
-    """The property that tells sessions apart: a field of their summaries."""
+    """The field of a summary by which sessions are put into groups."""
 
     REGION = "region"
     BRIDGE = "bridge"
@@ -40,7 +41,7 @@ class By(StrEnum):
 
 
 class Per(StrEnum):
-    """The length of time of one group."""
+    """The time that one group covers."""
 
     DAY = "day"
     WEEK = "week"
@@ -48,7 +49,7 @@ class Per(StrEnum):
 
 
 class VitalCount:
-    """One vital of a group: whole numbers as summaries have them."""
+    """The sums of one vital over the sessions of a group, in the units of summaries."""
 
     __slots__ = ("_is_lower_worse", "bad", "known", "scale", "sum", "worst")
 
@@ -60,7 +61,7 @@ class VitalCount:
         self._is_lower_worse = LOWER_IS_WORSE[index]
 
     def add(self, told: Told) -> None:
-        """Count what one session has *told*."""
+        """Add *told*, this vital of one session."""
         if told.average is not None:
             self.sum += told.average * told.known
             self.known += told.known
@@ -82,12 +83,12 @@ class VitalCount:
 
     @property
     def average(self) -> float | None:
-        """The average over the time in which it was known."""
+        """The average of this vital over the time in which it was known."""
         return round(self.sum / self.known / self.scale, 2) if self.known else None
 
     @property
     def bad_share(self) -> float | None:
-        """The bad share of the time in which it was known."""
+        """The share of this vital's known time in which it was bad."""
         return round(self.bad / self.known, 4) if self.known else None
 
 
@@ -97,10 +98,10 @@ class Group:
 
     Attributes:
         sessions, failed, outages, freezes: how many there were.
-        lasted: tenths of a second.
-        causes: sessions that were fair or bad, by cause.
-        scopes: bad tenths of a second, by how far the trouble reached, where it is known.
-        mos_sum, mos_known: averages of sessions, weighted by how long they lasted.
+        lasted: how long the sessions lasted together, in tenths of a second.
+        causes: cause -> number of sessions that were fair or bad by it.
+        scopes: how far trouble reached, where it is known -> bad tenths of a second.
+        mos_sum, mos_known: for the average MOS of the sessions, weighted by how long they lasted.
     """
 
     __slots__ = (
@@ -112,7 +113,8 @@ class Group:
         """Begin without sessions."""
         self.sessions = self.failed = self.outages = self.freezes = 0
         self.lasted = self.mos_sum = self.mos_known = 0
-        # By the number of a state, even an unknown one: its meaning is looked up once, for the sum.
+        # Counted by the number of a state, even if this version does not know it: the state's name
+        # is looked up once, for the sum.
         self._states: Counter[int | None] = Counter()
         self._times: Counter[int | None] = Counter()
         self.causes: Counter[str] = Counter()
@@ -120,7 +122,7 @@ class Group:
         self.vitals = [VitalCount(index) for index in range(len(VITALS))]
 
     def add(self, of: Summary) -> None:
-        """Count one session."""
+        """Count one session by its summary."""
         lasted = of.lasted
         self.sessions += 1
         self.lasted += lasted
@@ -152,7 +154,7 @@ class Group:
 
     @property
     def states(self) -> Counter[str]:
-        """Sessions by state, `unknown` among them."""
+        """State, or `unknown` -> number of sessions."""
         found: Counter[str] = Counter()
         for state, sessions in self._states.items():
             found[UNKNOWN if state is None else _WORDS.get(state, UNKNOWN)] += sessions
@@ -170,7 +172,7 @@ class Group:
 
     @property
     def hours(self) -> float:
-        """How many hours they lasted."""
+        """How many hours the sessions lasted together."""
         return round(self.lasted / _HOUR_TENTHS, 2)
 
     @property
@@ -205,7 +207,11 @@ class Counts:
             group.add(each)
 
     def groups(self) -> list[tuple[str, str, Group]]:
-        """Return period, name (empty: not known) and group, by time and then most sessions."""
+        """
+        Return (period, name, group), sorted by time, then by the number of sessions.
+
+        An empty name means that it is not known.
+        """
         totals: Counter[str] = Counter()
         for (_, name), group in self._groups.items():
             totals[name] += group.sessions

@@ -1,24 +1,26 @@
 """
-What a session's log has of one interval: an entry in Redis, and back.
+An entry of a session's log, which describes one interval: makes it, and reads it as a `Sample`.
 
-The log is what is known of a session afterwards: one entry per interval, in the order of writing.
-History shows it, and a span is made from it. recorder.py makes entries; `read` turns one back into
-a `Sample`. If two processes take one participant's pushes, most of their entries are merged
-(merging.py); `in_order` sorts all of them.
+The log is what Redis keeps about a session's pushes: one entry per interval, in the order of
+writing. History shows the log, and the session's span is made from it. recorder.py makes entries;
+`read` returns the `Sample` of an entry. If two processes take one participant's pushes, most of
+their entries are merged (merging.py); `in_order` sorts all of them.
 
 An entry is a msgpack array whose empty tail is left out:
 
     [at, numbers, worst, best, tally, events, attributes, verdict, stretches, counts, pushes]
 
-at: the interval's last push, tenths of a second since 2024 by Redis's clock. numbers: of that
-push, the metric with id n at n - 1, as whole numbers of the row's last decimal. worst, best: of the
-vitals over the interval, empty if they equal the last push. tally: for each vital its mean, and the
-tenths for which it was known and bad. events: only from an earlier version, what happened, with
-tenths before `at`; now the pushes tell it. attributes: msgpack by catalogue id, if they differ from
-those of the entry before. verdict: MOS, state and cause of the last push; they are not among its
-numbers, whose tail is nearly always empty. stretches: how long it was in each state (stretches.py).
-counts: what was counted in the interval, of COUNTED (vitals.py). pushes: time and state of each
-(pushes.py). A version that does not know the last four skips them.
+at: when the interval's last push came, tenths of a second since 2024 by Redis's clock. numbers: the
+numbers of that push, the metric with id n at n - 1, as whole numbers in the unit of the catalogue
+row's last decimal. worst, best: the worst and best vitals of the interval, empty if they equal the
+last push. tally: for each vital its mean, and the tenths of a second in which it was known and in
+which it was bad. events: only from an earlier version, what happened, with tenths before `at`; now
+this is read from pushes. attributes: msgpack by catalogue id, if they differ from the attributes of
+the entry before. verdict: MOS, state and cause of the last push; they are not among its numbers,
+because then the tail of the numbers is nearly always empty. stretches: how long the session was in
+each state (stretches.py). counts: the interval's sums of COUNTED (vitals.py). pushes: time and
+state of each push (pushes.py). A version of the service that does not know the last four skips
+them.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -38,17 +40,17 @@ ATTRIBUTES_AT: Final = 6
 # 2024-01-01 UTC: tenths of a second since then take 5 bytes of msgpack until 2037.
 EPOCH_MS: Final = 1_704_067_200_000
 
-# For each metric by id, from 1 on: how many units make 1.
+# For each metric by id, from 1 on: how many of an entry's units make 1.
 SCALES: Final = [1] * LAST_METRIC_ID
 for _row in METRICS:
     SCALES[_row.id - 1] = 10**_row.decimals
-# The places of MOS, state and cause among the numbers, and of the time that a push covers, after
-# them.
+# VERDICT: the places of MOS, state and cause among the numbers. _OURS: these, and the place of the
+# time that a push covers, which follows.
 VERDICT: Final = slice(MOS_ID - 1, CAUSE_ID)
 _OURS: Final = slice(MOS_ID - 1, COVERS_ID)
 _NO_VERDICT: Final = [None] * (COVERS_ID + 1 - MOS_ID)
 _MOS_SCALE: Final = SCALES[MOS_ID - 1]
-# The original page knows only this many metrics.
+# The original script for Jitsi pages pushes only this many metrics.
 _ORIGINAL: Final = 13
 _WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
 _ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _ORIGINAL]
@@ -59,7 +61,7 @@ _FLOAT: Final = 0xCB
 
 
 class Tally(NamedTuple):
-    """One vital over an interval, known for *known_ms* of it and beyond its bound for *bad_ms*."""
+    """One vital in an interval: its mean, and the ms in which it was known and in which bad."""
 
     mean: float
     known_ms: int
@@ -71,14 +73,17 @@ class Sample(msgspec.Struct):
     One interval of a session.
 
     Attributes:
-        at_ms: its last push, Unix time in ms.
-        numbers: of that push by catalogue id from 1 on, a list for a list metric; None: not known.
-        worst, best: of quality, loss and round trip over the interval, in the units of vitals.py.
-        tally: of each vital over all pushes; empty from an earlier version that sent no spans.
-        attributes: by catalogue id, from this interval on; None: as before.
-        stretches: how long it was in each state; empty whenever *tally* is.
-        counts: in the interval, of each of COUNTED; empty: not known.
-        pushes: each of the interval; empty from an earlier version.
+        at_ms: when the interval's last push came, Unix time in ms.
+        numbers: the numbers of that push, by catalogue id from 1 on, a list for a list metric;
+            None: not known.
+        worst, best: the worst and best quality, loss and round trip of the interval, in the units
+            of vitals.py.
+        tally: one for each vital, over all pushes; empty from an earlier version that sent no
+            spans.
+        attributes: the attributes from this interval on, by catalogue id; None: unchanged.
+        stretches: how long the session was in each state; empty whenever *tally* is empty.
+        counts: the interval's sum of each of COUNTED; empty: not known.
+        pushes: the pushes of the interval; empty from an earlier version.
     """
 
     at_ms: int
@@ -94,7 +99,7 @@ class Sample(msgspec.Struct):
 
 
 class Stored(msgspec.Struct, array_like=True, gc=False):
-    """An entry as it is stored."""
+    """The msgpack array of an entry, see the top of this file."""
 
     at: int
     numbers: list[Any]
@@ -127,18 +132,18 @@ def encode(
     pushes: bytes | None = None,
 ) -> bytes:
     """
-    Return an entry; every third push causes one, through recorder.py.
+    Return an entry. This must be fast: one of three pushes causes an entry, through recorder.py.
 
     Args:
-        numbers: as a Sample has them; this function changes them.
-        worst, best, attributes, tally, events, stretches, counts, pushes: as an entry has them.
+        numbers: as in Sample; this function changes the list.
+        worst, best, attributes, tally, events, stretches, counts, pushes: as in an entry.
     """
     verdict = _cut_verdict(numbers)
     is_original = numbers[_ORIGINAL:] == _NOTHING
     for at, scale in _ORIGINAL_WITH_DECIMALS if is_original else _WITH_DECIMALS:
         value = numbers[at]
         if value is not None:
-            # Most losses are 0, which may be a float.
+            # The metrics with decimals are mostly losses, and most losses are 0 or 0.0.
             numbers[at] = round(value * scale) if value else 0
     lasts = [*vitals(numbers)]
     if is_original:
@@ -175,7 +180,7 @@ def pack(stored: Stored) -> bytes:
 
 
 def _cut_verdict(numbers: list[Any]) -> list[int | None] | None:
-    """Take MOS, state and cause out of *numbers*, and return them as an entry has them."""
+    """Remove MOS, state and cause from *numbers*; return them in the form of an entry."""
     mos, state, cause = numbers[VERDICT]
     numbers[_OURS] = _NO_VERDICT
     if mos is not None:
@@ -189,7 +194,7 @@ def _cut_verdict(numbers: list[Any]) -> list[int | None] | None:
 
 def read(entry: bytes) -> Sample:
     """
-    Return what *entry* tells, without metrics that this version does not know.
+    Return the sample of *entry*, without metrics that this version does not know.
 
     Raises:
         ValueError: it is damaged.
@@ -202,7 +207,7 @@ def read(entry: bytes) -> Sample:
 
 def unpack(entry: bytes) -> Stored:
     """
-    Return *entry* as it is stored.
+    Return the fields of *entry* in their stored form.
 
     Raises:
         ValueError: it is damaged.
@@ -214,7 +219,7 @@ def unpack(entry: bytes) -> Stored:
 
 
 def _read(found: Stored) -> Sample:
-    """Return the content of an entry; any error means that it is damaged."""
+    """Return the sample of an entry; any error that this raises means that it is damaged."""
     numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
     for at, value in zip(range(MOS_ID - 1, CAUSE_ID), found.verdict or (), strict=False):
@@ -241,10 +246,10 @@ def _read(found: Stored) -> Sample:
 
 def outlines(entries: Iterable[bytes]) -> list[Sample]:
     """
-    Return the samples of a session by time, with what is needed for bands and spells.
+    Return the samples of a session by time, with only the fields that bands and spells need.
 
-    If an entry has its pushes, only these and the stretches are read. That takes a third of the
-    time of `in_order`.
+    If an entry has its pushes, only its pushes and its stretches are read. That takes a third of
+    the time of `in_order`.
     """
     found = []
     for entry in entries:
@@ -264,16 +269,16 @@ def _outline(entry: bytes) -> Sample:
 
 
 def with_told(known: bytes, told: Mapping[int, Any]) -> bytes:
-    """Return the *known* attributes with those that were *told* in their place."""
+    """Return the *known* attributes, in which those that were *told* replace older ones."""
     before = _decode_attributes(known) if known else {}
     return _encode(before | {id_: each for id_, each in told.items() if each})
 
 
 def in_order(entries: Iterable[bytes]) -> list[Sample]:
     """
-    Return the samples of a session by time, with what happened; damaged ones are left out.
+    Return the samples of a session by time; damaged entries are left out.
 
-    If two processes have an entry each for the same time, both stay.
+    If two processes have written an entry for the same time, both samples are returned.
     """
     found = []
     for entry in entries:
@@ -288,14 +293,14 @@ def in_order(entries: Iterable[bytes]) -> list[Sample]:
 
 
 def _cut(value: Any) -> Any:
-    """Return *value* as a whole number, a list as a list of whole numbers."""
+    """Return *value* rounded to a whole number; for a list, each of its values."""
     if type(value) is list:
         return [_cut(each) for each in value]
     return round(value) if type(value) is float else value
 
 
 def _told(value: Any, scale: int) -> Any:
-    """Return the number, or the list of numbers, that a stored whole *value* stands for."""
+    """Return the number, or the list of numbers, for a stored *value* in units of 1 / *scale*."""
     if value is None:
         return None
     if type(value) is list:

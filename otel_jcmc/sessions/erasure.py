@@ -1,11 +1,11 @@
 """
-Removes everything about a client: its sessions and its last push, in Redis and on the way there.
+Removes everything about a client, in Redis and on the way there: its sessions and its last push.
 
-Only a session's attributes tell whose it is, so the attributes of all sessions are read. Live
+Only a session's attributes name its client, so the attributes of all sessions are read. Live
 participants and waiting spans and events are read too (span_marks.py, event_erasure.py), because
 history may have dropped their sessions already. Then erasure.lua removes everything about one
-participant at once. log.lua refuses what processes have gathered about it and not written yet.
-Summaries with names tell whose they are (summaries.py).
+participant at once. log.lua refuses entries that processes have gathered about the participant and
+not written yet. A summary with names has its client's digest (summaries.py).
 """
 
 import re
@@ -36,12 +36,12 @@ _WAITING_AT_ONCE: Final = 500
 # A recorder looks at its sessions each second.
 _TICK_MS: Final = 2000
 _MANY: Final = 2**63
-# Ids that the service gave itself, as sessions of JMMC pages have them.
+# Says whether a session id has the form of the ids that this service gives to JMMC pages.
 _is_hex: Final = re.compile(r"[0-9a-f]{16,64}").fullmatch
 
 
 class _Erased(NamedTuple):
-    """A session that was erased; *instance* is empty if sessions do not become spans."""
+    """One erased session; *instance* is empty if sessions do not become spans."""
 
     sid: str
     session: str
@@ -50,12 +50,12 @@ class _Erased(NamedTuple):
 
 
 class Erasure:
-    """Erases in the Redis of a history."""
+    """Erases everything about clients in the Redis of one history."""
 
     def __init__(
         self, history: History, keeping: Keeping, interval_ms: int, record: Record | None = None
     ) -> None:
-        """Prepare; entries are of *interval_ms*, and *record* has what stood out."""
+        """Prepare; an entry covers *interval_ms*, and *record* reads and changes the journal."""
         self._history = history
         self._record = record
         self._keeping = keeping.to_args()
@@ -64,13 +64,15 @@ class Erasure:
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> int:
         """
-        Erase the sessions of *clients*, if given only in *conferences*; return how many.
+        Erase the sessions of *clients*, and return how many were erased.
+
+        If *conferences* are given, only sessions in these conferences are erased.
 
         A participant that pushes during or after the erasure begins a new session.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time; some sessions may be gone, and it may be
-                called again.
+            StoreUnavailable: Redis did not answer in time; some sessions may be erased already. The
+                caller may call again.
         """
         asked = Asked(conferences, clients, limit=_MANY)
         found, _ = await self._history.sessions(asked)
@@ -92,7 +94,7 @@ class Erasure:
         )
         await self._erase_ends(members)
         await erase_events(self._history.keys, self._run, self._read_list, theirs)
-        # If history had dropped a session, only its span or its summary was left.
+        # A session that history had dropped is counted by its span or its summary.
         spans = await self._erase_spans(members, gone)
         erased = len(gone) + max(spans, await self._erase_summaries(asked, gone))
         # Last, because a Redis that is out of memory refuses to replace a value.
@@ -100,7 +102,7 @@ class Erasure:
         return erased
 
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
-        """Return all sessions of *members*, also those without attributes."""
+        """Return member -> sids of all its sessions, also of sessions without attributes."""
         found: dict[str, set[str]] = {member: set() for member in members}
         for base in {self._history.keys.base_of(member) for member in members}:
             async for listed in self._history.read_index(f"{base}sessions", "-inf"):
@@ -110,7 +112,7 @@ class Erasure:
         return found
 
     async def _live(self, asked: Asked) -> dict[str, Stay]:
-        """Return the live participants that match, by member; history may lack their sessions."""
+        """Return member -> stay of the live participants that match, even if history lacks them."""
         found = {}
         for base in self._history.keys.bases:
             async for listed in self._history.read_index(f"{base}live", "-inf"):
@@ -141,7 +143,7 @@ class Erasure:
         return {each for each in found if not conferences or sid_conference(each) in conferences}
 
     async def _erase(self, member: str, sids: tuple[str, ...]) -> list[_Erased]:
-        """Erase one participant and these of its sessions; return the sessions that existed."""
+        """Erase one participant and its sessions *sids*; return the sessions that existed."""
         key = f"{self._history.keys.base_of(member)}live"
         args = (*self._keeping, member, self._behind_ms, *sids)
         (gone,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, key, *args)])
@@ -149,7 +151,7 @@ class Erasure:
         return [_Erased(*each) for each in batched(told, 4)]
 
     async def _erase_jmmc(self, sessions: Collection[str]) -> None:
-        """Erase the keys of *sessions* that are sessions of JMMC pages."""
+        """Erase the keys of those of *sessions* that JMMC pages have."""
         commands: list[Command] = []
         for session in filter(_is_hex, sessions):
             key, index = self._history.keys.jmmc(session)
@@ -158,7 +160,7 @@ class Erasure:
             await self._run(commands)
 
     async def _erase_ends(self, members: Collection[str]) -> None:
-        """Erase the ends of sessions of *members*, which serve to refuse late pushes."""
+        """Erase the remembered ends of sessions of *members*; late pushes are refused by them."""
         for base in {self._history.keys.base_of(member) for member in members}:
             theirs: list[bytes] = []
             async for listed in self._history.read_index(f"{base}ended", "-inf"):
@@ -167,7 +169,7 @@ class Erasure:
                 await self._run([("ZREM", f"{base}ended", *some)])
 
     async def _erase_names(self, theirs: Theirs) -> None:
-        """Erase that other participants named *theirs* as the source of their trouble."""
+        """Erase *theirs* where other participants named them as the source of their trouble."""
         digests = {sid_conference(each) for each in theirs.members}
         for base in {self._history.keys.base_of(digest) for digest in digests}:
             async for listed in self._history.read_index(f"{base}sessions", "-inf"):
@@ -220,7 +222,7 @@ class Erasure:
             start = max(0, start + _WAITING_AT_ONCE // 2 - max(0, length - left))
 
     async def close(self) -> None:
-        """Close the connection of the record; history closes its own."""
+        """Close the connection of the record; the history closes its own connection."""
         if self._record is not None:
             await self._record.close()
 

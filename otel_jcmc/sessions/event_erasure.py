@@ -1,9 +1,9 @@
 """
-Removes the waiting events of an erased client, and what is known about its outages.
+Removes the waiting events of an erased client, and the data about its outages.
 
-A waiting event tells whose it is (events.py): the event of a participant by its member, a sender
-that stands out by the digest of its client. Events that a process has noticed, or read from the
-journal, but not told yet are refused by events.lua.
+A waiting event names its owner (events.py): the event of a participant has the member, the event of
+a sender that stands out has the digest of its client. A process may have noticed an event, or read
+it from the journal, and not sent it to Redis yet: events.lua refuses such events.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -21,11 +21,11 @@ from otel_jcmc.verdict.journal import Entry
 
 EVENTS: Final = "events"
 AWAY: Final = script("sessions/event_erasure", touches_stays=False)
-# Longer than any process takes from reading the journal to telling the event.
+# Longer than any process takes from reading the journal to sending the event to Redis.
 _AWAY_MS: Final = 60_000
 
 Run = Callable[[list[Command]], Awaitable[list[Any]]]
-# Returns the items of a list, some at a time and some of them twice.
+# Returns the items of the list with this key in Redis, some at a time; it may return an item twice.
 ReadList = Callable[[str], AsyncIterator[list[bytes]]]
 
 
@@ -42,13 +42,13 @@ async def members_of_events(keys: Keys, read: ReadList, clients: Collection[byte
 
 async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> None:
     """
-    Erase the waiting events of *theirs*, and their present and past outages.
+    Erase the waiting events of *theirs*, and the present and past outages of their participants.
 
     Raises:
-        StoreUnavailable: Redis did not answer in time; some may be gone.
+        StoreUnavailable: Redis did not answer in time; some of this data may be erased already.
     """
     bases = {keys.base_of(member) for member in theirs.members}
-    # Events about what stands out wait in the first partition.
+    # Events about senders and places that stand out wait in the first partition.
     clients = [client_digest(each).hex() for each in theirs.clients]
     if clients:
         first = keys.bases[0]
@@ -80,7 +80,7 @@ async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> 
 
 
 def _is_theirs(event: WaitingEvent, theirs: Theirs) -> bool:
-    """Say whether *event* is about one of *theirs*."""
+    """Say whether *event* is about a participant of *theirs*, or about one of their clients."""
     if event.member:
         return event.member in theirs.members
     told = event.payload.told
@@ -92,7 +92,7 @@ def _is_theirs(event: WaitingEvent, theirs: Theirs) -> bool:
 
 
 def _read(item: bytes) -> WaitingEvent | None:
-    """Return the event that waits as *item*; None: this version can't read it."""
+    """Return the waiting event in *item*; None: this version can't read it."""
     try:
         return read_waiting(item)
     except ValueError:

@@ -1,4 +1,4 @@
--- Takes events of one partition into the list of those that wait for a receiver: each once, however often it is told.
+-- Adds events of one partition to the list of events that wait for a receiver: each event once, however often it comes.
 -- 
 -- KEYS[1] any key of the partition.
 -- ARGV[1] most that wait in this partition, ARGV[2] ms for which they wait when no replica sends them, ARGV[3] most events
@@ -25,7 +25,7 @@ local outages, how, over = base .. 'outages', base .. 'outages:how', base .. 'ou
 local most, waits, most_a_minute = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local dropped, added, going_on = 0, false, {}
 
--- Removes from a set ordered by time what is too old, and the oldest if there are too many.
+-- Removes members that are too old from a set ordered by time, and the oldest members if the set has too many.
 local function prune(key, keep)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - keep)
   redis.call('ZREMRANGEBYRANK', key, 0, -1 - MOST_NAMES)
@@ -59,7 +59,7 @@ local function tell(event, uid, member, session, at, lasted, payload)
   prune(told, HOUR_MS)
 end
 
--- When the outage began, how long it has lasted, and its last push; nil: there is none.
+-- Returns when the outage of this name began, how long it has lasted, and its last push; nil: the name has no outage.
 local function find(name)
   local known = redis.call('HGET', how, name)
   if not known then return end
@@ -84,7 +84,7 @@ local function go_out(event, uid, member, session, at, lasted, payload)
     note(name, since, math.max(so_far, lasted), math.max(last, at))
     return
   end
-  -- A late push of an outage that is over by now.
+  -- If the outage is over, this is a late push of it.
   local ended = redis.call('ZSCORE', over, name)
   if ended and at <= tonumber(ended) then return end
   put(event, uid, member, session, at, at - lasted, lasted, payload)
@@ -110,7 +110,7 @@ local function come_back(event, uid, member, session, at, lasted, payload)
   prune(over, LATE_MS)
 end
 
--- Whether it was noticed before its participant or client was erased (erasure.lua, event_erasure.lua).
+-- Whether the event was noticed before its participant or client was erased (erasure.lua, event_erasure.lua).
 local function is_erased(member, session, at)
   if member == '' then
     local until_ms = session ~= '' and redis.call('ZSCORE', base .. 'events:refused', session)

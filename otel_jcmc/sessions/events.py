@@ -1,9 +1,9 @@
 """
-Events on their way to a receiver: noticed events come in, and wait in Redis to be sent.
+Events on their way to a receiver: noticed events wait in Redis until they are sent.
 
-intake/noticing.py and logs/onsets.py add them. events.lua takes each event once, keeps track of
-outages that go on, and adds the session's leg, by which a record finds its trace. logs/records.py
-makes records from waiting events, and erasure.py finds those of one client.
+intake/noticing.py and logs/onsets.py add events. events.lua stores each event once, keeps track of
+outages that go on, and adds the session's leg, by which a log record gets its trace id.
+logs/records.py makes records from waiting events, and erasure.py finds the events of one client.
 
 A waiting event is a line of text and, below it, a payload in msgpack. The line has: when the event
 was noticed, when it began, how long it lasted (ms of Redis's clock), its name, uid, member, sid,
@@ -32,11 +32,11 @@ from otel_jcmc.store.participant import CLIENT_BYTES, client_digest
 from otel_jcmc.store.scripts import script
 
 SCRIPT: Final = script("sessions/events", touches_stays=False)
-# Kinds: an event happened; a push during an outage; the first push after it.
+# Kinds of Noticed: an event happened; a push during an outage; the first push after an outage.
 HAPPENED, OUT, OVER = "event", "out", "over"
 MOST_A_MINUTE: Final = 10
 NOBODY: Final = bytes(CLIENT_BYTES)
-# Like spans, events tell only the participant's id in Jitsi, nothing else about the person.
+# Like spans, events contain only the participant's id in Jitsi, nothing else about the person.
 _NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id, WORST_SOURCE.id}
 _TOLD: Final = frozenset(
     row.id for row in ATTRIBUTES if row.id not in _NEVER and (row.otel_name or row is MEETING)
@@ -45,14 +45,15 @@ _TOLD: Final = frozenset(
 
 class Payload(msgspec.Struct, array_like=True, gc=False):
     """
-    What is known of an event when it is noticed. Stored like this: add fields only at the end.
+    The values of an event when it is noticed. Redis has them in this order: add fields at the end.
 
     Attributes:
-        client: the digest of the client that it concerns, by which it is erased; zeros: none.
-        session: the page's own id of the session; empty: it has none.
+        client: the digest of the client that the event is about, by which the event is erased;
+            zeros: no client.
+        session: the client's own session id; empty: it has none.
         instance: `service.instance.id` of the service that noticed it.
         attributes: the participant and its place, by catalogue id.
-        told: the event's other values, by the names that are sent.
+        told: the event's other values, by the names with which they are sent.
     """
 
     client: bytes
@@ -69,12 +70,12 @@ class Noticed(NamedTuple):
     Attributes:
         kind: HAPPENED, OUT or OVER.
         event: its name (catalogue/events.py).
-        uid: the same each time that the same event is told.
+        uid: a digest of the event; the same if several processes notice the same event.
         member, session: as the store has them. Without a participant *member* is empty, and
             *session* is the digest of the client in hex, if it is known.
         at: when it was noticed, in seconds of a clock that never goes back.
         lasted_ms: how long it had lasted then.
-        payload: packed.
+        payload: the packed Payload.
     """
 
     kind: str
@@ -109,7 +110,7 @@ _unpack: Final = msgspec.msgpack.Decoder(Payload).decode
 def payload_of(
     attributes: dict[int, Any], session: str, instance: str, told: dict[str, Any]
 ) -> bytes:
-    """Return the payload of a participant's event; *attributes* keep only the first transport."""
+    """Return the payload of a participant's event, with only the first transport's attributes."""
     kept = {id_: each for id_, each in attributes.items() if id_ in _TOLD}
     if paths := attributes.get(LIST_ID):
         kept[LIST_ID] = paths[:1]
@@ -125,10 +126,10 @@ def uid_of(*parts: str) -> str:
 
 def read_waiting(item: bytes) -> WaitingEvent:
     """
-    Return the event that waits as *item*.
+    Return the waiting event in *item*.
 
     Raises:
-        ValueError: it is none, or none that this version can read.
+        ValueError: *item* is no event, or this version can't read it.
     """
     head, _, packed = item.partition(b"\n")
     noticed, began, lasted, event, uid, member, sid, instance, leg = head.decode().split(" ")
@@ -143,7 +144,7 @@ def read_waiting(item: bytes) -> WaitingEvent:
 
 
 def adding(keys: Keys, partition: int, most: int, events: Sequence[Noticed], now: float) -> Command:
-    """Return what adds *events* of a *partition* at *now*; *most* may wait in all partitions."""
+    """Return the command that adds *events* of a *partition*; *most* may wait in all partitions."""
     args: list[Any] = [max(1, most // keys.partitions), WAITS_MS, MOST_A_MINUTE]
     for each in events:
         age_ms = max(0, round((now - each.at) * 1000))

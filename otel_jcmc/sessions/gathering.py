@@ -1,10 +1,10 @@
 """
-What is gathered of a session between two entries of its log.
+Gathers the pushes of a session between two entries of its log, and makes the entry.
 
-Its pushes come in from recorder.py; an item goes out that waits to be written (items.py), with the
-entry (entry.py) and the card. Only bytes and a few numbers of a push are kept, because there are
-thousands of sessions: the numbers of the last push stay as they were stored, and are read when the
-entry is made.
+The session's pushes come in from recorder.py. An item (items.py) goes out, with the entry
+(entry.py) and the card, and waits to be written. A process has thousands of sessions, so only bytes
+and a few numbers of a push are kept: the numbers of the last push are kept in their stored form,
+and decoded when the entry is made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,14 +25,14 @@ from otel_jcmc.wire.push import Report
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
-    """A payload, the end of the stored value."""
+    """The payload of a push: the end of the value in Redis, attributes and numbers."""
 
     attributes: bytes
     numbers: list[Any]
 
 
 _ARRAY_OF_TWO: Final = b"\x92"
-# Waiting pushes are weighed when an entry is made, or when there are so many: as many as a page
+# Waiting pushes are weighed when an entry is made, or when so many wait: about as many as a client
 # that pushes every two seconds sends in half a minute.
 MOST_WAITING: Final = 16
 _decode = msgspec.msgpack.Decoder(_Payload).decode
@@ -41,23 +41,23 @@ _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 class Gathered(Weighed):
     """
-    One session, with the pushes that this process took since its last entry.
+    One session, with the pushes that this process took since the session's last entry.
 
-    This class and what is weighed are one object, because there are thousands: each further object
-    that a push touches would have to be fetched into the processor's cache.
+    This class extends `Weighed`, so that a session is one object: there are thousands of sessions,
+    and each further object that a push touches must be fetched into the processor's cache.
 
     Attributes:
-        payload: of the last push; empty: nothing is gathered.
-        at: its last push, by our clock in seconds; 0: none yet.
+        payload: the payload of the last push; empty: nothing is gathered.
+        at: when the last push came, by our clock in seconds; 0: no push yet.
         known: the known attributes. *heard* is the hash of the last push's attributes that are in
-            it, *count* is how many the last push had.
-        is_told: whether Redis has all that is known.
-        lines: the lines of its card (card.py).
-        totals: of all its entries so far, also those of other processes, packed; *version* is the
-            last write that they include (items.py).
-        address: the address that brought the session, as limits know it; empty: not known.
-        began: when this process first heard of the session, by our clock in seconds.
-        is_over: its participant has left, or is in another session now.
+            *known*, *count* is how many attributes the last push had.
+        is_told: whether Redis has all known attributes.
+        lines: the lines of the session's card (card.py).
+        totals: the packed totals of all entries of the session so far, also of other processes;
+            *version* is the last write that they include (items.py).
+        address: the sender's address, in the form in which limits use it; empty: not known.
+        began: when this process first got a push of the session, by our clock in seconds.
+        is_over: whether the participant has left, or is in another session now.
     """
 
     __slots__ = (
@@ -68,7 +68,7 @@ class Gathered(Weighed):
     def __init__(
         self, member: str, session: str, ttl_ms: int, address: str = "", began: float = 0.0
     ) -> None:
-        """Begin before the first push."""
+        """Begin a session without pushes."""
         super().__init__()
         self.member, self.session, self.ttl_ms = member, session, ttl_ms
         self.address, self.began = address, began
@@ -83,16 +83,16 @@ class Gathered(Weighed):
 def gather(
     of: Gathered, payload: bytes, report: Report, at: float, ttl_ms: int, bounds: Bounds
 ) -> None:
-    """Gather a push that came *at*, in seconds of our clock, and lives for *ttl_ms*."""
+    """Gather a push that came *at*, in seconds of our clock; its TTL is *ttl_ms*."""
     of.waiting.append(noted(report, at))
-    # The first one at once: how long it stands can be known only with the second.
+    # The first push is weighed at once: how long it counts is known only with the second push.
     if not of.at or ttl_ms != of.ttl_ms or len(of.waiting) >= MOST_WAITING:
         of.ttl_ms = ttl_ms
         weigh(of, ttl_ms, bounds)
     of.at = at
     count = len(report.attributes)
     if count < of.count and of.payload:
-        # A page whose statistics have stopped leaves out what it told before.
+        # A client whose statistics have stopped leaves out attributes that it pushed before.
         _learn(of, _decode(_ARRAY_OF_TWO + of.payload).attributes)
     of.count, of.payload = count, payload
 
@@ -108,12 +108,13 @@ def make_item(
     is_whole: bool = False,
 ) -> bytes:
     """
-    Return the item of what was gathered, with *payload* as the last push, and begin anew.
+    Return an item with all gathered pushes, *payload* as the last push, and begin the next entry.
 
     Args:
         offset: seconds by which Redis's clock is ahead of ours.
-        sent: the numbers of a push that is an entry of its own.
-        is_whole: if the entry is the first of its log, it has all numbers, not only those *sent*.
+        sent: the numbers of a push that becomes an entry of its own.
+        is_whole: if the entry is the first of its log, it has all numbers of the push, not only
+            those *sent*.
     """
     last = _decode(_ARRAY_OF_TWO + payload)
     at_ms = round((of.at + offset) * 1000)
@@ -133,7 +134,7 @@ def make_item(
         if is_whole:
             flags |= items.IS_WHOLE
             other = _entry(at_ms, [*numbers], part, attributes)
-        # The verdict rests on all numbers that are known.
+        # The verdict was made from all known numbers, so it is not among those sent.
         numbers = [*sent]
         numbers[VERDICT] = last.numbers[VERDICT]
     entry = _entry(at_ms, numbers, part, attributes)
@@ -161,7 +162,7 @@ def _item(
     attributes: bytes = b"",
     other: bytes = b"",
 ) -> bytes:
-    """Return an item of a session with its *card*; without an *entry* it is the card alone."""
+    """Return an item of a session with its *card*, and with an *entry* if it is not empty."""
     base, of.version = of.version, version
     name = f"{of.member}:{of.session}".encode()
     return items.pack(
@@ -170,7 +171,7 @@ def _item(
 
 
 def _entry(at_ms: int, numbers: list[Any], part: Part, attributes: bytes) -> bytes:
-    """Return an entry; *numbers* are changed."""
+    """Return the entry of an interval; this changes *numbers*."""
     return encode(
         at_ms,
         numbers,
@@ -186,7 +187,7 @@ def _entry(at_ms: int, numbers: list[Any], part: Part, attributes: bytes) -> byt
 
 
 def _learn(of: Gathered, attributes: bytes) -> None:
-    """Remember the *attributes* of a push; those that it leaves out stay known."""
+    """Remember the *attributes* of a push; attributes that it leaves out are still known."""
     heard = hash(attributes)
     if heard == of.heard:
         return

@@ -1,8 +1,8 @@
 """
-The sessions in Redis, listed newest or worst first, and the log of one.
+Lists the sessions in Redis, newest or worst first, and reads the log of one session.
 
-An `Asked` comes in; `PastSession`s and the entries of their logs go out. The keys are those of
-store/stays.lua and log.lua; this file writes none. To find sessions by time and conference, the
+An `Asked` comes in; `PastSession`s and the entries of their logs go out. This file only reads keys,
+those of store/stays.lua and log.lua. To find sessions by time and conference, the
 index is read, a few thousand at a time, ordered by the last push. A session only moves forward in
 that order: if it pushes during the read, it is seen twice and never missed. For all other
 conditions the cards are searched (search.py).
@@ -41,22 +41,24 @@ from otel_jcmc.store.scripts import Script, run_scripts
 from otel_jcmc.store.sid import began_ms, by_time, from_by_time, is_sid
 
 READ_SECONDS: Final = 2.0
-# How many are read at a time, from the index, from their descriptions and from one log: each takes
-# Redis some ms.
+# How many members of the index, descriptions of sessions, or entries of a log one exchange reads:
+# each such exchange takes Redis some ms.
 INDEX_CHUNK: Final = 4000
 ABOUT_CHUNK: Final = 1000
 SESSION_CHUNK: Final = 50
 ENTRY_CHUNK: Final = 5000
-# The index lags by an interval of the recorder, and by the time that a push may live.
+# A session's place in the index is behind its last push: by the recorder's interval, and by the
+# time for which a push keeps a participant live.
 BEHIND_MS: Final = 300_000
-# How many reads of logs may wait for another; each takes a second at most.
+# How many reads of logs may wait for an earlier read; each takes a second at most.
 MOST_WAITING: Final = 20
-# The first entry may be of a push this long before the session's start: clocks are estimated.
+# The first entry may have a time up to this long before the session's start: a process only
+# estimates Redis's clock.
 LATE_MS: Final = 1000
 
 
 class NoSuchSession(Exception):
-    """History has no session with this id, or not any more."""
+    """History has no session with this id, or no longer has it."""
 
 
 class History:
@@ -64,14 +66,15 @@ class History:
     The sessions in one Redis under one key prefix.
 
     Attributes:
-        keys: where the sessions are.
-        turn: taken by whatever works on a log, so that pushes wait for one at a time.
+        keys: the names of the keys of the sessions.
+        turn: taken by every task that works on a log: one task at a time, so that pushes wait for
+            one task only.
 
     Concurrency: any number of tasks of one event loop may call.
     """
 
     def __init__(self, url: str, keys: Keys, interval_ms: int) -> None:
-        """Prepare to read what a recorder writes each *interval_ms*; nothing is opened yet."""
+        """Prepare to read logs with an entry each *interval_ms*; nothing is opened yet."""
         self._link = AgreedLink(open_link(url), keys, writes=False)
         self.keys = keys
         self.turn = Turn(MOST_WAITING)
@@ -89,7 +92,7 @@ class History:
 
     async def sessions(self, asked: Asked) -> tuple[list[PastSession], str | None]:
         """
-        Return the first sessions that are *asked* for, and where to continue if there are more.
+        Return the first sessions that meet *asked*, and its next `after` if there are more.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -104,7 +107,7 @@ class History:
         floor_ms = await self._floor(asked)
         found, after = await self._page(asked, floor_ms)
         if after is None and floor_ms is not None:
-            # Some of the sessions that gave the floor are gone, or were not asked for.
+            # Some of the sessions that gave the floor are gone, or do not meet *asked*.
             return await self._page(asked, None)
         return found, after
 
@@ -126,7 +129,7 @@ class History:
             asked.by_badness,
             from_after(asked.after),
             asked.limit,
-            # A card has names in lower case, and cut if they are long.
+            # A card has names in lower case, and long names are cut: it can't decide on names.
             bool(asked.clients or asked.conferences),
         )
 
@@ -141,7 +144,7 @@ class History:
 
     async def described(self, sids: Iterable[str]) -> AsyncIterator[PastSession]:
         """
-        Return what is known about *sids*, without those that are gone or damaged.
+        Return the sessions *sids*, without those that are gone or damaged.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -160,8 +163,8 @@ class History:
         """
         if not is_sid(sid):
             raise NoSuchSession
-        # The log first: then the description, which is read later, has the attributes of all
-        # samples.
+        # The log is read first: then the description, which is read later, has the attributes of
+        # all samples.
         log = await self.log(sid)
         found = await self._describe([sid])
         if not found:
@@ -170,11 +173,11 @@ class History:
 
     async def _floor(self, asked: Asked) -> int | None:
         """
-        Return a time after which each session of the page *asked* for has pushed; None: unknown.
+        Return a time since which each session of the answer has pushed; None: unknown.
 
-        The index gives sessions that pushed before the page's first place. If as many of them as
-        fill the page began at some time or later, each session of the page began, and so pushed, no
-        earlier.
+        The index gives sessions that last pushed, and so began, before `after`. If enough of them
+        to fill the answer began at a time T or later, each session of the answer began, and so
+        pushed, at T or later.
         """
         if asked.clients or asked.conferences or asked.from_ms is not None:
             return None
@@ -192,7 +195,7 @@ class History:
     async def _page(
         self, asked: Asked, floor_ms: int | None
     ) -> tuple[list[PastSession], str | None]:
-        """Return a page of sessions that pushed at *floor_ms* or later."""
+        """Return the answer to *asked*, from sessions that pushed at *floor_ms* or later."""
         found: list[PastSession] = []
         async for session in self._find(asked, floor_ms):
             if len(found) == asked.limit:
@@ -201,8 +204,8 @@ class History:
         return found, None
 
     async def _find(self, asked: Asked, floor_ms: int | None) -> AsyncIterator[PastSession]:
-        """Return all sessions that are *asked* for, newest first."""
-        # Few are wanted, so few are read; but to find clients, many attributes must be read.
+        """Return all sessions that meet *asked*, newest first."""
+        # Few sessions are wanted, so few are read. To find clients, many attributes must be read.
         size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
         for listed in batched(await self._index(asked, floor_ms), size):
             sids = await self._of_clients(listed, asked.clients) if asked.clients else listed
@@ -211,7 +214,7 @@ class History:
                     yield session
 
     async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
-        """Return the sids that may be *asked* for, newest first, judged by the sids alone."""
+        """Return the sids that may meet *asked*, newest first, judged by the sids alone."""
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
         indexes = self.keys.each("sessions")
         if digests:
@@ -226,7 +229,7 @@ class History:
         for key in indexes:
             async for sids in self.read_index(key, first):
                 mine = [sid for sid in sids if sid.startswith(digests)] if digests else sids
-                # Sorted piece by piece, so that a push never waits for the whole.
+                # Sorted piece by piece, so that a push never waits until all are sorted.
                 turned = sorted(filter(before.__gt__, map(by_time, mine)), reverse=True)
                 found.append(turned)
         return _each_once(heapq.merge(*found, reverse=True))
@@ -246,7 +249,7 @@ class History:
             yield listed[::2]
             if len(listed) < 2 * INDEX_CHUNK:
                 return
-            # Begin again at the last one's score, which other sessions may share.
+            # Begin again at the score of the last member, because more members may have this score.
             last = listed[-1].decode()
             skip = skip + INDEX_CHUNK if last == first else 0
             first = last
@@ -266,7 +269,7 @@ class History:
         return [sid for sid in sids if (about := abouts[sid]) is None or may_name(about, clients)]
 
     async def _describe(self, sids: Sequence[str]) -> list[PastSession]:
-        """Return what is known about *sids*, without those that are gone or damaged."""
+        """Return the sessions *sids*, without those that are gone or damaged."""
         wanted = [keys_of(sid, self.keys.base_of(sid)) for sid in sids]
         replies = await self.run([command for commands in wanted for command in commands])
         found = []
@@ -292,8 +295,8 @@ class History:
                 [("LRANGE", key, start, start + ENTRY_CHUNK - 1), ("LINDEX", key, 0)]
             )
             if start and first != oldest:
-                # The log has its full length, and its oldest entry went meanwhile: all places have
-                # moved.
+                # The log has its full length, and its oldest entry was removed during the read: all
+                # places have moved, so read again.
                 found = []
                 continue
             found += some
@@ -306,7 +309,7 @@ class History:
         Return the replies to *commands*, which may call *scripts*.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time, or refuses one of them.
+            StoreUnavailable: Redis did not answer in time, or refused a command.
         """
         if not commands:
             return []
@@ -318,7 +321,7 @@ class History:
 
 
 def _each_once(turned: Iterable[bytes]) -> Iterable[str]:
-    """Return each of the sids that are sorted `by_time` once, and as it is written."""
+    """Return the sids of *turned*, which are sorted and in the form of `by_time`, each once."""
     before = b""
     for each in turned:
         if each != before:

@@ -1,9 +1,9 @@
 """
-An item, a session's next write as bytes: log.lua takes it as it is.
+An item: the next write to a session's log and card, as the bytes that log.lua takes.
 
-gathering.py makes items and log.py sends them. merging.py makes a new one if another process has
-written to the same session meanwhile. Versions show this: each write of a session has its own
-version, and names the version that it builds on.
+gathering.py makes items and log.py sends them. If another process has written to the same session
+meanwhile, merging.py makes a new item. Versions show whether it has: each write to a session has
+its own version, and names the version of the write that it builds on.
 """
 
 import secrets
@@ -15,35 +15,37 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-# Versions are text, like all fields of a session's hash: an earlier version reads them so.
+# Versions of writes are text, like all fields of a session's hash, because an earlier release of
+# the service reads all fields as text.
 VERSION_BYTES: Final = 6
 TAG_BYTES: Final = 3
 _DIGITS: Final = (ascii_letters + digits).encode()
 # The version before the first write.
 NONE: Final = b"-" * VERSION_BYTES
-# Flags. ALONE: the entry is one push, which stays as it was sent. GUESSED: how long its pushes
-# stand is a guess. REPLACES: it replaces the entry `other`. IS_WHOLE: `other` is the entry to write
-# if it is the log's first. FORCED: it is written whatever it builds on.
+# Flags. ALONE: the entry is one push and is not merged. GUESSED: for how long its pushes count is a
+# guess. REPLACES: the entry replaces the entry `other`. IS_WHOLE: `other` is written instead of the
+# entry if it is the log's first. FORCED: the item is written whatever it builds on.
 ALONE, GUESSED, REPLACES, IS_WHOLE, FORCED = 1, 2, 4, 8, 16
 
 _HEAD: Final = struct.Struct(">QI6s6sBBIIIII")
-# The second and third of the five sizes at the end.
+# The second and third of the five sizes at the end of the head.
 _KEPT: Final = struct.Struct(">II")
 _KEPT_AT: Final = _HEAD.size - 16
 
 
 class Item(msgspec.Struct, gc=False):
     """
-    One write of a session.
+    One write to a session.
 
     Attributes:
-        at_ms: its last push, by Redis's clock; *ttl_ms* is how long that push lives.
-        base, version: the version that it builds on, and its own; *tries* counts the tries so far.
+        at_ms: when its last push came, by Redis's clock; *ttl_ms* is that push's TTL.
+        base, version: the version that it builds on, and its own; *tries* is how often merging.py
+            has changed it.
         name: "member:session".
         entry: the entry for the log; empty: only the card is written.
-        attributes: of the session from then on; empty: as before.
-        card: see card.py; empty: it stays as it is.
-        other: another entry, see the flags.
+        attributes: the session's attributes from then on; empty: unchanged.
+        card: the session's new card (card.py); empty: unchanged.
+        other: another entry, see the flags REPLACES and IS_WHOLE.
     """
 
     at_ms: int
@@ -64,8 +66,9 @@ class Newest(NamedTuple):
     The state of a session in Redis.
 
     Attributes:
-        by: the versions that made the newest entry, in order.
-        card, entry, attributes: the newest; empty: there is none, or it was not asked for.
+        by: the versions of the writes that made the newest entry, in order.
+        card, entry, attributes: the newest of the session; empty: it has none, or the item had
+            none.
     """
 
     by: bytes
@@ -110,7 +113,7 @@ def digits_of(packed: bytes) -> str:
 
 
 def kept_bytes(packed: bytes) -> int:
-    """Return about how many bytes an item adds to what is kept of its session."""
+    """Return about how many bytes an item adds to its session in Redis."""
     entry, attributes = _KEPT.unpack_from(packed, _KEPT_AT)
     return int(entry + attributes)
 
@@ -122,7 +125,11 @@ def name_of(packed: bytes) -> str:
 
 
 def versions() -> Iterator[bytes]:
-    """Return the versions of one process; they nearly always begin unlike all others."""
+    """
+    Return the versions that this process gives to its writes, one after the other.
+
+    All begin with the same random tag, which nearly always differs between processes.
+    """
     tag = bytes(secrets.choice(_DIGITS) for _ in range(TAG_BYTES))
     while True:
         for number in product(_DIGITS, repeat=VERSION_BYTES - TAG_BYTES):

@@ -1,5 +1,5 @@
 """
-A leg that is over, as the scripts hand it on, and what is made of it.
+The data of a leg that is over, from which its span and its summary are made.
 
 sweep.py reads a `Leg` from the hash that store/stays.lua keeps. The leg's span (traces/spans.py)
 and its summary (summing.py) are made from it and from the session's log.
@@ -14,7 +14,12 @@ class Leg(NamedTuple):
     One leg of a session as Redis has it; times in ms of Redis's clock.
 
     Attributes:
-        instance: its conference's instance; 0: spans are off.
+        session: the client's session id; empty: the server names the session.
+        reason: why the leg ended.
+        number: the number of this leg in its session, from 1.
+        instance: the start of its conference's instance; 0: spans are off.
+        previous, former: the sid of the leg before, and that leg's instance; empty and 0 on the
+            first leg.
         word: what the participant said about the call, as store/participant.py reads it.
     """
 
@@ -55,7 +60,7 @@ class Leg(NamedTuple):
 
 class Folded(NamedTuple):
     """
-    A session's span, and what its conference keeps about it: fields as moves.lua takes them.
+    A session's span, and the fields that moves.lua adds to its conference's hash.
 
     *client* is the client's id, empty if it is not known. Without a span, *span* is empty.
     """

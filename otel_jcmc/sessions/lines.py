@@ -1,8 +1,8 @@
 """
-The lines of a card: what is known of a session, as text that can be searched for a part.
+The lines of a card: some attributes of a session, as text that can be searched for a part.
 
-Lines are made from attributes; a `Condition` says what one of them must contain. search.lua
-searches the lines in Redis, `is_met` those of a session without a card.
+Lines are made from attributes; a `Condition` says what a line must contain. search.lua searches the
+lines of cards in Redis, `is_met` the lines of a session without a card.
 """
 
 import re
@@ -36,12 +36,12 @@ _LINES: Final = (
     (BRIDGE_LINE, BRIDGE.id),
 )
 _no_controls: Final = re.compile(r"[\x00-\x1f\x7f]+").sub
-# Ends in a search: the session goes on, or its pushes just stopped.
+# Ends that a search may ask for. LIVE: the session goes on. EXPIRED: its pushes stopped.
 LIVE, EXPIRED = "live", "expired"
 
 
 class How(StrEnum):
-    """How a line of a card meets a condition."""
+    """How a line of a card must match the text of a condition."""
 
     PART = "part"
     WHOLE = "whole"
@@ -49,19 +49,19 @@ class How(StrEnum):
 
 
 class Way(NamedTuple):
-    """One way to meet a condition: the line *mark* has *text*; see card.py."""
+    """One way to meet a condition: the line that begins with *mark* matches *text*; see card.py."""
 
     mark: str
     text: str
     how: How
 
 
-# One of its ways must be met.
+# A condition is met if one of its ways is met.
 Condition = tuple[Way, ...]
 
 
 def text_of(attributes: Mapping[int, Any]) -> str:
-    """Return the lines of identity and place, after a newline."""
+    """Return the lines for *attributes* (identity and place), with a newline before the first."""
     lines = [(mark, attributes[id_]) for mark, id_ in _LINES if attributes.get(id_)]
     if browser := attributes.get(BROWSER_NAME.id):
         major = (attributes.get(BROWSER_VERSION.id) or "").partition(".")[0]
@@ -70,7 +70,7 @@ def text_of(attributes: Mapping[int, Any]) -> str:
 
 
 def folded(text: str) -> str:
-    """Return *text* as a line has it; the text of a search must be folded too."""
+    """Return *text* in the form of a line (lower case); fold the text of a search too."""
     return _no_controls(" ", text.lower())[:LONGEST]
 
 
@@ -85,7 +85,7 @@ def whole_of(texts: Collection[str], *marks: str) -> Condition:
 
 
 def none_of(mark: str) -> Condition:
-    """Return the condition that there is no line *mark*."""
+    """Return the condition that the card has no line *mark*."""
     return (Way(mark, "", How.NONE),)
 
 

@@ -9,9 +9,10 @@
 -- pushes, a write that does not build on the newest is answered with the present state; the process merges both and sends
 -- again. An earlier version of this service writes entries without versions: its counts are in no card.
 -- 
--- Returns one digit an entry, 1: written, 2: written, and its attributes are not known, 3: not written, 4: it does not
--- build on the newest, 5: a card without an entry was written; and after a semicolon the time (ms). Then for each 4 the
--- versions that have made the newest entry, the card, that entry, and the attributes if the item has some.
+-- Returns one digit for each entry, 1: written, 2: written, but Redis has no attributes of its session, 3: not written,
+-- 4: it does not build on the newest write, 5: a card without an entry was written; and after a semicolon the time (ms).
+-- Then for each 4 the versions that have made the newest entry, the card, that entry, and the attributes if the item has
+-- some.
 local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
 local VERSION_BYTES, MOST_VERSIONS, NONE = 6, 8, '------'
 local REPLACES, IS_WHOLE, FORCED = 4, 8, 16
@@ -29,9 +30,9 @@ local function know(sid)
   return call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
 end
 
--- The leg that was there at that time, and what is known of it. A new one if there is none: no push came since it was
--- evicted, or since history was switched on. While there is no room for those that are there, none begins: each that
--- began again would cost another its log.
+-- Returns the sid of the leg that was there at that time, and fields of its hash. If there is no leg (it was evicted, or
+-- history was just switched on), a leg begins. While history is crowded, none begins: each leg that began again would
+-- cost another leg its log.
 local function find(name, at, ttl, begins)
   local sid = call('GET', base .. 'stay:' .. name)
   local known = sid and know(sid)
@@ -84,7 +85,8 @@ local function deal(sid, card, reason, before)
   return #card
 end
 
--- Puts the entry into the log; returns the log's length and the bytes that it grows by, nothing if it must not.
+-- Puts the entry into the log; returns the log's length and the bytes that it grows by. Returns nothing if the entry must
+-- not be put there.
 local function put(samples, flags, entry, other)
   if has(flags, REPLACES) then
     -- An earlier version may have written one meanwhile.
@@ -100,7 +102,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   -- Gathered before the participant was erased (erasure.lua).
   local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
-  -- It had to wait until it was too old.
+  -- The entry had to wait until it was older than the time for which sessions are kept.
   if at < now - keep then return 1 end
   local sid, known = find(name, at, ttl, entry ~= '')
   if not sid then return 3 end
@@ -112,7 +114,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   end
   if stands_on ~= (by == '' and NONE or sub(by, -VERSION_BYTES)) then
     if not has(flags, FORCED) then return tell(sid, by, attributes) end
-    -- The present card has what others have counted meanwhile.
+    -- Keep the present card: it has the pushes that other processes have counted meanwhile.
     card = ''
   end
   local samples = base .. 'samples:' .. sid
@@ -121,7 +123,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   if attributes ~= '' then
     local before = redis.call('SET', base .. 'about:' .. sid, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
-    -- A session that becomes a span keeps it until then.
+    -- A session that becomes a span keeps this key until then.
     if not before and mode == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
   end
   if length == 1 or floor(seen / while_ms) ~= floor(at / while_ms) then
@@ -146,7 +148,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
       fields[#fields + 1], fields[#fields + 2] = field, value
     end
     if is_newer then put_field('seen', at) end
-    -- It tells when an expired participant was last there.
+    -- store/stays.lua calculates from ttl when an expired participant was last there.
     if is_newer and tonumber(known[7]) ~= ttl then put_field('ttl', ttl) end
     if size ~= former then put_field('card', size) end
     call('HSET', key, unpack(fields))

@@ -1,10 +1,11 @@
 """
-The sessions' logs in Redis: entries wait here, and go out in batches.
+Writes the sessions' logs to Redis: entries wait here, and go out in batches.
 
-recorder.py makes the entries. log.lua adds them, a batch of a partition at a time, on a connection
-of their own. While Redis is away they wait; beyond a limit the oldest are dropped and counted. If
-the reply to a batch was lost, the batch is sent again under its number, by which Redis knows it. An
-entry is handed back if another process has written to its session since (merging.py).
+recorder.py makes the entries. log.lua adds entries to logs, a batch of a partition at a time. They
+have a connection of their own, so pushes do not wait for them. While Redis is away, entries wait;
+beyond a limit the oldest are dropped and counted. If the reply to a batch was lost, the batch is
+sent again under its number, by which Redis recognises it. If another process has written to an
+entry's session meanwhile, the caller gets the entry back (merging.py).
 """
 
 import logging
@@ -35,7 +36,7 @@ WAITING_BYTES: Final = 32 * 1024 * 1024
 # Bytes of memory for an entry besides its content.
 ENTRY_BYTES: Final = 60
 SLOW_SECONDS: Final = 0.1
-# How often a batch is tried that Redis refuses.
+# How many times a batch that Redis refuses is sent.
 ATTEMPTS: Final = 10
 
 _SCRIPT: Final = script("sessions/log")
@@ -46,7 +47,7 @@ REFUSED: Final = "refused"
 
 
 class _Batch:
-    """Entries of one partition that go out together, under a number."""
+    """Entries of one partition that are sent together, under a number."""
 
     __slots__ = ("attempts", "entries", "number", "partition")
 
@@ -63,7 +64,7 @@ class SessionLogs:
     Attributes:
         link: the connection, also used for other writes to history.
         offset: seconds by which Redis's clock is ahead of ours.
-        counts: outcome -> entries so far.
+        counts: outcome -> number of entries so far.
 
     Concurrency: to be used from one event loop.
     """
@@ -114,17 +115,25 @@ class SessionLogs:
             self.counts[DROPPED] += 1
 
     def add_first(self, entries: Sequence[bytes]) -> None:
-        """Let *entries* wait before all others."""
+        """Let *entries* wait in front of all waiting entries."""
         self._waiting.extendleft(reversed(entries))
         self._waiting_bytes += _bytes_of(entries)
 
     def take_conflicts(self) -> list[tuple[bytes, Newest]]:
-        """Return, once and in order, the entries that Redis refused, each with its newest state."""
+        """
+        Return the entries that Redis refused because of a newer state of their session.
+
+        They come in order, each with the newer state; the next call does not return them again.
+        """
         conflicts, self._conflicts = self._conflicts, []
         return conflicts
 
     def take_unknown(self) -> list[str]:
-        """Return, once, the sessions ("member:session") whose attributes Redis has lost."""
+        """
+        Return the sessions ("member:session") whose attributes Redis has lost.
+
+        The next call does not return them again.
+        """
         unknown, self._unknown = self._unknown, []
         return unknown
 
@@ -140,9 +149,9 @@ class SessionLogs:
         self._learn_time(asked, int(seconds) * 1000 + int(micros) // 1000)
 
     def _learn_time(self, asked: float, redis_ms: int) -> None:
-        """Learn from an answer, asked for at *asked*, how far Redis's clock is ahead."""
+        """Set `offset` from *redis_ms*, the clock in an answer to a question sent at *asked*."""
         now = self._clock()
-        # In a slow answer it is unknown which way took the time.
+        # If the answer was slow, it is not known whether the way to Redis or back was slow.
         if not self._is_offset_given and (not self._is_time_known or now - asked < SLOW_SECONDS):
             self.offset = redis_ms / 1000 - (asked + now) / 2
         self._is_time_known = True
@@ -168,7 +177,7 @@ class SessionLogs:
                 return
 
     def _next(self) -> list[_Batch]:
-        """Take the oldest entries, a batch for each partition."""
+        """Remove the oldest waiting entries; return them in a batch for each partition."""
         waiting = self._waiting
         oldest = [waiting.popleft() for _ in range(min(BATCH_ENTRIES, len(waiting)))]
         self._waiting_bytes -= _bytes_of(oldest)
@@ -196,7 +205,7 @@ class SessionLogs:
             self._note(batch.entries, answers, [Newest(*each) for each in newest])
             return True
         if isinstance(reply, PartAway):
-            # It waits, as when all of Redis is away: it was not refused.
+            # The batch waits, as it does when all of Redis is away: it was not refused.
             return False
         if isinstance(reply, OutOfMemoryError) and not batch.attempts:
             self.counts[OUT_OF_MEMORY] += len(batch.entries)

@@ -1,9 +1,9 @@
 """
-A conference at a given time: its participants, their times, and how each participant fared.
+A conference at a given time: its participants, their times, and how each participant's call was.
 
-A conference's name and a time come in. The instance that was held then, or the last one before,
-goes out, with all participants on one time axis and with what stood out meanwhile. Instances are
-told apart by presence: one ends when no participant has been there for the grace of a session.
+A conference's name and a time come in. The instance that was held then goes out, or the last
+instance before. It has all participants on one time axis, and the journal's entries about it. An
+instance ends when no participant has been there for the grace of a session.
 """
 
 from asyncio import sleep
@@ -29,7 +29,7 @@ from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
 from otel_jcmc.verdict.standing import sender_name
 
-# A day of a large conference; the newest are looked at.
+# The sessions of a day of a large conference; of more sessions, only the newest are looked at.
 MOST_SESSIONS: Final = 5000
 MOST_PEOPLE: Final = 200
 MOST_SPELLS: Final = 300
@@ -48,9 +48,10 @@ class Meeting(NamedTuple):
 
     Attributes:
         from_ms, to_ms: from the first join until a participant was last there, Unix time in ms.
-        people: how many sessions it has; *attendees* has the first MOST_PEOPLE of them.
-        stood_out: the entries of the journal that concern it.
-        earlier_ms, later_ms: when the instance before and the one after began; None: there is none.
+        people: how many sessions the instance has; *attendees* has the first MOST_PEOPLE of them.
+        stood_out: the entries of the journal that concern the instance.
+        earlier_ms, later_ms: when the instance before and the instance after began; None: there is
+            no such instance.
     """
 
     conference: str
@@ -78,7 +79,7 @@ async def meeting_at(
     *conferences* are the forms in which its name may be stored.
 
     Raises:
-        NoSuchSession: as far as history goes, no participant was there then or before.
+        NoSuchSession: history has no session of this conference at that time or before.
         StoreUnavailable: Redis did not answer in time.
     """
     asked = Asked(conferences=conferences, limit=MOST_SESSIONS)
@@ -119,7 +120,7 @@ def _attendee(
 
 
 def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[PastSession]]:
-    """Return *sessions* by instance, both in the order of their start."""
+    """Return a list of the *sessions* of each instance; instances and sessions are by start."""
     found: list[list[PastSession]] = []
     until_ms = 0
     for each in sorted(sessions, key=lambda one: one.started_ms):
@@ -131,12 +132,16 @@ def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[Past
 
 
 def _until_ms(session: PastSession) -> int:
-    """Return until when *session* was there, as far as that is known."""
+    """Return until when the participant of *session* was there, as far as that is known."""
     return max(session.last_ms, session.ended_ms or 0)
 
 
 def touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
-    """Say whether *entry* stood out for the *conference*, by the sessions that *held* it."""
+    """
+    Say whether *entry* of the journal concerns the *conference*.
+
+    *held* has the sessions of the conference's instance.
+    """
     if entry.scope in (Scope.CONFERENCE, Scope.FLEET):
         return entry.scope == Scope.FLEET or entry.name == conference
     if entry.scope == Scope.SENDER:
@@ -148,7 +153,7 @@ def touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
 
 
 def _browser(session: PastSession) -> str:
-    """Return name and major version of the browser, as the journal has it."""
+    """Return name and major version of the browser, in the journal's form."""
     who = session.attributes
     major = (who.get(BROWSER_VERSION.id) or "").partition(".")[0]
     return f"{who.get(BROWSER_NAME.id, '')} {major}".strip()

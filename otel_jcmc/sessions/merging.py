@@ -1,9 +1,10 @@
 """
 Merges what two processes wrote about one session, if both took pushes of it.
 
-Items (items.py) come in that Redis did not take, because Redis has a newer state of their session
-than the one they build on; that state comes with them. Items that build on it go out. An interval
-of one process and an interval of the other become one entry (both.py), and the totals count both.
+Redis refuses an item (items.py) if it has a newer state of the session than the state that the item
+builds on. Such items come in, each with the newer state. Items that build on the newer state go
+out. The intervals that two processes recorded for the same time become one entry (both.py), and the
+totals count the pushes of both.
 """
 
 from collections.abc import Iterable, Iterator
@@ -28,20 +29,20 @@ from otel_jcmc.sessions.totals import Totals, add, new_totals, take_away
 from otel_jcmc.sessions.totals import pack as pack_totals
 from otel_jcmc.sessions.vitals import VITALS
 
-# After this many tries an item is written whatever it builds on: more processes than this rarely
-# write of one session within the same milliseconds.
+# After this many tries an item is written whatever it builds on: so many processes rarely write to
+# one session within the same milliseconds.
 MOST_TRIES: Final = 5
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
 class Rebased(NamedTuple):
     """
-    An item that builds on what Redis has.
+    An item, changed so that it builds on the newest state in Redis.
 
     Attributes:
-        former: its version before.
-        totals, lines, attributes: of its session with this item: *totals* packed, *lines* as its
-            card has them; *attributes* empty: as before.
+        former, version: the item's version before this change, and its new version.
+        totals, lines, attributes: the session's, with this item counted: *totals* packed, *lines*
+            as the card has them; *attributes* empty: unchanged.
     """
 
     packed: bytes
@@ -56,7 +57,7 @@ class Rebased(NamedTuple):
 def rebased(
     conflicts: Iterable[tuple[bytes, Newest]], versions: Iterator[bytes], interval_ms: int
 ) -> list[Rebased]:
-    """Return the items of *conflicts* in the same order, so changed that Redis takes them."""
+    """Return the items of *conflicts* in the same order, changed so that Redis takes them."""
     sessions: dict[bytes, _Session] = {}
     again = []
     told = [(items.unpack(packed), newest) for packed, newest in conflicts]
@@ -71,7 +72,7 @@ def rebased(
 
 
 class _Session:
-    """A session as Redis has it, and as it will be."""
+    """The state of one session in Redis, to which `take` adds items one after the other."""
 
     def __init__(self, newest: Newest, interval_ms: int) -> None:
         """Begin with the *newest* state of the session."""
@@ -87,7 +88,7 @@ class _Session:
             self._last_ms, self._totals, self._lines = 0, new_totals(), {}
 
     def take(self, item: Item, version: bytes) -> Rebased:
-        """Return *item* based on the present state, and add it to that state."""
+        """Return *item* changed so that it builds on the present state; add it to that state."""
         former = item.version
         item.base, item.version = self._by[-items.VERSION_BYTES :] or items.NONE, version
         item.tries += 1
@@ -114,7 +115,7 @@ class _Session:
         return Rebased(items.pack(item), member, former, version, totals, lines, attributes)
 
     def _put(self, item: Item, attributes: bytes) -> None:
-        """Merge the entry of *item* into the newest entry or put it after that, and count it."""
+        """Merge the entry of *item* into the newest entry, or put it after it; count its pushes."""
         own = unpack(item.entry)
         if own.attributes is not None:
             own.attributes = attributes
@@ -140,7 +141,11 @@ class _Session:
         item.entry = self._bytes
 
     def _is_mergeable(self, item: Item, own: Stored, other: Stored) -> bool:
-        """Say whether only other processes made the newest entry, and for the same time."""
+        """
+        Say whether *own* may be merged into *other*, the newest entry.
+
+        It may if only other processes made *other*, and both are of the same time.
+        """
         tag = item.version[: items.TAG_BYTES]
         tags = {
             self._by[at : at + items.TAG_BYTES]
@@ -154,7 +159,7 @@ class _Session:
 
 
 def _unpacked(entry: bytes) -> Stored | None:
-    """Return the parts of *entry*, None if there is none or it is damaged."""
+    """Return *entry* as `Stored`; None if it is empty or damaged."""
     try:
         return unpack(entry) if entry else None
     except ValueError:
@@ -162,7 +167,7 @@ def _unpacked(entry: bytes) -> Stored | None:
 
 
 def _count(how: Any, totals: Totals, entry: Stored) -> None:
-    """Add what is in *entry* to *totals*, or take it away; outages are not touched."""
+    """Call *how* (add or take_away) on *totals* with the sums of *entry*, without its outages."""
     tally = [*(entry.tally or ()), *[None] * len(VITALS)][: len(VITALS)]
     times = [time_of(msgspec.structs.astuple(each)) for each in entry.stretches or ()]
     how(totals, tally, extreme_of(entry, entry.worst), times, entry.counts or ())

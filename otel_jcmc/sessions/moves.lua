@@ -1,4 +1,4 @@
--- Moves what is over to where it is kept longer: once, however often it is asked for.
+-- Replaces a session or a conference that is over by its span and its summary: once, however often this is called.
 -- 
 -- ARGV[1...4] and the keys as in store/stays.lua, which comes before this text.
 -- ARGV[5] ms for which a span waits when no replica sends spans, ARGV[6] the span; a session's has its mark
@@ -59,7 +59,7 @@ local function move_session()
   if ARGV[9] == '0' or redis.call('EXISTS', base .. 'about:' .. name) == 1 then
     redis.call('UNLINK', base .. 'who:' .. name)
   end
-  -- It may have been erased while the span was made: then there is no span.
+  -- The session may have been erased while its span was made: then the span is not stored.
   local is_known = redis.call('EXISTS', base .. 'session:' .. name)
   if is_known == 1 then
     put()
@@ -69,7 +69,7 @@ local function move_session()
     drop_samples(name)
     redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', name))
     redis.call('HDEL', base .. 'cards', name)
-    -- Now nothing else tells whose it was.
+    -- From now on only this digest shows whose session it was.
     if is_known == 1 and ARGV[10] ~= '' then redis.call('HSET', base .. 'session:' .. name, 'client', ARGV[10]) end
   end
   if instance ~= '0' then leave_room(is_known == 1) end
@@ -77,7 +77,7 @@ local function move_session()
 end
 
 local function move_room()
-  -- A participant has come meanwhile, and perhaps gone.
+  -- If `there` has changed, a participant has come to the conference meanwhile, and has perhaps left again.
   if redis.call('ZSCORE', emptied_key, name) ~= instance then return 0 end
   redis.call('ZREM', emptied_key, name)
   put()

@@ -1,8 +1,7 @@
 """
-The arguments of moves.lua: where a session or a conference that is over goes.
+The arguments of moves.lua, which replaces a finished session or conference by span and summary.
 
-The span and the summary that were made of it come in; the script's arguments go out. sweep.py sends
-them.
+The span and the summary come in; the script's arguments go out. sweep.py sends them.
 """
 
 from typing import Any, Final, NamedTuple
@@ -21,13 +20,13 @@ MOVES: Final = script("sessions/moves")
 
 class Kept(NamedTuple):
     """
-    A summary, and where it is kept; empty: there is none.
+    A summary, and the list in which it is kept; all fields are empty if there is no summary.
 
     Attributes:
-        row: packed (summary.py).
-        name: of its list, below the partition's keys.
-        until_ms: Unix time.
-        besides: bytes that Redis needs for it besides its own.
+        row: the packed summary (summary.py).
+        name: the name of its list, without the beginning of the partition's keys.
+        until_ms: until when the list is kept, Unix time in ms.
+        besides: bytes that Redis needs for the row besides the row's own bytes.
     """
 
     row: bytes = b""
@@ -40,7 +39,7 @@ NOT_KEPT: Final = Kept()
 
 
 def session_move(leg: Leg, folded: Folded, kept: Kept, *, keeps_log: bool) -> tuple[Any, ...]:
-    """Return the arguments that move *leg*, which became *folded* and *kept*."""
+    """Return the arguments that replace *leg* by its span in *folded* and its summary *kept*."""
     span = folded.span and marked(folded.span, folded.client, sid_member(leg.sid))
     client = client_digest(folded.client).hex() if folded.client else ""
     pairs = [part for pair in folded.kept.items() for part in pair]
@@ -48,5 +47,9 @@ def session_move(leg: Leg, folded: Folded, kept: Kept, *, keeps_log: bool) -> tu
 
 
 def room_move(room: str, span: bytes, emptied: str) -> tuple[Any, ...]:
-    """Return the arguments that move the conference *room*, *emptied* then, which became *span*."""
+    """
+    Return the arguments that replace the instance *room* of a conference by its *span*.
+
+    *emptied* is when a participant was last there, as sweep.lua returned it.
+    """
     return WAITS_MS, span, room, emptied

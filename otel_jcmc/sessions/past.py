@@ -1,8 +1,9 @@
 """
-One session as Redis has it: whose it was, its times, and how it ended.
+One session as Redis has it: its participant, its times, and how it ended.
 
-`keys_of` returns the commands that ask for a sid, and `session_of` makes a `PastSession` from the
-replies. The keys are those of store/stays.lua, log.lua and store/participant.lua.
+`keys_of` returns the commands that read the session of a sid, and `session_of` makes a
+`PastSession` from the replies. The keys are those of store/stays.lua, log.lua and
+store/participant.lua.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -34,19 +35,19 @@ class PastSession(NamedTuple):
     One leg of a session.
 
     Attributes:
-        attributes: the latest by catalogue id; empty when they are no longer known.
-        session: the client's own id; empty: the server names it.
-        last_ms: its last known push.
-        ended_ms, reason: None while it goes on. If the session was not marked as ended but its
-            participant is gone, they are its last push and `expired`.
-        cause: why it failed, a word of catalogue/causes.py; empty: it did not fail, or the cause
-            was not told.
+        attributes: the latest attributes by catalogue id; empty when they are no longer known.
+        session: the client's own session id; empty: the server names the session.
+        last_ms: when the last known push came.
+        ended_ms, reason: when and why the session ended; None while it goes on. If the session was
+            not marked as ended but its participant is gone, they are its last push and `expired`.
+        cause: why it failed, a word of catalogue/causes.py; empty: it did not fail, or the client
+            did not push the cause.
         leg, previous: the number of this leg, and the sid of the leg before; empty on the first.
         samples: how many entries its log has.
-        client: digest of its client, if it became a span and nothing else of it is kept.
+        client: digest of its client, if it became a span and its attributes are no longer kept.
         rating: stars that the participant gave the call, 1 to 5; None: not known.
-        feedback: what the participant wrote about it; None: nothing is kept.
-        card: the sums over all its pushes (card.py); empty: none is known.
+        feedback: what the participant wrote about the call; None: no text is kept.
+        card: its card, with the sums over all its pushes (card.py); empty: it has no card.
         instance: when its conference's instance began, if the session becomes a span; otherwise
             empty.
     """
@@ -78,7 +79,7 @@ class PastSession(NamedTuple):
 
 
 def keys_of(sid: str, base: str) -> list[Command]:
-    """Return the commands for the session *sid*, whose partition's keys begin with *base*."""
+    """Return the commands that read the session *sid*; its partition's keys begin with *base*."""
     member = sid_member(sid)
     return [
         ("HGETALL", f"{base}session:{sid}"),
@@ -102,7 +103,7 @@ def session_of(
     card: bytes | None,
 ) -> PastSession:
     """Return the session *sid* from the replies to `keys_of`."""
-    # Some fields, which only scripts read, are not text.
+    # Some fields are not text; only scripts read them.
     told = {name.decode(): text.decode(errors="replace") for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)
@@ -137,7 +138,7 @@ def session_of(
 
 
 def participant_of(value: bytes | None) -> Stay | None:
-    """Return the stay of a stored participant, None if there is none or it can't be read."""
+    """Return the stay in a participant's stored *value*; None if it is None or can't be read."""
     try:
         found = from_value(value) if value else None
     except ValueError:
@@ -146,13 +147,17 @@ def participant_of(value: bytes | None) -> Stay | None:
 
 
 def may_name(packed: bytes, clients: Iterable[str]) -> bool:
-    """Say whether one of *clients* may be in *packed*; cheaper than unpacking everything."""
+    """Say whether the *packed* attributes may name one of *clients*; cheaper than unpacking."""
     folded = packed.lower()
     return any(client.lower().encode() in folded for client in clients)
 
 
 def is_of(attributes: dict[int, Any], clients: Collection[str]) -> bool:
-    """Say whether *attributes* belong to one of *clients*; in lower case these match any case."""
+    """
+    Say whether *attributes* belong to one of *clients*.
+
+    A client id that is given in lower case matches in any case.
+    """
     client: str = attributes.get(CLIENT.id) or ""
     return client in clients or client.lower() in clients
 

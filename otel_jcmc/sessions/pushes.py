@@ -1,8 +1,9 @@
 """
-When each push of a session came and how the call was then, as an entry has it; and what happened.
+The pushes of an interval in a few bytes: when each push came, and how the call was then.
 
-Two bytes a push: tenths of a second since the push before, and its state. With these, pushes that
-several processes took of one session can be put in order, and events are told from all of them.
+Each push takes two bytes: tenths of a second since the push before, and its state. With these
+bytes, pushes that several processes took of one session can be put in order. `Story` finds from all
+pushes what happened in the session.
 
     1 byte   tenths since the push before, 0 for the first; 255: two bytes with them follow
     1 byte   2 bits state (3: not known), 1 bit whether statistics were silent, 5 bits cause
@@ -13,7 +14,7 @@ from typing import Final, NamedTuple
 
 from otel_jcmc.verdict.rules import OUTAGE, UNKNOWN, WORD_OF, State
 
-# Pushes of an interval; of those beyond, only the last is kept.
+# Most pushes of an interval that are kept; of all later ones, only the last is kept.
 MOST: Final = 300
 UNKNOWN_CODE: Final = 3 << 6
 SILENT: Final = 1 << 5
@@ -23,7 +24,7 @@ LONGER: Final = 0xFF
 _LONGEST: Final = 0xFFFF
 _WORDS: Final = {state.value: state.name.lower() for state in State}
 
-# State, cause and whether it was silent, for each code.
+# Code, the second byte of a push -> state, cause, and whether statistics were silent.
 _HOW: Final = [
     (None if code >> 6 == UNKNOWN_CODE >> 6 else code >> 6, code & _CAUSE, bool(code & SILENT))
     for code in range(256)
@@ -32,7 +33,7 @@ _HOW: Final = [
 
 class Push(NamedTuple):
     """
-    One push, as far as history has it.
+    One push, with the fields that history keeps of it.
 
     Attributes:
         state, cause: as verdict/rules.py has them; state None: not known; cause 0: no known cause.
@@ -50,9 +51,10 @@ class Event(NamedTuple):
     Something that happened in a session.
 
     Attributes:
-        what: `verdict.good`, or with a cause, such as `verdict.fair.uplink`; `stats.stopped`,
-            `stats.resumed`; from an earlier version `quality.bad`, `quality.good`.
-        value: the number that showed it; only an earlier version has it.
+        what: `verdict.good`, or a state with its cause, such as `verdict.fair.uplink`;
+            `stats.stopped`, `stats.resumed`; from an earlier version also `quality.bad` and
+            `quality.good`.
+        value: the number that the event was noticed by; only events of an earlier version have it.
     """
 
     at_ms: int
@@ -61,13 +63,13 @@ class Event(NamedTuple):
 
 
 def code_of(state: float | None, cause: float | None, *, is_silent: bool) -> int:
-    """Return state, cause and silence of a push as a byte."""
+    """Return the byte with state, cause and silence of a push."""
     code = UNKNOWN_CODE if state is None else int(state) << 6
     return code | (is_silent and SILENT) | int(cause or 0) & _CAUSE
 
 
 def bytes_of(tenths: int, code: int) -> bytes:
-    """Return the bytes of a push that came so many *tenths* after the one before."""
+    """Return the bytes of a push that came so many *tenths* after the push before."""
     if tenths < LONGER:
         return bytes((max(0, tenths), code))
     return bytes((LONGER, *min(tenths, _LONGEST).to_bytes(2), code))
@@ -89,7 +91,7 @@ def _code(push: Push) -> int:
 
 
 def unpack(packed: bytes, last_ms: int) -> list[Push]:
-    """Return the pushes of an entry whose last one was at *last_ms*, in order."""
+    """Return the pushes in *packed*, in order; the last push came at *last_ms*."""
     gaps: Sequence[int] = packed[::2]
     codes: Sequence[int] = packed[1::2]
     if LONGER in gaps:
@@ -104,7 +106,7 @@ def unpack(packed: bytes, last_ms: int) -> list[Push]:
 
 
 def _apart(packed: bytes) -> tuple[list[int], list[int]]:
-    """Return the tenths before each push of *packed*, some with three bytes, and the codes."""
+    """Return the tenths before each push, and the codes, of *packed* with some longer pushes."""
     gaps, codes = [], []
     at, end = 0, len(packed)
     while at + 1 < end:
@@ -121,7 +123,7 @@ def _apart(packed: bytes) -> tuple[list[int], list[int]]:
 
 
 def begun_outages(pushes: Iterable[Push]) -> int:
-    """Return how many outages begin in *pushes*, which are in order; the first push may be one."""
+    """Return how many outages begin in *pushes*, which are in order, also with the first push."""
     begun, is_out = 0, False
     for push in pushes:
         begun += push.cause == OUTAGE.id and not is_out
@@ -130,7 +132,7 @@ def begun_outages(pushes: Iterable[Push]) -> int:
 
 
 class Story:
-    """What happens in a session: pushes come in, in order; the changes that they make go out."""
+    """Finds what happens in a session: `hear` gets its pushes in order, and returns events."""
 
     __slots__ = ("_state", "_was_silent")
 
@@ -140,14 +142,14 @@ class Story:
         self._was_silent: bool | None = None
 
     def hear(self, push: Push) -> list[Event]:
-        """Return what *push* shows to have happened."""
+        """Return the events that *push*, the next push, shows."""
         found: list[Event] = []
         if push.state is not None and push.state != self._state:
             # A session that is good from its start has not become good.
             if push.state or self._state:
                 found.append(Event(push.at_ms, _event_of(push)))
             self._state = push.state
-        # Before the first statistics they have not stopped: the participant has just joined.
+        # A participant that has just joined has no statistics yet: they have not stopped.
         if self._was_silent is None and push.is_silent:
             return found
         if self._was_silent is (not push.is_silent):
@@ -158,7 +160,7 @@ class Story:
 
 
 def _event_of(push: Push) -> str:
-    """Return the name of a change: `verdict.good`, or `verdict.bad.uplink`."""
+    """Return the name of the event that state and cause are now those of *push*."""
     assert push.state is not None
     word = f"verdict.{_WORDS[push.state]}"
     return f"{word}.{WORD_OF.get(push.cause, UNKNOWN)}" if push.state else word

@@ -1,10 +1,11 @@
--- Removes sessions of one partition: those that have been kept long enough, and the oldest if there are too many.
+-- Removes sessions of one partition: sessions that have been kept long enough, and the oldest if there are too many.
 -- 
 -- KEYS[1] any key of the partition.
 -- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text.
 -- ARGV[5] most sessions, ARGV[6] most bytes, -1: any number.
--- ARGV[7...9] bytes taken besides logs: by each session, by each that is to become a span, by each conference.
--- ARGV[10] ms: a session that was there later does not go for being too many, -1: any may; ARGV[11] most removed at once.
+-- ARGV[7...9] bytes of memory besides logs: for a session, more for a session that waits for its span, for a conference.
+-- ARGV[10] ms: a session that was there later is not removed because of number or bytes, -1: any session may be.
+-- ARGV[11] most sessions that this call removes.
 -- ARGV[12] 1 if all partitions together are about full.
 -- 
 -- Returns, between semicolons: 1 if Redis is out of memory, how many went because of their age, how many because of
@@ -55,7 +56,7 @@ local function fresh()
   return count
 end
 
--- Removes the oldest, and awaited ones only if it must; returns how many it has skipped.
+-- Removes the oldest sessions, awaited sessions (see above) only if `must`; returns how many sessions it has skipped.
 local function take_away(must)
   local passed = 0
   for _ = 1, at_once do

@@ -1,16 +1,17 @@
 """
-How much of Redis history may take: the oldest sessions go when there are too many.
+Keeps history below its limits: when Redis has too many sessions, the oldest are removed.
 
-recorder.py asks once a second. quota.lua removes a hundred sessions at a time, first from the
-partition with the oldest session of all. So several replicas that do this at once only share the
-work. Sessions that were last there within the same minute count as equally old: then the partition
-with the most sessions gives some up. When Redis is out of memory, history makes room and takes less
-for a while, because it must not at once take the memory that pushes need.
+recorder.py starts a look once a second. quota.lua removes a hundred sessions at a time, first from
+the partition with the oldest session of all. So several replicas that do this at the same time only
+share the work. Sessions that were last there within the same minute count as equally old: then the
+partition with the most sessions loses some. When Redis is out of memory, history removes sessions
+and takes less for a while, because pushes need this memory.
 
-A session that begins needs a place, and each look grants as many places as there is room for: in a
-rush more sessions may begin in a second than can be removed. A session without a place begins with
-a later sample, if its participant is still there. A share of history is kept free, so that there
-are places even when history is full of old sessions; the share grows while places run out.
+A session that begins needs a place, and each look grants as many places as history has room for: in
+a rush more sessions may begin in a second than can be removed. A session without a place begins
+with a later entry, if its participant is still there. A share of history is kept free, so that new
+sessions find places even when history is full of old sessions; the share grows while places run
+out.
 """
 
 import logging
@@ -27,52 +28,54 @@ from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
-# Bytes besides those that log.lua counts. SESSION_BYTES: a session's keys and its place in the
-# index (quota.lua adds what Redis takes more than Valkey). OPEN_BYTES: a session that waits for its
-# span. ROOM_BYTES: a conference. Measured with Valkey 9 and Redis 7.0 as the growth of all memory
-# in use (tests/sessions/test_quota.py).
+# Bytes of memory in addition to those that log.lua counts. SESSION_BYTES: for a session's keys and
+# its place in the index (quota.lua adds the bytes that Redis takes more than Valkey). OPEN_BYTES:
+# for a session that waits for its span. ROOM_BYTES: for a conference. Measured with Valkey 9 and
+# Redis 7.0 as the growth of all memory in use (tests/sessions/test_quota.py).
 SESSION_BYTES: Final = 1200
 OPEN_BYTES: Final = 550
 ROOM_BYTES: Final = 450
-# Redis takes 10 µs for each.
+# Most sessions that one call removes; Redis takes 10 µs for each session.
 GO_AT_ONCE: Final = 100
 STEPS_AT_ONCE: Final = 1000
 TOLERANCE_MS: Final = 60_000
 PRESENT_MS: Final = 600_000
-# The share that history gives up when Redis is out of memory; and how long it then takes less.
+# GIVEN_UP: the share of its bytes that history gives up when Redis is out of memory.
+# MODEST_SECONDS: how long history then takes less.
 GIVEN_UP: Final = 0.1
 MODEST_SECONDS: Final = 600.0
-# From this share on no evicted session begins again, if all sessions that are kept are still there.
+# If history takes this share of its limits, and the participants of all its sessions are still
+# there, no evicted session begins again.
 CROWDED_SHARE: Final = 0.9
-# The share that is kept free for sessions that begin: as a rule, and in a rush.
+# The share of history that is kept free for sessions that begin: normally, and in a rush.
 LEAST_FREE: Final = 0.01
 MOST_FREE: Final = 0.1
 # The bytes that Redis takes more than Valkey for a session, as in quota.lua.
 _REDIS_BYTES: Final = 350
-# About the bytes of a first entry, with attributes and a card.
+# About the bytes of a session's first entry, with attributes and a card.
 FIRST_BYTES: Final = 500
-# On a busy machine many looks in turn may get no answer. If no process looks at all, the limit on
-# new sessions ends after this time.
+# How long granted places are valid: if no process looks any more, sessions then begin without a
+# limit. It is long, because on a busy machine many looks one after the other may get no answer.
 PLACES_MS: Final = 600_000
 # Steps of a long look, after which the places are granted again.
 STEPS_BETWEEN: Final = 50
-# Sessions may go whenever they were last there.
+# A time limit for quota.lua: sessions may be removed whatever the time when they were last there.
 ANY: Final = -1
-# Why sessions go early; the first reason also covers too many bytes.
+# Why sessions are removed early. NUMBER: too many sessions, or too many bytes.
 NUMBER, OUT_OF_MEMORY = "number", "out_of_memory"
 
 _SCRIPT: Final = script("sessions/quota")
 
 
 class Bounds(NamedTuple):
-    """Most sessions, 0 for any number, and most bytes, over all partitions."""
+    """Most sessions (0: any number) and most bytes of history, in all partitions together."""
 
     sessions: int
     bytes: int
 
 
 class PartitionUse(NamedTuple):
-    """The answer of quota.lua about a partition."""
+    """The answer of quota.lua about one partition, see there."""
 
     is_full: int = 0
     old: int = 0
@@ -86,11 +89,11 @@ class PartitionUse(NamedTuple):
 
 class Quota:
     """
-    How much of one Redis history may take, and how much it takes.
+    Keeps the history in one Redis below its limits, and knows how much it takes.
 
     Attributes:
         is_full: whether Redis was out of memory when it was last asked.
-        evicted: reason -> sessions that went early.
+        evicted: reason -> number of sessions that were removed early.
 
     Concurrency: to be used from one task.
     """
@@ -117,22 +120,22 @@ class Quota:
         self._keeping = keeping.to_args()
         self._bounds = bounds
         self._clock = clock
-        # How much it may take after Redis was out of memory, and until when.
+        # How many bytes history may take after Redis was out of memory, and until when.
         self._modest_bytes, self._modest_until = bounds.bytes, 0.0
 
     @property
     def sessions(self) -> int | None:
-        """How many sessions Redis has, None if that is not known."""
+        """How many sessions Redis has; None if that is not known."""
         return None if self._parts is None else sum(part.sessions for part in self._parts)
 
     @property
     def bytes(self) -> int | None:
-        """About how many bytes of Redis they take; None if that is not known."""
+        """About how many bytes of Redis all sessions take; None if that is not known."""
         return None if self._parts is None else sum(part.bytes for part in self._parts)
 
     @property
     def fullness(self) -> float:
-        """The share of its bounds that history takes, 1 for all; 0 while it is not known."""
+        """The share of its limits that history takes, 0 to 1; 0 while it is not known."""
         most = self._bounds.sessions
         return max(
             (self.bytes or 0) / self._bounds.bytes, (self.sessions or 0) / most if most else 0.0
@@ -140,10 +143,10 @@ class Quota:
 
     async def make_space(self) -> None:
         """
-        Ask how much there is, and remove sessions that are too old or too many.
+        Ask Redis how much history takes, and remove sessions that are too old or too many.
 
         Raises:
-            StoreUnavailable: Redis did not answer, or refuses.
+            StoreUnavailable: Redis did not answer, or refused the command.
         """
         try:
             await self._ask_all()
@@ -160,7 +163,7 @@ class Quota:
 
     async def _grant(self) -> None:
         """Grant the places for sessions that begin before the next look."""
-        # A session without an entry will have one.
+        # Sessions without an entry are counted with the bytes of the entry that they will have.
         fresh = sum(part.fresh for part in self._parts or ())
         held = (self.bytes or 0) + FIRST_BYTES * fresh
         free = (self._most_bytes() - held) / self._each_bytes
@@ -175,7 +178,7 @@ class Quota:
             self._free = max(LEAST_FREE, self._free / 2)
 
     async def _ask_all(self) -> list[PartitionUse]:
-        """Ask each partition what it has; it removes old sessions."""
+        """Return the answer of quota.lua for each partition; it also removes old sessions."""
         parts = self._parts = await self._ask(
             [(number, -1, -1, ANY) for number in range(len(self._places))]
         )
@@ -198,7 +201,7 @@ class Quota:
         most, until, tolerance = self._wanted(oldest, second, parts[0].now_ms, Bounds(count, held))
         if held <= most.bytes and count <= most.sessions:
             return False
-        # Among partitions whose oldest sessions are equally old, the largest gives.
+        # Of the partitions whose oldest sessions are equally old, the largest loses sessions.
         alike = [at for when, at in there if when <= oldest + tolerance]
         by_number = count > most.sessions
         at = max(alike, key=lambda at: parts[at].sessions if by_number else parts[at].bytes)
@@ -212,27 +215,29 @@ class Quota:
         self, oldest: int, second: int, now_ms: int, there: Bounds
     ) -> tuple[Bounds, int, int]:
         """
-        Return what may stay, the time after which none may go, and the tolerance for "equally old".
+        Return the limits for history, the time limit, and the tolerance for "equally old".
 
-        *oldest* is when the oldest session of all was last *there*, *second* that of another
-        partition.
+        No session that was last there after the time limit may be removed. *oldest* is when the
+        oldest session of all was last there, *second* is when the oldest session of the other
+        partitions was. *there* is what history takes.
         """
         most = Bounds(self._bounds.sessions or there.sessions, self._most_bytes())
         present = now_ms - PRESENT_MS
-        # For old sessions a minute more or less does not matter: a few at a time, from partition to
-        # partition, would take too long. Many sessions that are present share a minute.
+        # For old sessions a minute more or less does not matter; without it, each call would remove
+        # a few sessions of one partition, then of the next, which would take too long. It does
+        # matter for sessions whose participants are there: many of these are equally old.
         tolerance = TOLERANCE_MS if second < present else 0
         until = second + tolerance
         is_beyond = there.bytes > most.bytes or there.sessions > most.sessions
         if oldest >= present or is_beyond:
             return most, until, tolerance
-        # No session that may still be there goes to make room for new ones.
+        # No session whose participant may still be there is removed to make room for new ones.
         free = Bounds(int(self._free * self._bounds.sessions), int(self._free * most.bytes))
         most = Bounds(most.sessions - free.sessions, most.bytes - free.bytes)
         return most, min(until, present), tolerance
 
     async def _ask(self, asked: list[tuple[int, int, int, int]]) -> list[PartitionUse]:
-        """Run the script for each (partition, most sessions, most bytes, time limit to go)."""
+        """Run quota.lua for each (partition, most sessions, most bytes, time limit) of *asked*."""
         is_crowded = int(self._is_crowded())
         commands: list[Command] = [
             (
@@ -248,14 +253,14 @@ class Quota:
         return told
 
     def _is_crowded(self) -> bool:
-        """Say whether history is about full, as far as is known."""
+        """Say whether history takes CROWDED_SHARE of its limits or more, as far as is known."""
         most = self._bounds.sessions
         return (self.bytes or 0) >= CROWDED_SHARE * self._most_bytes() or (
             most > 0 and (self.sessions or 0) >= CROWDED_SHARE * most
         )
 
     def _be_modest(self, held: int) -> None:
-        """Take less than *held* for a while."""
+        """Let history take less than *held* bytes for MODEST_SECONDS."""
         now = self._clock()
         if now > self._modest_until:
             log.warning("history: Redis is out of memory; the oldest sessions make room")

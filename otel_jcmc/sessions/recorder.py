@@ -1,10 +1,10 @@
 """
 Records sessions: gathers the content of pushes, and writes it to each session's log in Redis.
 
-`take` hears of every push that Redis has stored (intake/intake.py). Once an interval, when a
-session leaves, and when the service stops, what was gathered becomes an entry (gathering.py), which
-waits to be written (log.py). Nothing here may fail or slow a push. A process that is killed loses
-what it had gathered: the present interval.
+`take` gets every push that Redis has stored (intake/intake.py). Once an interval, when a
+participant leaves, and when the service stops, the gathered pushes of a session become an entry
+(gathering.py), which waits to be written (log.py). No code here may make a push fail or wait. A
+process that is killed loses the pushes that it had gathered: those of the present interval.
 """
 
 import asyncio
@@ -29,24 +29,25 @@ from otel_jcmc.wire.push import Report
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
-# Entries made at once; then pushes get their turn.
+# So many entries are made one after the other; then pushes get their turn.
 MADE_AT_ONCE: Final = 64
-# After a restart all sessions begin at the same time. This many of them, or SPREAD times the
-# average of a second, have a whole interval before their first entry; the others have less.
+# After a restart all sessions begin at the same time, and their entries must be spread over the
+# interval. So many sessions of one second, or SPREAD times the average of a second, have a whole
+# interval before their first entry; the others have less.
 AT_THE_SAME_TIME: Final = 256
 SPREAD: Final = 1.25
-# The least time between two sessions that a participant begins.
+# The least time between the beginnings of two sessions of a participant.
 CHANGE_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
 
 
 class Recorder:
     """
-    What has been gathered of each session since its last entry.
+    Gathers the pushes of all sessions of this process, and writes their entries.
 
     Attributes:
-        logs: where entries go.
-        quota: how much of Redis they may take.
+        logs: writes the entries to Redis.
+        quota: limits how much of Redis they may take.
 
     Concurrency: to be used from one event loop.
     """
@@ -67,7 +68,7 @@ class Recorder:
         self._clock = clock
         self._shares = shares
         self._versions = versions()
-        # One session for each member: a member in another session has left the former one.
+        # One session for each member: a member in another session has left the former.
         self._gathered: dict[str, Gathered] = {}
         # Second of our clock -> the sessions to look at then.
         self._due: dict[int, list[Gathered]] = {}
@@ -81,31 +82,31 @@ class Recorder:
 
     @property
     def samples(self) -> dict[str, int]:
-        """Outcome -> samples so far."""
+        """Outcome -> number of entries so far."""
         return self.logs.counts
 
     @property
     def evicted(self) -> dict[str, int]:
-        """Reason -> sessions that went early, so far."""
+        """Reason -> number of sessions that were removed early, so far."""
         return self.quota.evicted
 
     @property
     def sessions(self) -> int | None:
-        """How many sessions Redis has, None if that is not known now."""
+        """How many sessions Redis has; None if that is not known now."""
         return self.quota.sessions
 
     @property
     def taken_bytes(self) -> int | None:
-        """About how many bytes of Redis they take; None if that is not known now."""
+        """About how many bytes of Redis all sessions take; None if that is not known now."""
         return self.quota.bytes
 
     @property
     def waiting(self) -> int:
-        """Samples that wait for Redis."""
+        """How many entries wait to be written to Redis."""
         return self.logs.waiting
 
     def goes_on(self, write: Write) -> bool:
-        """Say whether the session of *write* is known here as its participant's present one."""
+        """Say whether the session of *write* is known here as its participant's present session."""
         of = self._gathered.get(write.member)
         return of is not None and of.session == write.session
 
@@ -134,7 +135,7 @@ class Recorder:
                     return
             gather(of, write.payload, report, self._clock(), abs(write.ttl_ms), self._bounds)
             if (sent := report.sent) is not None:
-                # A participant whose log was dropped begins a new one with all that is known.
+                # If the log was dropped, the first entry of the new log has all known numbers.
                 is_whole = is_new and sent is not report.numbers
                 self._add(of, write.payload, sent, is_whole=is_whole)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
@@ -149,7 +150,7 @@ class Recorder:
             self._shares.add(address, len(write.payload), is_begun=True)
 
     def _change(self, of: Gathered | None, write: Write, address: str) -> Gathered | None:
-        """End *of* if it is another session or leaves; return the session of *write*."""
+        """End *of* if *write* leaves it or is of another session; return the session of *write*."""
         if write.end and (of is None or of.session != write.session):
             return None
         if of is not None:
@@ -166,7 +167,7 @@ class Recorder:
         return new
 
     def _plan(self, new: Gathered) -> None:
-        """Choose when the *new* session is looked at first; later it is once an interval."""
+        """Choose when the first entry of the *new* session is due; later, one is each interval."""
         now = self._clock()
         second = int(now + self._interval)
         most = max(AT_THE_SAME_TIME, SPREAD * len(self._gathered) / self._interval)
@@ -176,21 +177,25 @@ class Recorder:
         self._due.setdefault(second, []).append(new)
 
     def _write(self, of: Gathered) -> None:
-        """Make an entry of what was gathered, if there is something."""
+        """Make an entry of the pushes gathered of a session, if there are any."""
         if of.payload:
             self._add(of, of.payload)
 
     def _add(
         self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
     ) -> None:
-        """Let an entry of *payload* wait for its turn, if there is room for it."""
+        """Make an entry with *payload* as the last push, and let it wait, if it has room."""
         if item := self._item(of, payload, sent, is_whole=is_whole):
             self.logs.add([item])
 
     def _item(
         self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
     ) -> bytes:
-        """Return an item of *payload*, empty if its address has filled its share of history."""
+        """
+        Return an item with *payload* as the last push.
+
+        It is empty if the session's address has filled its share of history.
+        """
         if not self.has_room(of.address):
             self.logs.counts[REFUSED] += 1
             of.payload = b""
@@ -240,15 +245,15 @@ class Recorder:
             if now - of.at < of.ttl_ms / 1000:
                 again.append(of)
             else:
-                # It has expired. Otherwise sessions that are over would soon outnumber those that
-                # are there.
+                # The participant has expired. If such sessions were kept, they would soon outnumber
+                # the sessions of live participants.
                 del self._gathered[of.member]
         self.logs.add(entries)
         self._due.setdefault(int(now + self._interval), []).extend(again)
 
     async def send(self) -> None:
         """
-        Write what waits, as far as Redis takes it.
+        Write the waiting entries, as far as Redis takes them.
 
         An item is merged and sent again if another process has written to its session meanwhile.
         """
@@ -261,7 +266,11 @@ class Recorder:
             await self.logs.send()
 
     def _go_on(self, told: Rebased) -> None:
-        """Continue a session from its state in Redis, unless it has gone on meanwhile."""
+        """
+        Take over the session's state in Redis, with the item *told*.
+
+        Nothing is taken over if this process has made a further item meanwhile.
+        """
         of = self._gathered.get(told.member)
         if of is None or of.version != told.former:
             return
@@ -270,11 +279,11 @@ class Recorder:
             of.known = told.attributes
 
     def start(self) -> None:
-        """Begin to write."""
+        """Start the task that writes due entries."""
         self._ticking = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
-        """Write what is due, again and again."""
+        """Write due entries, again and again."""
         while True:
             is_well = True
             for step in (
@@ -297,7 +306,7 @@ class Recorder:
             await asyncio.sleep(TICK_SECONDS)
 
     async def stop(self) -> None:
-        """Write all that was gathered, within a few seconds, and end."""
+        """Write entries of all gathered pushes, within STOP_SECONDS, and end."""
         if self._ticking is not None:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,8 +1,8 @@
 """
-How far the trouble of sessions reached, for the few sessions of a page.
+Finds how far the trouble of sessions reached, for the few sessions of a list.
 
-Sessions and the journal of what stood out come in; the scope of most of each session's bad time
-goes out. A log is read only if something stood out while the session was live.
+Sessions and the journal come in. For each session, the scope of most of its bad time goes out. A
+session's log is read only if the journal has an entry from the session's time.
 """
 
 from asyncio import sleep
@@ -25,7 +25,7 @@ async def scopes_of(
     history: History, record: Record, sessions: Sequence[PastSession]
 ) -> dict[str, str]:
     """
-    Return the scope of each of *sessions* that was ever bad, by its sid.
+    Return sid -> scope of most of the bad time, for those of *sessions* that were ever bad.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -41,7 +41,7 @@ async def scopes_of(
         scope: str | None = Scope.PARTICIPANT.value
         if meanwhile:
             scope = await _scope_of(history, each, meanwhile)
-            # A page may have long logs, and pushes get their turn.
+            # A list may have sessions with long logs: let pushes have their turn.
             await sleep(0)
         if scope is not None:
             found[each.sid] = scope
@@ -65,10 +65,10 @@ def _was_bad(session: PastSession) -> bool:
 
 
 def _until_ms(session: PastSession) -> int:
-    """Return until when *session* was there."""
+    """Return until when the participant of *session* was there."""
     return max(session.last_ms, session.ended_ms or 0)
 
 
 def _touches(entry: Entry, session: PastSession) -> bool:
-    """Say whether *entry* stood out while *session* was there."""
+    """Say whether *entry* of the journal and *session* have a time in common."""
     return entry.since_ms <= _until_ms(session) and entry.seen_ms >= session.started_ms

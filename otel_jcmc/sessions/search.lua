@@ -39,7 +39,7 @@ local function is_met(way, card, start)
   if how == 'none' then return not find(card, mark, start, true) end
   local found = find(card, text, start, true)
   if how == 'whole' or not found then return found end
-  -- The card contains the text; but in that line?
+  -- The card contains the text: check whether the text is in the line of this mark.
   local line = find(card, mark, start, true)
   local _, to = find(card, text, line and line + #mark or #card + 1, true)
   return to and to < find(card, '\n', line + #mark, true)
@@ -57,7 +57,7 @@ local function is_live(sid)
   return expiry and tonumber(expiry) > now_us
 end
 
--- Says whether a session is asked for: nil: no; otherwise whether that is sure.
+-- Returns nil if a session does not match; true if it surely matches, false if its card is not enough to decide.
 local function look(sid, card)
   local start = 9 + 256 * byte(card, 7) + byte(card, 8)
   for _, ways in ipairs(conditions) do
@@ -85,7 +85,7 @@ end
 
 local cursor, cards = unpack(redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]))
 local count, sure, others = 0, {}, {}
--- Sessions less bad than this need no place.
+-- A session with less badness than this is not among the first results, so its place is not made.
 local least = by_badness and tonumber(sub(above, 1, 4), 16) or 0
 for n = 1, #cards, 2 do
   local sid, card = cards[n], cards[n + 1]

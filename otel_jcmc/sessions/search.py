@@ -1,10 +1,11 @@
 """
-Sessions found by their cards, among all that Redis has, in one pass.
+Finds sessions by their cards, in one pass over all cards in Redis.
 
-Conditions on cards come in; places go out: what they are sorted by, with the sid in it. The cards
-have no order, so all are looked at, inside Redis (search.lua), some at a time so that no push waits
-long. Only the best so far go out. cardless.lua names the sessions that have no card. If a card is
-not enough to decide, the caller looks the session up.
+Conditions on cards come in; places go out. A place is the text by which the results are sorted,
+with the sid in it. Cards have no order, so search.lua looks at all of them inside Redis, some at a
+time so that no push waits long. It returns only sessions that may be among the first `limit`
+results. cardless.lua names the sessions that have no card. If a card is not enough to decide, the
+caller reads the session itself.
 """
 
 import heapq
@@ -21,7 +22,7 @@ from otel_jcmc.store.sid import by_time, from_by_time
 
 _SEARCH: Final = script("sessions/search", touches_stays=False)
 _CARDLESS: Final = script("sessions/cardless", touches_stays=False)
-# Each call takes Redis some tenths of a millisecond; this many partitions are asked at once.
+# Cards in one call, which takes Redis some tenths of a millisecond; and partitions asked at once.
 CARDS_AT_ONCE: Final = 250
 _PARTITIONS_AT_ONCE: Final = 4
 _INDEX_AT_ONCE: Final = 1000
@@ -35,14 +36,14 @@ class Wanted(NamedTuple):
     Conditions on cards.
 
     Attributes:
-        conditions: all of them must be met.
-        end: how it ended: a reason, LIVE or EXPIRED; empty: any.
-        from_ms, to_ms: it was there in this time, Unix time in ms.
-        behind_ms: a session may go on for this long after the last push that its card knows.
-        by_badness: the worst first, not the newest.
+        conditions: conditions on the card's lines, all of which must be met.
+        end: how the session ended: a reason, LIVE or EXPIRED; empty: any.
+        from_ms, to_ms: the participant was there in this time, Unix time in ms.
+        behind_ms: a session may go on for this long after the last push that its card counts.
+        by_badness: whether the worst sessions come first; otherwise the newest do.
         after: the place after which to continue; empty: from the start.
-        limit: how many of the first ones.
-        is_unsure: cards are not enough to decide.
+        limit: how many results are returned at most.
+        is_unsure: whether cards are not enough to decide.
     """
 
     conditions: Sequence[Condition]
@@ -57,7 +58,7 @@ class Wanted(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The places that were found, best first, and how many there are after `after`."""
+    """The first places that were found, in order, and how many match after `after`."""
 
     places: list[str]
     total: int
@@ -69,27 +70,27 @@ def sid_of(place: str) -> str:
 
 
 def place_of(sid: str, badness: int | None) -> str:
-    """Return the place of *sid*; *badness* is part of it when the worst come first."""
+    """Return the place of *sid*; it has *badness* if the worst sessions come first."""
     turned = by_time(sid.encode()).decode()
     return turned if badness is None else f"{badness:04x}{turned}"
 
 
 def to_after(place: str) -> str:
-    """Return a *place* as callers get it to continue after it: with the sid as usual."""
+    """Return the `after` of a *place*, which callers get: it has the sid in its usual form."""
     return place[:-48] + sid_of(place)
 
 
 def from_after(after: str) -> str:
-    """Return the place that `to_after` wrote."""
+    """Return the place from *after*, which `to_after` returned for it."""
     return after[:-48] + place_of(after[-48:], None) if after else ""
 
 
-# Takes sids whose cards can't decide, and returns the places of those that are wanted.
+# Takes sids whose cards can't decide, and returns the places of those that meet the search.
 Look = Callable[[list[str]], Awaitable[list[str]]]
 
 
 class Search:
-    """One pass over all cards; made anew each time."""
+    """One search, a pass over all cards; each search needs a new object."""
 
     def __init__(
         self,
@@ -98,13 +99,13 @@ class Search:
         wanted: Wanted,
         look: Look,
     ) -> None:
-        """Search by *run* for what is *wanted*; *look* decides where a card can't."""
+        """Search for *wanted* with commands by *run*; *look* decides where a card can't."""
         self._run = run
         self._keys = keys
         self._wanted = wanted
         self._look = look
         self._count = 0
-        # The best so far, a heap with the last of them on top.
+        # The first places so far, a heap with the last of them on top.
         self._best: list[str] = []
         self._kept: set[str] = set()
         self._looked_up: set[str] = set()
@@ -112,12 +113,13 @@ class Search:
 
     async def run(self) -> Found:
         """
-        Return what was found.
+        Search, and return the places that were found.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        # Sessions without a card come first: one that gets its card meanwhile is found by the card.
+        # Sessions without a card are read first: a session that gets its card meanwhile is found by
+        # the card.
         await self._look_up(await self._without())
         waiting = [(base, "0") for base in self._keys.bases]
         while waiting:
@@ -140,7 +142,7 @@ class Search:
         return ("EVALSHA", _SEARCH.sha, 2, *keys, cursor, CARDS_AT_ONCE, order, below, above, *rest)
 
     def _take(self, count: int, places: list[str]) -> None:
-        """Count some that are wanted, and keep the best of their *places*."""
+        """Count so many matching sessions, and keep those of *places* that are among the first."""
         self._count += count
         for place in places:
             # HSCAN may return a card twice.
@@ -153,7 +155,7 @@ class Search:
                 self._kept.discard(heapq.heappushpop(self._best, place))
 
     async def _look_up(self, sids: list[str]) -> None:
-        """Take those of *sids* that are wanted, as *look* decides."""
+        """Count and keep those of *sids* that match; *look* decides."""
         new = [sid for sid in dict.fromkeys(sids) if sid not in self._looked_up]
         self._looked_up.update(new)
         if new:
@@ -186,7 +188,7 @@ class Search:
 
 
 def _args_of(wanted: Wanted) -> list[Any]:
-    """Return the arguments of search.lua that are the same in each call, without the bound."""
+    """Return the arguments of search.lua that are the same in each call of a search."""
     latest = "" if wanted.to_ms is None else f"{min(max(0, wanted.to_ms), _LATEST_MS):011x}"
     # Rounded up: the tenth in which *from_ms* lies may begin before it.
     since = 0 if wanted.from_ms is None else max(0, -(-(wanted.from_ms - EPOCH_MS) // TENTH_MS))

@@ -1,5 +1,5 @@
 """
-How much of history each address fills: one that fills much takes no room from others.
+Limits how much of history one address can fill, so that it takes no room from other addresses.
 
 While history is more than half full, an address that has filled a quarter of it gets no more than a
 quarter in the time for which history is kept. Both sessions and bytes count; the larger share of
@@ -19,17 +19,18 @@ log = logging.getLogger(__name__)
 MOST: Final = 1 / 4
 FULL: Final = 1 / 2
 _BEGUN_BYTES: Final = SESSION_BYTES + OPEN_BYTES + ROOM_BYTES
-# After this long without a refusal, no address is over its share any more.
+# After so long without a refusal, log_ended logs that no address is over its share any more.
 _OVER_SECONDS: Final = 60.0
 _FORGET_ABOVE: Final = 1000
 
 
 class Shares:
     """
-    The share of history of each address: a bucket that empties in the time that history is kept.
+    What each address has filled of its share: a bucket that empties in the time history is kept.
 
-    Memory: an address that has filled a thousandth of its share is forgotten after a thousandth of
-    that time.
+    Memory: the longest time for which an address is remembered is proportional to what it filled.
+    An address that has filled a thousandth of its share is forgotten after a thousandth of that
+    time.
     """
 
     def __init__(
@@ -39,7 +40,7 @@ class Shares:
         fullness: Callable[[], float],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Begin with nothing filled; *fullness* tells which share of its *bounds* history takes."""
+        """Begin with empty buckets; *fullness* returns the share of *bounds* that history takes."""
         self._keep_seconds = keep_seconds
         self._fullness = fullness
         self._clock = clock
@@ -49,7 +50,7 @@ class Shares:
         if bounds.sessions:
             in_number = keep_seconds / (MOST * bounds.sessions)
             self._session_seconds = max(self._session_seconds, in_number)
-        # Address -> the time when all that it has filled will no longer count.
+        # Address -> the time when its bucket will be empty.
         self._dry_at: dict[str, float] = {}
         self._forget_above = _FORGET_ABOVE
         self._refused_at = 0.0
@@ -58,7 +59,7 @@ class Shares:
         )
 
     def has_room(self, address: str) -> bool:
-        """Say whether more of *address* may be kept; empty: not known, and not limited."""
+        """Say whether *address* may fill more; an empty address is not known and has no limit."""
         now = self._clock()
         if self._dry_at.get(address, 0.0) <= now + self._keep_seconds or self._fullness() < FULL:
             return True
@@ -69,7 +70,7 @@ class Shares:
         return False
 
     def add(self, address: str, size: int, *, is_begun: bool) -> None:
-        """Count *size* bytes of *address*, and a session if they begin one."""
+        """Count *size* bytes for *address*, and also a session if *is_begun*."""
         if not address:
             return
         now = self._clock()
@@ -80,6 +81,6 @@ class Shares:
             self._forget_above = 2 * len(self._dry_at) + _FORGET_ABOVE
 
     def log_ended(self) -> None:
-        """Log when no address has been refused for a while; to be called regularly."""
+        """Log that refusals have ended, if they have; to be called regularly."""
         if self._trouble.what and self._clock() - self._refused_at > _OVER_SECONDS:
             self._trouble.update("")

@@ -1,6 +1,6 @@
 -- Replaces a value in a string or a list, if it is still there, and corrects the counted bytes.
 -- 
--- KEYS[1] the string or list, KEYS[2] the session's hash, KEYS[3] the bytes of all of its partition
+-- KEYS[1] the string or list, KEYS[2] the session's hash, KEYS[3] the key `bytes` of the partition
 -- ARGV[1] the old value, ARGV[2] the new value
 if redis.call('TYPE', KEYS[1]).ok == 'list' then
   local at = redis.call('LPOS', KEYS[1], ARGV[1])

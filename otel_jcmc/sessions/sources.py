@@ -1,9 +1,9 @@
 """
-Removes an erased participant's id from what other participants of its conference have told.
+Removes an erased participant's id from the sessions of other participants of its conference.
 
-A page names the participant whose stream it receives worst. That is an attribute of its own
-sessions: in their latest attributes and in entries of their logs. sources.lua replaces each with a
-version without the id, unless it has changed since it was read.
+A client names the participant whose stream it receives worst. That name is an attribute of the
+client's own sessions: in their latest attributes and in entries of their logs. sources.lua replaces
+these attributes and entries by versions without the id, unless they have changed since the read.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -51,12 +51,13 @@ async def forget_sources(run: Run, base: str, sid: str, theirs: Theirs) -> None:
         await _put(run, base, sid, [(samples, *pair) for pair in changed])
         if len(entries) < _ENTRIES_AT_ONCE:
             return
-        # Some of the oldest may go meanwhile: better to see some twice.
+        # Some of the oldest entries may be removed during the read: read on with some entries that
+        # were read already, so that none is missed.
         start += _ENTRIES_AT_ONCE // 2
 
 
 async def _put(run: Run, base: str, sid: str, pairs: list[tuple[str, bytes, bytes]]) -> None:
-    """Replace the second of each of *pairs* by the third, in the key that comes first."""
+    """Run sources.lua for each (key, old value, new value) of *pairs*."""
     counted = (f"{base}session:{sid}", f"{base}bytes")
     commands: list[Command] = [
         ("EVALSHA", SOURCES.sha, 3, key, *counted, before, after) for key, before, after in pairs
@@ -68,7 +69,7 @@ async def _put(run: Run, base: str, sid: str, pairs: list[tuple[str, bytes, byte
 def _changed(
     entries: list[bytes], conference: str, theirs: Theirs
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Return those of *entries* that name one of *theirs*, each with its new version."""
+    """Return (entry, entry without the id) for those of *entries* that name one of *theirs*."""
     for entry in entries:
         # No reader can decode a damaged entry, so it names no client.
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
@@ -80,7 +81,7 @@ def _changed(
 
 
 def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None:
-    """Return packed *attributes* without a worst source of *theirs*; None: they name none."""
+    """Return *attributes* without their worst source if it is of *theirs*; None: it is not."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         told = _decode(attributes)
         if (source := told.get(WORST_SOURCE.id)) and theirs.has(conference, source):
@@ -90,7 +91,7 @@ def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None
 
 
 def _conference_of(attributes: bytes | None) -> str:
-    """Return the conference in packed *attributes*, empty if it is not known."""
+    """Return the conference in packed *attributes*; empty if it is not known."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return str(_decode(attributes).get(CONFERENCE.id, "")) if attributes else ""
     return ""

@@ -1,8 +1,9 @@
 """
-The ids of a conference's trace and of its spans: digests of what they stand for.
+Calculates the ids of a conference's trace and of its spans, from conference and session.
 
-Each process that makes the span of a session, however often, gives it the same ids. A test holds
-the ids to their present values, because a conference may outlast a version.
+If several processes make the span of one session, or one process makes it again, the ids are the
+same. A test checks that the ids keep their present values: during a conference, the service may be
+updated.
 """
 
 from hashlib import blake2b
@@ -11,12 +12,12 @@ from otel_jcmc.store.sid import sid_began, sid_conference
 
 
 def trace_id(conference: str, instance: int) -> bytes:
-    """Return the trace id of a *conference*, 12 hex digits, and its *instance*, its start in ms."""
+    """Return the trace id of a *conference* (12 hex digits) and its *instance* (start in ms)."""
     return _digest(16, "trace", conference, str(instance))
 
 
 def conference_span_id(conference: str, instance: int) -> bytes:
-    """Return the id of the root span of that trace."""
+    """Return the id of the root span of the trace of a *conference* and its *instance*."""
     return _digest(8, "conference", conference, str(instance))
 
 

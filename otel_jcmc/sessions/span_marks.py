@@ -1,9 +1,9 @@
 """
-Marks a waiting span with its owner; the mark stands at its end and is not sent.
+Marks a waiting span with its owner; the mark is at the end of the span and is not sent.
 
 A span does not name its client, and history may drop a session before its span is sent. So the
-maker of a span marks it for erasure.py: client and member come in, and a field goes out that no
-span has, with a digest of the client. A version that does not know the mark sends it along;
+maker of a span marks it for erasure.py: it adds a field that no span has, with a digest of the
+client and the member. A version of the service that does not know the mark sends it along;
 receivers skip an unknown field (protobuf's rule), and can't read the client's id from it.
 """
 
@@ -34,7 +34,7 @@ def marked(span: bytes, client: str, member: str) -> bytes:
 
 
 def mark_of(waiting: bytes) -> Mark | None:
-    """Return the mark of a *waiting* span; None if it has none."""
+    """Return the mark of a *waiting* span; None if the span has no mark."""
     mark = waiting[-MARK_BYTES:]
     if not mark.startswith(_TAG):
         return None
@@ -43,7 +43,7 @@ def mark_of(waiting: bytes) -> Mark | None:
 
 
 def without_mark(waiting: bytes) -> bytes:
-    """Return the *waiting* span as it is sent."""
+    """Return the *waiting* span without its mark, in the form in which it is sent."""
     return waiting if mark_of(waiting) is None else waiting[:-MARK_BYTES]
 
 

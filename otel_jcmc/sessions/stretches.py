@@ -1,10 +1,10 @@
 """
 How long a session was in each state of the verdict, from which cause, and where it was bad.
 
-Pushes come in, with the numbers that verdict/judge.py has added. For an interval a `Stretch` goes
-out for each state and cause, and if bad for each place, as an entry of the log has it (entry.py).
-They are few and short, whatever a client pushes, because each participant has an entry with them
-every interval.
+Pushes come in, with the numbers that verdict/judge.py has added. For an interval, a `Stretch` goes
+out for each state and cause, and for bad states also for each place, in the form of an entry
+(entry.py). Stretches are few and short, whatever a client pushes, because each participant has an
+entry with them every interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +18,8 @@ from otel_jcmc.verdict.rules import State
 from otel_jcmc.wire.push import Report
 
 TENTH_MS: Final = 100
-# Places of an interval in which a participant was bad: people change networks, but not at each
-# push.
+# For so many places of an interval, bad time is counted separately: people change networks, but not
+# at each push.
 MOST_PLACES: Final = 4
 PLACE_LENGTH: Final = 64
 _STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
@@ -36,14 +36,14 @@ Times = dict[Key, float]
 
 class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    Some time in one state.
+    The part of an interval that a session was in one state, by one cause, at one place.
 
     Attributes:
-        tenths: of a second.
-        state: as verdict/rules.py has it; None: not known.
-        cause: its id; 0: no known cause, or the state needs none.
-        region, bridge, network: where it was bad, the network as the browser names it; empty: not
-            known, or not bad.
+        tenths: how long, in tenths of a second.
+        state: the number of a state of verdict/rules.py; None: not known.
+        cause: the id of a cause; 0: no known cause, or the state has none.
+        region, bridge, network: the place where it was bad, the network in the browser's words;
+            empty: not known, or not bad.
     """
 
     tenths: int
@@ -55,7 +55,7 @@ class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def key_of(report: Report) -> Key:
-    """Return state, cause and, if it is bad, place of a push."""
+    """Return state and cause of a push, and also its place if the state is bad."""
     state = report.numbers[_STATE]
     if not state:
         # Nearly all pushes are good.
@@ -65,7 +65,7 @@ def key_of(report: Report) -> Key:
 
 
 def spend(times: Times, key: Key, ms: float) -> None:
-    """Add *ms* to the time of *key*; beyond MOST_PLACES without its place."""
+    """Add *ms* to the time of *key*, or of *key* without its place beyond MOST_PLACES."""
     if key[2] != _NOWHERE and key not in times:
         places = sum(of[2] != _NOWHERE for of in times)
         if places >= MOST_PLACES:
@@ -74,7 +74,7 @@ def spend(times: Times, key: Key, ms: float) -> None:
 
 
 def _place_of(attributes: Mapping[int, Any]) -> _Place:
-    """Return where a participant is, by its first transport; long names are cut."""
+    """Return a participant's place, with the network of its first transport; long names are cut."""
     paths: Sequence[Mapping[int, str]] = attributes.get(LIST_ID) or ({},)
     return (
         attributes.get(REGION.id, "")[:PLACE_LENGTH],
@@ -84,7 +84,7 @@ def _place_of(attributes: Mapping[int, Any]) -> _Place:
 
 
 def stretches_of(times: Times) -> list[list[Any]]:
-    """Return *times* as an entry has them: a row for each `Stretch`, without its empty tail."""
+    """Return *times* in the form of an entry: a row for each `Stretch`, without its empty tail."""
     rows = []
     for (state, cause, place), ms in times.items():
         row: list[Any] = [round(ms / TENTH_MS)]

@@ -1,7 +1,8 @@
 -- Removes the oldest summaries of one list.
 -- 
 -- KEYS[1] any key of the partition
--- ARGV[1] the list, ARGV[2] bytes that Redis needs for each besides, ARGV[3] bytes to free, ARGV[4] most rows to remove
+-- ARGV[1] the list, ARGV[2] bytes that Redis needs for a row besides its own, ARGV[3] bytes to free, ARGV[4] most rows
+-- to remove
 -- Returns the bytes that the list still has.
 local base = string.match(KEYS[1], '^.-}:')
 local list, besides, wanted, most = base .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
@@ -13,7 +14,7 @@ while gone < #rows and freed < wanted do
 end
 redis.call('LTRIM', list, gone, -1)
 if redis.call('EXISTS', list) == 0 then
-  -- It has expired, or has just become empty.
+  -- The list has expired, or has just become empty.
   redis.call('HDEL', base .. 'past', ARGV[1])
   return 0
 end

@@ -1,10 +1,10 @@
 """
-The summaries in Redis: read by days, bounded, and erased where they have names.
+Reads the summaries in Redis by days, keeps them below a limit, and erases those with names.
 
 moves.lua writes them. Each partition has a list for each day: `past:2026-11-29`, or
 `named:2026-11-29` for summaries with names; the hash `past` has the bytes of each list. A list
-expires without our help. If all lists together take too much, the oldest summaries of the oldest
-day go first, in whatever partition.
+expires without our help. If all lists together take too many bytes, the oldest summaries of the
+oldest day are removed first, whatever their partition.
 """
 
 import itertools
@@ -22,8 +22,8 @@ from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import Script, script
 
-# Rows of one list in one exchange, and rows handled before pushes get their turn: an exchange costs
-# as much as a hundred rows do.
+# A row is a stored summary. _EXCHANGE: rows of one list in one exchange, which costs as much as a
+# hundred rows do. _AT_ONCE: rows that are handled before pushes get their turn.
 ROWS_AN_EXCHANGE: Final = 1000
 ROWS_AT_ONCE: Final = 200
 GO_AT_ONCE: Final = 1000
@@ -52,7 +52,7 @@ class Summaries:
     """
 
     def __init__(self, run: Run, keys: Keys) -> None:
-        """Prepare to ask by *run*; nothing is asked yet."""
+        """Prepare to send commands by *run*; nothing is sent yet."""
         self._ask = run
         self._bases = keys.bases
 
@@ -67,7 +67,7 @@ class Summaries:
         found = []
         for base, told in zip(self._bases, replies, strict=True):
             for name, size in zip(told[::2], told[1::2], strict=True):
-                # A later version may have other names there: they are left alone.
+                # A later version may have lists with other names: they are left alone.
                 with suppress(ValueError):
                     day = date.fromisoformat(name.decode().partition(":")[2])
                     found.append(DayList(day, base, name.decode(), int(size)))
@@ -77,7 +77,7 @@ class Summaries:
         """
         Return the summaries of sessions that ended from the day *first* to *last*, some at a time.
 
-        They come with their day, the oldest first; damaged ones are left out.
+        Summaries come with their day, the oldest day first; damaged summaries are left out.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -100,9 +100,9 @@ class Summaries:
 
     async def bound(self, most_bytes: int, first: date) -> int:
         """
-        Remove summaries of days before the *first*, and the oldest beyond *most_bytes*.
+        Remove summaries of days before the *first*, and the oldest if all take over *most_bytes*.
 
-        Return how many bytes all summaries take then.
+        Return how many bytes the remaining summaries take.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -126,10 +126,12 @@ class Summaries:
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> list[Summary]:
         """
-        Erase and return the summaries of *clients* with names, if given only of *conferences*.
+        Erase the summaries with names of *clients*, and return them.
+
+        If *conferences* are given, only summaries of these conferences are erased.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time; some may be gone.
+            StoreUnavailable: Redis did not answer in time; some summaries may be erased already.
         """
         digests = {client_digest(client) for client in clients}
         rooms = {short(name, length) for name in conferences for length in LENGTHS}
@@ -158,7 +160,7 @@ class Summaries:
         return int(gone)
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to *commands*; an error among them counts as no answer."""
+        """Return the replies to *commands*; an error among them raises StoreUnavailable."""
         if not commands:
             return []
         return await self._ask(commands, [_SCRIPT])

@@ -1,8 +1,9 @@
 """
-Makes summaries if sessions do not become spans: one of the replicas does it, by a lease.
+Makes summaries if sessions do not become spans: the replica that has the lease does it.
 
-It sweeps beside its pushes: each step is short, and pushes get their turn in between. With spans,
-the replica that makes them makes the summaries too (traces/delivery.py).
+That replica also takes pushes: each step of a sweep is short, and pushes get their turn between the
+steps. If sessions become spans, the replica that makes spans makes the summaries too
+(traces/delivery.py).
 """
 
 import asyncio
@@ -21,10 +22,10 @@ EVERY_SECONDS: Final = 1.0
 
 
 class Sweeping(Protocol):
-    """Moves all that is over (sweep.py)."""
+    """Moves the sessions and conferences that are over (sweep.py)."""
 
     async def run(self) -> tuple[int, bool]:
-        """Return how many were moved, and whether there is more to do."""
+        """Move them; return how many were moved, and whether there is more to do."""
 
     async def close(self) -> None:
         """Close what it has opened."""

@@ -1,9 +1,9 @@
 """
-What is kept of a session for longer than its samples: a row of at most MOST_BYTES.
+The summary of a session, which is kept for longer than its log: a row of at most MOST_BYTES.
 
-A `Summary`, which summing.py makes, becomes a row, and a row becomes a `Summary`. A row is a
-msgpack array of the fields. A later version may add fields at the end: this version skips them. For
-its own fields that an earlier version did not write, it has defaults.
+`packed` returns the row of a `Summary`, which summing.py makes; `read_summary` returns the
+`Summary` of a row. A row is a msgpack array of the fields. A later version may add fields at the
+end: this version skips them. Fields that an earlier version did not write have defaults.
 """
 
 from typing import Final
@@ -14,19 +14,24 @@ from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.totals import Time
 
 MOST_BYTES: Final = 390
-# With names, and the digest by which a summary is erased.
+# Most bytes of a row with names, and with the digest by which a summary is erased.
 MOST_NAMED_BYTES: Final = 700
-# What Redis needs for a row of a list besides: its two lengths, and a share of the node (8 KiB).
+# Bytes that Redis needs for a row of a list besides the row's own: its two lengths, and a part of
+# the list's node (8 KiB).
 BESIDES_BYTES: Final = 8
 MOS_SCALE: Final = 100
-# How the names of lists of rows begin, without names and with.
+# The beginnings of the keys of lists of rows: for rows without names, and for rows with names.
 UNNAMED, NAMED = "past:", "named:"
 # The lengths in bytes to which texts are cut in turn, until the row fits.
 LENGTHS: Final = (64, 32, 16, 8)
 
 
 class Told(msgspec.Struct, array_like=True, gc=False):
-    """One vital: whole numbers of VITAL_SCALES, and tenths of a second; None: not known."""
+    """
+    One vital of the whole session; None: not known.
+
+    Values are in units of VITAL_SCALES, times in tenths of a second.
+    """
 
     average: int | None = None
     known: int = 0
@@ -35,7 +40,7 @@ class Told(msgspec.Struct, array_like=True, gc=False):
 
 
 class Who(msgspec.Struct, array_like=True, gc=False):
-    """Whose session it was; *digest* is that of the client, whose id may be cut."""
+    """The participant's names; *digest* is the digest of the whole client id, which may be cut."""
 
     digest: bytes
     conference: str = ""
@@ -49,16 +54,16 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
     One session; unknown texts are empty and unknown numbers None.
 
     Attributes:
-        began: seconds since 2024.
-        lasted: tenths of a second, like all times here.
+        began: when the session began, seconds since 2024.
+        lasted: how long it lasted, in tenths of a second, like all times here.
         end, failure: why it ended, and why it failed.
-        browser: with its major version.
-        network: as the browser names it.
+        browser: the browser's name with its major version.
+        network: the kind of network, in the browser's words.
         state, cause: the verdict on the whole call (totals.py); the cause is a word.
-        vitals: in the order of VITALS.
-        mos: average and worst, in units of 1 / MOS_SCALE.
-        times, counts: as `Totals` has them.
-        scopes: how long it was bad in each.
+        vitals: one for each of VITALS, in their order.
+        mos: average and worst MOS, in units of 1 / MOS_SCALE.
+        times, counts: see `Totals`.
+        scopes: how far trouble reached, and how long the session was bad by it.
         bad_at: the region, bridge and network of most of the bad time.
     """
 

@@ -1,9 +1,9 @@
 """
-A session's summary, made from its log and its card.
+Makes a session's summary from its log and its card.
 
-A leg that is over and its samples come in. `Sum` adds them up; `Summing` makes the row and names
-the list that it is kept in (summaries.py). The row has no names and no participant's id unless the
-settings want them.
+A leg that is over and its samples come in. `Sum` adds the samples up; `Summing` makes the row and
+names the list in which the row is kept (summaries.py). The row has no names and no participant's id
+unless the settings ask for them.
 """
 
 import asyncio
@@ -58,11 +58,11 @@ from otel_jcmc.verdict.rules import State
 log = logging.getLogger(__name__)
 
 DAY_MS: Final = 86_400_000
-# How long summaries may exceed their limit.
+# How often summaries that exceed their limit are removed.
 BOUND_SECONDS: Final = 10.0
-# After this many, pushes get their turn.
+# After so many samples, pushes get their turn.
 SAMPLES_AT_ONCE: Final = 500
-# Rows of a session's times and of its scopes: the longest are kept.
+# Most rows of a session's times, and of its scopes: the longest are kept.
 _MOST_TIMES: Final = 8
 _MOST_SCOPES: Final = 3
 
@@ -74,7 +74,9 @@ class Sum:
         self, about: Mapping[int, Any], entries: Sequence[Entry] | None, card: bytes | None
     ) -> None:
         """
-        Begin with the session's attributes; *entries* of the journal are None if not known.
+        Begin with the session's attributes, *about*.
+
+        *entries* are those of the journal at that time; None: not known.
 
         A *card* counts all pushes, also those whose samples are gone.
         """
@@ -90,7 +92,7 @@ class Sum:
                 self._take_card(card)
 
     def _take_card(self, card: bytes) -> None:
-        """Take over what the *card* has."""
+        """Take the session's totals from *card*."""
         read = read_card(card)
         self._of_card = read.totals
         for row, mark in (
@@ -104,7 +106,8 @@ class Sum:
     def add(self, samples: Sequence[Sample]) -> None:
         """Add some *samples*, in their order."""
         for sample in samples:
-            # A push without numbers has no transports, which does not mean that there are none.
+            # A push without numbers names no transports, although the participant may have some:
+            # keep the transports that an earlier push named.
             self.about.update(
                 {id_: each for id_, each in (sample.attributes or {}).items() if each}
             )
@@ -162,7 +165,7 @@ class Sum:
 
 
 def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
-    """Return the row of *leg* from its sum, kept for *days* after the day of its end."""
+    """Return the row of *leg* from its sum *of*; it is kept for *days* after the leg's last day."""
     row = packed(of.summary(leg, names=names))
     begins = leg.ended // DAY_MS * DAY_MS
     day = datetime.fromtimestamp(begins / 1000, UTC).date().isoformat()
@@ -171,7 +174,7 @@ def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
 
 
 class Summing:
-    """Which summaries are kept, for how many days, and how much of Redis they may take."""
+    """Makes rows by the settings, and removes summaries that are too old or too many."""
 
     def __init__(
         self,
@@ -182,7 +185,7 @@ class Summing:
         names: bool,
         clock: Callable[[], float] = time,
     ) -> None:
-        """Keep them for *days* after the day on which a session ended, with *names* or without."""
+        """Keep rows for *days* after the day of a session's end, with *names* or without."""
         self._summaries = summaries
         self._days, self._most_bytes, self._names = days, most_bytes, names
         self._clock = clock
@@ -210,7 +213,7 @@ class Summing:
 
     async def tend(self) -> None:
         """
-        Remove summaries that are too old or too many; it does so now and then.
+        Remove summaries that are too old or too many, if the last time was BOUND_SECONDS ago.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -223,7 +226,7 @@ class Summing:
 
 
 def _browser_of(about: Mapping[int, Any]) -> str:
-    """Return the browser with its major version."""
+    """Return the browser's name with its major version."""
     major = (about.get(BROWSER_VERSION.id) or "").partition(".")[0]
     return f"{about.get(BROWSER_NAME.id) or ''} {major}".strip()
 

@@ -32,7 +32,7 @@ local function look(sid, known_expiry)
   local key, member = base .. 'session:' .. sid, member_of(sid)
   local session, ended, instance = unpack(redis.call('HMGET', key, 'session', 'ended', 'instance'))
   if not session then
-    -- Erased, or removed to make room.
+    -- The session was erased, or removed to make room.
     redis.call('ZREM', open_key, sid)
     local present = redis.call('HGET', base .. 'rooms', conference_of(sid))
     if present then depart(sid, room_of(sid, present)) end
@@ -49,7 +49,7 @@ local function look(sid, known_expiry)
     end
     expire(sid, expiry)
   end
-  -- It is claimed again later, in case this claimant dies before it moves the session.
+  -- The session is claimed again later, in case this process ends before it moves the session.
   redis.call('ZADD', open_key, now + settle, sid)
   sessions[#sessions + 1] = sid
   sessions[#sessions + 1] = redis.call('HGETALL', key)

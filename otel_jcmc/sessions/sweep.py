@@ -1,9 +1,10 @@
 """
-Moves sessions and conferences that are over to what is kept longer.
+Makes spans and summaries from sessions and conferences that are over.
 
-sweep.lua claims what is over. What is known of it becomes a span (traces/sweep.py), a summary
-(summing.py) or both, and moves.lua stores these in one step. Any process may repeat any step at any
-time: a claim is told again until the move is done, and a move is done only once.
+sweep.lua claims sessions and conferences that are over. Each becomes a span (traces/sweep.py), a
+summary (summing.py) or both, and moves.lua stores these in one step, the move. Any process may
+repeat any step at any time: sweep.lua returns a claim again until the move is done, and a move is
+done only once.
 """
 
 import asyncio
@@ -30,9 +31,9 @@ from otel_jcmc.verdict.rules import State
 
 log = logging.getLogger(__name__)
 
-# Looks in one call: 200 take Redis about a millisecond.
+# Most sessions that one call of sweep.lua looks at: 200 take Redis about a millisecond.
 LOOKS: Final = 200
-# After this many, pushes get their turn.
+# A log with more samples is read in a thread, so that pushes get their turn.
 SAMPLES_AT_ONCE: Final = 500
 SWEEP_SECONDS: Final = 2.0
 
@@ -51,22 +52,22 @@ class Summing(Protocol):
         entries: Sequence[Entry] | None,
         card: bytes | None,
     ) -> Kept:
-        """Return its row, and where it is kept."""
+        """Return the row of *leg*, and the list in which it is kept."""
 
     async def tend(self) -> None:
         """Remove summaries if there are too many."""
 
 
-# What the script calls over: (name, its hash), of sessions and of conferences.
+# Sessions, or conferences, that sweep.lua returned as over: (name, its hash).
 Over = list[tuple[str, dict[str, str]]]
 
 
 class Sweep:
     """
-    Moves what is over, in one Redis under one key prefix.
+    Moves sessions and conferences that are over, in one Redis under one key prefix.
 
     Attributes:
-        lost: sessions so far that Redis had forgotten when they were looked at.
+        lost: how many sessions, so far, Redis had forgotten when sweep.lua looked at them.
     """
 
     def __init__(
@@ -80,7 +81,7 @@ class Sweep:
         """
         Prepare; nothing is asked yet.
 
-        *record* has what stood out. Without *summing* there are no summaries.
+        *record* reads the journal. Without *summing*, no summaries are made.
         """
         self._record = record
         self._summing = summing
@@ -98,13 +99,13 @@ class Sweep:
         about: Mapping[int, Any],
         entries: Sequence[Entry] | None,
     ) -> Folded:
-        """Return what *leg* becomes: no span here, one in traces/sweep.py."""
+        """Return the span of *leg*: empty here; traces/sweep.py overrides this method."""
         del leg, samples, entries
         return Folded(b"", {}, about.get(CLIENT.id) or "")
 
     def room_span_of(self, room: str, of_redis: Mapping[str, str]) -> bytes:
         """
-        Return what a conference becomes: no span here, one in traces/sweep.py.
+        Return the span of a conference: empty here; traces/sweep.py overrides this method.
 
         Raises:
             ValueError: *of_redis* can't be read.
@@ -114,10 +115,12 @@ class Sweep:
 
     async def run(self) -> tuple[int, bool]:
         """
-        Move all that is over; return how many were moved, and whether there is more to do.
+        Move sessions and conferences that are over.
+
+        Return how many were moved, and whether there is more to do.
 
         Raises:
-            StoreUnavailable: Redis did not answer, or refuses.
+            StoreUnavailable: Redis did not answer, or refused the command.
         """
         moved, more = 0, False
         for partition in self._keys.every:
@@ -137,13 +140,13 @@ class Sweep:
             await self._record.close()
 
     async def find_over(self, partition: int) -> tuple[Over, Over, bool]:
-        """Claim what is over; return sessions and conferences, and whether there are more."""
+        """Claim and return sessions and conferences that are over, and whether there are more."""
         lost, is_cut, sessions, rooms = await self._call(_SWEEP, partition, LOOKS)
         self.lost += lost
         return _pairs(sessions), _pairs(rooms), bool(is_cut)
 
     async def move_session(self, partition: int, sid: str, of_redis: Mapping[str, str]) -> int:
-        """Move a claimed session to its span and summary; 0 if another process has done so."""
+        """Replace a claimed session by span and summary; return 0 if another process did so."""
         try:
             leg = Leg.from_redis(sid, of_redis)
         except (KeyError, ValueError) as error:
@@ -174,7 +177,11 @@ class Sweep:
         return int(await self._call(MOVES, partition, *move))
 
     async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:
-        """Move a conference that is over; 0 if it is not, or another process has done so."""
+        """
+        Replace a conference that is over by its span, and return 1.
+
+        Return 0 if it is not over, or another process has done so.
+        """
         try:
             span = self.room_span_of(room, of_redis)
         except ValueError as error:
@@ -182,14 +189,14 @@ class Sweep:
         return int(await self._call(MOVES, partition, *room_move(room, span, of_redis["emptied"])))
 
     async def _let_go(self, partition: int, key: str, name: str, error: Exception) -> int:
-        """Forget what can't be read; return that nothing was moved."""
+        """Remove *name*, which can't be read, from the index *key*; log it; return 0."""
         self._trouble.update(repr(error), error)
         self.lost += 1
         await self._run([("ZREM", self._keys.bases[partition] + key, name)])
         return 0
 
     async def _samples(self, partition: int, sid: str) -> list[Sample]:
-        """Return the log of a session."""
+        """Return the samples of a session's log."""
         key = f"{self._keys.bases[partition]}samples:{sid}"
         entries: list[bytes] = []
         while True:
@@ -204,14 +211,14 @@ class Sweep:
         return in_order(entries)
 
     async def _call(self, of: Any, partition: int, *args: Any) -> Any:
-        """Return what a script answers for *partition*."""
+        """Return the reply of the script *of* for *partition*."""
         base = self._keys.bases[partition]
         command = ("EVALSHA", of.sha, 1, f"{base}live", *self._keeping, *args)
         (reply,) = await self._run([command])
         return reply
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to *commands*; an error among them counts as no answer."""
+        """Return the replies to *commands*; an error among them raises StoreUnavailable."""
         return expect_all(await run_scripts(self._link, commands, [_SWEEP, MOVES], SWEEP_SECONDS))
 
 
@@ -221,7 +228,7 @@ def was_bad(samples: Iterable[Sample]) -> bool:
 
 
 def _pairs(said: list[Any]) -> Over:
-    """Return the pairs in a script's answer: a name, and a hash in pairs of its own."""
+    """Return (name, hash) pairs from a script's answer, in which a hash is a flat list."""
     return [
         (
             name.decode(),
@@ -236,7 +243,7 @@ def _pairs(said: list[Any]) -> Over:
 
 
 def _attributes(about: bytes | None) -> dict[int, Any]:
-    """Return the latest attributes of a session, an empty dict if they are not known."""
+    """Return the attributes in *about*; an empty dict if they are not known."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return _decode_about(about) if about else {}
     return {}

@@ -1,9 +1,9 @@
 """
-Finds an erased client where others are told about it: as the sender that spoils their calls.
+Finds an erased client in data about other participants: as the sender that spoils their calls.
 
-What stands out names a sender as `conference/participant` (verdict/journal.py), and pushes of
-others name the participant whose stream they receive worst. Neither tells whose participant that
-is; the digest in the participant's Redis key does.
+The journal names a sender as `conference/participant` (verdict/journal.py), and pushes of other
+participants name the participant whose stream they receive worst. Both names do not contain the
+client; the digest in the participant's Redis key shows whether the participant is the client's.
 """
 
 from collections.abc import Collection
@@ -21,9 +21,9 @@ class Theirs(NamedTuple):
     The subject of an erasure.
 
     Attributes:
-        clients: their ids, each as it was pushed.
-        conferences: only these; empty: all.
-        members: the participants that are known to belong to them, as a sid has them.
+        clients: the ids of the clients to erase, each as it was pushed.
+        conferences: the conferences in which they are erased; empty: all.
+        members: the members (as in a sid) that are known to belong to these clients.
     """
 
     clients: Collection[str]
@@ -31,12 +31,16 @@ class Theirs(NamedTuple):
     members: Collection[str]
 
     def has(self, conference: str, participant: str) -> bool:
-        """Say whether that participant is one of theirs."""
+        """Say whether *participant* of *conference* belongs to one of the clients."""
         digests = (member_digest(conference, client, participant) for client in self.clients)
         return any(digest in self.members for digest in digests)
 
     def is_named(self, name: str) -> bool:
-        """Say whether `conference/participant` is one of theirs; both parts may contain a slash."""
+        """
+        Say whether *name*, `conference/participant`, belongs to one of the clients.
+
+        Both parts may contain a slash.
+        """
         parts = name.split(_BETWEEN)
         return any(
             self.has(_BETWEEN.join(parts[:at]), _BETWEEN.join(parts[at:]))
@@ -44,7 +48,11 @@ class Theirs(NamedTuple):
         )
 
     def is_told_of(self, entry: Entry) -> bool:
-        """Say whether *entry* names one of theirs as a sender; history may have dropped it."""
+        """
+        Say whether *entry* of the journal names a participant of the clients as a sender.
+
+        This also finds participants whose sessions history has dropped.
+        """
         if entry.scope != Scope.SENDER.value:
             return False
         if self.is_named(entry.name):

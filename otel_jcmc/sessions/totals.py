@@ -1,9 +1,9 @@
 """
 The sums over all pushes of a session so far, and the verdict on the whole call.
 
-Parts of entries come in as weighing.py makes them; `Totals` go out, which stand in the session's
-card (card.py), so that a list of sessions needs no logs. Two processes that take one session's
-pushes add to the same totals; log.lua decides whose turn it is.
+The sums of intervals come in, which weighing.py makes; `Totals` go out. The session's card contains
+them (card.py), so that a list of sessions needs no logs. Two processes that take one session's
+pushes add to the same totals; log.lua takes only writes that build on the newest totals.
 """
 
 from collections import Counter
@@ -16,7 +16,7 @@ from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITAL_SCALES, VIT
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
 # A call is bad if it was bad for more than this share of its known time, and fair if it was bad or
-# fair for so long. A hidden tab, a change of networks or a slow start take a smaller share.
+# fair for more than this share. A hidden tab, a change of networks or a slow start take less.
 BAD_SHARE: Final = 0.1
 # For the order "worst first": fair time counts as this share of bad time. Each call counts as if it
 # had been good for a minute more, so that a call of a few seconds does not come first.
@@ -33,9 +33,9 @@ class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     One vital over the whole session, in units of VITAL_SCALES and in tenths of a second.
 
     Attributes:
-        sum: of value times tenths.
-        known, bad: how long it was told, and how long it was beyond its bound.
-        worst: of all pushes.
+        sum: the sum of value times tenths.
+        known, bad: how long the vital was known, and how long it was beyond its bound.
+        worst: the worst value of all pushes.
     """
 
     sum: int = 0
@@ -44,7 +44,7 @@ class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     worst: int | None = None
 
 
-# Tenths of a second in a state, by a cause; state None: not known.
+# Tenths of a second, the state in which they were spent (None: not known), and its cause.
 Time = tuple[int, int | None, int]
 
 
@@ -53,10 +53,10 @@ class Totals(msgspec.Struct, array_like=True, gc=False):
     The sums over all pushes of a session.
 
     Attributes:
-        vitals: in the order of VITALS.
-        times: a row for each state and cause: how long.
-        counts: of COUNTED (vitals.py); None: never told.
-        outages: how many there were.
+        vitals: one for each of VITALS, in their order.
+        times: one for each state and cause: how long the session was in it.
+        counts: the sum of each of COUNTED (vitals.py); None: never pushed.
+        outages: how many outages there were.
     """
 
     vitals: list[VitalTotal]
@@ -75,7 +75,7 @@ def new_totals() -> Totals:
 
 
 def pack(totals: Totals) -> bytes:
-    """Return *totals* as a card has them: a tenth of the memory of the objects."""
+    """Return *totals* in the form of a card, which takes a tenth of the objects' memory."""
     return _encode(totals)
 
 
@@ -84,7 +84,7 @@ def unpack(packed: bytes) -> Totals:
     Return the totals that `pack` made into *packed*.
 
     Raises:
-        msgspec.MsgspecError: they are damaged.
+        msgspec.MsgspecError: *packed* is damaged.
     """
     return _decode(packed)
 
@@ -104,9 +104,9 @@ def add(
     Add one interval to *totals*.
 
     Args:
-        tally, worst, counts: as its entry has them (entry.py).
+        tally, worst, counts: the fields of the interval's entry (entry.py).
         times: tenths of a second by state and cause.
-        outages: how many began in it.
+        outages: how many outages began in the interval.
     """
     vitals = totals.vitals
     for at, is_lower in enumerate(LOWER_IS_WORSE):
@@ -130,7 +130,7 @@ def take_away(
     times: Iterable[Time],
     counts: Sequence[int | None],
 ) -> None:
-    """Take an interval out of *totals* that was added; the worst stays, because it did occur."""
+    """Subtract an interval from *totals*; the worst values stay, because they did occur."""
     vitals = totals.vitals
     for at, told in enumerate(tally):
         vitals[at] = _changed(vitals[at], told, vitals[at].worst, -1)
@@ -138,17 +138,17 @@ def take_away(
 
 
 def _changed(of: VitalTotal, told: StoredTally | None, worst: int | None, sign: int) -> VitalTotal:
-    """Return *of* with the tally *told* added or taken away, and with that *worst*."""
+    """Return *of* with the tally *told* added (*sign* 1) or subtracted (-1), and with *worst*."""
     if told is None:
         return of if worst == of.worst else VitalTotal(of.sum, of.known, of.bad, worst)
     mean, known, bad = told
-    # A first push has lasted no time yet, but it is all there is.
+    # The first push covers no time, but counts as a tenth: no other value is known.
     known = (known or 1) * sign
     return VitalTotal(of.sum + mean * known, of.known + known, of.bad + bad * sign, worst)
 
 
 def _count(totals: Totals, times: Iterable[Time], counts: Sequence[int | None], sign: int) -> None:
-    """Add an interval's times and counts to *totals*, or take them away."""
+    """Add an interval's times and counts to *totals* (*sign* 1), or subtract them (-1)."""
     rows = totals.times
     for tenths, state, cause in times:
         for at, row in enumerate(rows):
@@ -163,19 +163,19 @@ def _count(totals: Totals, times: Iterable[Time], counts: Sequence[int | None], 
 
 
 def average(totals: Totals, index: int) -> float | None:
-    """Return the average of the vital at *index* of VITALS, None if it was never told."""
+    """Return the average of the vital at *index* of VITALS; None if it was never known."""
     of = totals.vitals[index]
     return of.sum / of.known / VITAL_SCALES[index] if of.known else None
 
 
 def worst(totals: Totals, index: int) -> float | None:
-    """Return the worst of the vital at *index* of VITALS, None if it was never told."""
+    """Return the worst of the vital at *index* of VITALS; None if it was never known."""
     extreme = totals.vitals[index].worst
     return None if extreme is None else extreme / VITAL_SCALES[index]
 
 
 def bad_share(totals: Totals, index: int) -> float | None:
-    """Return the bad share of the time in which the vital at *index* was told."""
+    """Return the share of the known time of the vital at *index* in which it was bad."""
     of = totals.vitals[index]
     return min(1.0, of.bad / of.known) if of.known else None
 
@@ -190,7 +190,7 @@ def tenths_by_state(totals: Totals) -> dict[State | None, int]:
 
 
 def state_of(totals: Totals) -> State | None:
-    """Return the state of the call as a whole, None if nothing is known of it."""
+    """Return the state of the call as a whole; None if its state was never known."""
     return judged(totals).state
 
 
@@ -198,8 +198,8 @@ def cause_of(totals: Totals) -> str:
     """
     Return the main cause of the call's state, a word of verdict/rules.py.
 
-    It is empty if the call was good or nothing is known of it, and `unknown` if most of the time
-    has no known cause.
+    It is empty if the call was good or its state was never known, and `unknown` if most of the time
+    in that state has no known cause.
     """
     return judged(totals).cause
 
@@ -222,7 +222,7 @@ _ALL_GOOD: Final = Judged(State.GOOD, "", 0)
 
 
 def judged(totals: Totals) -> Judged:
-    """Return the verdict on the whole call; made every interval, for the card."""
+    """Return the verdict on the whole call so far; it is made every interval, for the card."""
     good = fair = bad = 0
     for count, state, _ in totals.times:
         if state == _GOOD:
@@ -240,7 +240,7 @@ def judged(totals: Totals) -> Judged:
 
 
 def state_by(fair: float, bad: float) -> State:
-    """Return the state of a call that was *fair* and *bad* for these shares of its time."""
+    """Return the state of a call from the shares of its time in which it was *fair* and *bad*."""
     if bad > BAD_SHARE:
         return State.BAD
     return State.FAIR if bad + fair > BAD_SHARE else State.GOOD

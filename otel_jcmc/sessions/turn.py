@@ -15,14 +15,14 @@ class Busy(StoreUnavailable):
 
 class Turn:
     """
-    A turn that one caller has at a time, an asynchronous context manager.
+    An asynchronous context manager that one caller at a time can enter.
 
     Concurrency: a caller in a new event loop does not wait for callers of the former loop, which is
     over.
     """
 
     def __init__(self, most: int = 0) -> None:
-        """Let *most* callers wait for it, 0: any number."""
+        """Let *most* callers wait for the turn; 0: any number."""
         self._most = most
         self._loop: AbstractEventLoop | None = None
         self._lock = Lock()

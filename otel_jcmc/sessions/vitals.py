@@ -1,9 +1,9 @@
 """
-The three numbers that tell how a participant fares: quality, loss, round trip; and counters.
+The vitals, three numbers that show how a call is: quality, loss, round trip; and some counters.
 
-They are read from a push's numbers by catalogue id. History keeps the worst and best of each
-interval; a session's span tells how long each was beyond its threshold. verdict/judge.py decides
-whether a call is bad.
+They are read from a push's numbers by catalogue id. History keeps the worst and best vitals of each
+interval; a session's span has the time for which each vital was beyond its threshold.
+verdict/judge.py decides whether a call is bad.
 """
 
 from collections.abc import Sequence
@@ -18,14 +18,16 @@ _LOSS_UP: Final = _ID_OF["packetloss_upload"] - 1
 _LOSS_DOWN: Final = _ID_OF["packetloss_download"] - 1
 _PATHS: Final = _ID_OF["transport_rtt"] - 1
 _PAIR: Final = _ID_OF["round_trip_time"] - 1
-# Counters, told from push to push, and their places: a session has their sums.
+# Counters and their places among the numbers. A push has the growth since the push before; a
+# session has the sums.
 COUNTED_FIELDS: Final = ("freezes", "freeze_time", "frames_dropped")
 COUNTED: Final = [_ID_OF[field] - 1 for field in COUNTED_FIELDS]
 
-# The order in which they stand everywhere.
+# The vitals, in the order that all lists of vitals have.
 VITALS: Final = ("quality", "loss", "round_trip")
 LOWER_IS_WORSE: Final = (True, False, False)
-# How many units in an entry make 1; loss and round trip as their rows have it.
+# For each vital, how many of an entry's units make 1: for loss and round trip by the decimals of
+# their catalogue rows.
 VITAL_SCALES: Final = (10, 100, 1)
 # A tally as an entry has it: mean, and tenths of a second known and bad.
 StoredTally = tuple[int, int, int]
@@ -33,7 +35,7 @@ Vitals = tuple[float | None, float | None, float | None]
 
 
 class Thresholds(NamedTuple):
-    """From where each is bad: quality below, loss (percent) and round trip (ms) above."""
+    """A vital is bad beyond these: quality below, loss (percent) and round trip (ms) above."""
 
     quality: float
     loss: float
@@ -42,11 +44,11 @@ class Thresholds(NamedTuple):
 
 def vitals(numbers: Sequence[Any]) -> Vitals:
     """
-    Return quality (0 to 100), loss (percent) and round trip (ms) of *numbers*, None if not known.
+    Return quality (0 to 100), loss (percent) and round trip (ms) of *numbers*; None: not known.
 
-    The loss is that of the worse direction, by which calls are judged and alerts fire; if neither
-    is told, the loss of all packets. The round trip is that of the slowest transport, otherwise
-    that of the candidate pair in use.
+    The loss is the loss of the worse direction, by which calls are judged and alerts fire; if the
+    push has no direction's loss, it is the loss of all packets. The round trip is that of the
+    slowest transport; if no transport has a round trip, that of the candidate pair in use.
     """
     up, down, trips = numbers[_LOSS_UP], numbers[_LOSS_DOWN], numbers[_PATHS]
     if up is None:

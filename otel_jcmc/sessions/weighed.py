@@ -1,5 +1,5 @@
 """
-The sums of a session's present interval, and what an entry has of them (entry.py).
+The sums of a session's present interval, and the parts of an entry made from them (entry.py).
 
 Pushes wait until weighing.py weighs them. Once an interval the sums become the `Part` of an entry,
 and the next interval begins.
@@ -15,11 +15,12 @@ from otel_jcmc.sessions.stretches import TENTH_MS, Key, Times, stretches_of
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally
 
 _QUALITY_SCALE, _LOSS_SCALE, _TRIP_SCALE = VITAL_SCALES
-# One more push fits behind them.
+# Most bytes of an interval's pushes; one more push fits behind them.
 MOST_BYTES: Final = 2 * (MOST - 1)
-# A push, as it is weighed. First its time (seconds of our clock), the time that it covers (ms; 0:
-# not known), and for a push in an outage how long that has lasted (ms). Then its byte (pushes.py),
-# state, cause and place, what it counts (vitals.COUNTED), and quality, loss and round trip.
+# The values of a push that are weighed. First its time (seconds of our clock), the time that it
+# covers (ms; 0: not known), and for a push in an outage how long the outage has lasted (ms). Then
+# its code (pushes.py), its state, cause and place, its counters (vitals.COUNTED), and quality, loss
+# and round trip.
 Noted = tuple[
     float,
     float,
@@ -33,8 +34,8 @@ Noted = tuple[
     float | None,
     float | None,
 ]
-# A vital in an interval: the sum of value times ms, ms known, ms beyond its bound, the lowest and
-# the highest value.
+# A vital in an interval: the sum of value times ms, the ms in which it was known, the ms in which
+# it was beyond its bound, the lowest and the highest value.
 Vital = tuple[float, float, float, float, float]
 # A value for each of vitals.COUNTED; None: it was not told.
 Counts = tuple[float | None, float | None, float | None]
@@ -44,23 +45,23 @@ _NO_COUNTS: Final[Counts] = (None, None, None)
 
 class Weighed:
     """
-    The part of a session that is in no entry yet, and what is needed beyond an interval.
+    The sums of a session's pushes that are in no entry yet, and values kept between intervals.
 
     Attributes:
         waiting: pushes that are not weighed yet; the sums count only weighed pushes.
         quality, loss, trip: the vitals in the interval.
         times: ms in the interval by state, cause and place.
-        counts: what was counted in it.
-        outages: how many began in it.
-        is_guessed: whether some of its pushes did not tell how much time they cover.
-        pushes: its pushes, as an entry has them. *tick* is the last one's time, in tenths of a
-            second of our clock. *beyond* has tick and byte of the last push for which there was no
-            room.
-        before: the session's last push, in seconds of our clock; 0: there was none.
-        gap_ms: the time between the session's last two pushes; 0: there were none.
-        first: the session's first push until the second comes, if it does not tell how much time it
+        counts: the interval's sums of vitals.COUNTED.
+        outages: how many outages began in the interval.
+        is_guessed: whether some pushes of the interval did not say how much time they cover.
+        pushes: the interval's pushes, in the form of an entry. *tick* is the time of the last of
+            them, in tenths of a second of our clock. *beyond* has tick and code of the last push
+            for which *pushes* had no room.
+        before: when the session's last push came, in seconds of our clock; 0: no push yet.
+        gap_ms: the time between the session's last two pushes; 0: fewer than two pushes.
+        first: the session's first push, until the second comes, if it does not say how much time it
             covers.
-        is_out: whether it is in an outage.
+        is_out: whether the session is in an outage.
     """
 
     __slots__ = (
@@ -89,7 +90,7 @@ class Weighed:
 
 
 class Part(msgspec.Struct, frozen=True, gc=False):
-    """An interval as its entry has it (entry.py), and as its session's totals count it."""
+    """The sums of an interval, in the form of an entry (entry.py) and of the session's totals."""
 
     tally: list[StoredTally | None]
     worst: list[int | None]
@@ -102,7 +103,7 @@ class Part(msgspec.Struct, frozen=True, gc=False):
 
 
 def take_part(of: Weighed) -> Part:
-    """Return what an entry has of the interval, and begin the next one."""
+    """Return the sums of the interval in the form of an entry, and begin the next interval."""
     quality, low_quality, high_quality = _told(of.quality, _QUALITY_SCALE)
     loss, low_loss, high_loss = _told(of.loss, _LOSS_SCALE)
     trip, low_trip, high_trip = _told(of.trip, _TRIP_SCALE)
@@ -128,18 +129,18 @@ def take_part(of: Weighed) -> Part:
 
 
 def _told(of: Vital, scale: int) -> tuple[StoredTally | None, int | None, int | None]:
-    """Return tally, lowest and highest of a vital as an entry has them."""
+    """Return tally, lowest and highest value of a vital in the form of an entry."""
     total, known, bad, low, high = of
     tally = None
     if known:
-        # Nearly all are good.
+        # Nearly always a vital was good for the whole interval.
         bad_tenths = int(bad) // TENTH_MS if bad else 0
         tally = round(total / known * scale), int(known) // TENTH_MS, bad_tenths
     if low > high:
         # Without known values there is neither a lowest nor a highest.
         return tally, None, None
     low, high = low * scale, high * scale
-    # Nearly always they are whole already.
+    # Nearly always both values are whole already.
     return (
         tally,
         low if type(low) is int else round(low),

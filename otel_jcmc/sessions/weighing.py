@@ -1,9 +1,9 @@
 """
-Weighs each push of an interval by the time for which it stands.
+Adds up the pushes of an interval, each weighted by the time for which it counts.
 
-A push is `noted` when it comes, which only makes a tuple. Once an interval, or when many wait, the
-pushes of a session are weighed together: only then are its sums touched, which by then have left
-the processor's cache.
+When a push comes, `noted` only makes a tuple of it. Once an interval, or when many pushes wait,
+`weigh` adds a session's pushes to its sums together. Fetching the sums into the processor's cache
+takes time, so it is done once for several pushes.
 """
 
 from typing import Final
@@ -22,12 +22,12 @@ _STATE, _CAUSE, _COVERS = STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
 _FREEZES, _FREEZE_TIME, _FRAMES_DROPPED = COUNTED
 _MOMENT_MS: Final = float(TENTH_MS)
 _OUTAGE: Final = OUTAGE.id
-# From where on quality, loss and round trip are bad.
+# The thresholds beyond which quality, loss and round trip are bad.
 Bounds = tuple[float, float, float]
 
 
 def noted(report: Report, at: float) -> Noted:
-    """Return what is weighed of a push that came *at*, in seconds of our clock."""
+    """Return the values that are weighed of a push that came *at*, in seconds of our clock."""
     numbers = report.numbers
     state, cause = numbers[_STATE], numbers[_CAUSE]
     quality, loss, trip = vitals(numbers)
@@ -39,7 +39,8 @@ def noted(report: Report, at: float) -> Noted:
     covers_ms = numbers[_COVERS] or report.session.interval_ms
     # An outage counts from its beginning, because nothing could be pushed during it.
     out_ms = max(numbers[_DOWN] or 0, numbers[_UP] or 0) if cause == _OUTAGE else None
-    # What a page has told before must not count twice; the original page tells no counters.
+    # Counters that a client pushed before must not count twice, so only those sent now are read.
+    # The original script for Jitsi pages sends no counters.
     told = numbers if report.sent is None else report.sent
     return (
         at,
@@ -58,19 +59,19 @@ def noted(report: Report, at: float) -> Noted:
 
 def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PLR0912, PLR0915
     """
-    Weigh the waiting pushes of a session.
+    Add the waiting pushes of a session to its sums.
 
-    Each push stands for the time since the push before: at most for the time that it says it
-    covers, otherwise for the usual gap, and never for more than *ttl_ms*, after which the
-    participant is gone.
+    Each push counts for the time since the push before. This time is limited to what the push says
+    that it covers, otherwise to the usual gap, and always to *ttl_ms*, after which the participant
+    is gone.
     """
     if of.first is not None and of.waiting:
-        # The first push stands for the time until the second one.
+        # The first push counts for the time until the second push.
         until_ms = min((of.waiting[0][0] - of.before) * 1000, ttl_ms)
         _lengthen(of, of.first, until_ms - _MOMENT_MS, bounds)
         of.first = None
-    # Written in one piece, each sum in a local name: a call or a loop for each vital, or attributes
-    # instead, would take twice as long, and every push comes through here.
+    # One long function with each sum in a local name, because every push comes through here: with a
+    # call or a loop for each vital, or with attributes, it would take twice as long.
     least_quality, most_loss, most_trip = bounds
     before, gap_ms, last = of.before, of.gap_ms, of.tick
     pushes: list[int] = []
@@ -89,7 +90,7 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
         if before:
             weight_ms = gap_ms = (at - before) * 1000
         elif not covers_ms:
-            # It has lasted no time yet, but it is all there is.
+            # The first push covers no time yet, but no other value is known.
             of.first, weight_ms = each, _MOMENT_MS
         before = at
         if not covers_ms:
@@ -160,7 +161,7 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
 
 
 def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None:
-    """Let a session's *first* push, which is weighed already, stand for *more_ms* longer."""
+    """Let a session's *first* push, which is weighed already, count for *more_ms* more."""
     if more_ms <= 0:
         return
     _, _, _, _, key, _, _, _, *values = first
@@ -171,7 +172,7 @@ def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None
 
 
 def _longer(of: Vital, value: float | None, bound: float, is_lower: bool, ms: float) -> Vital:  # noqa: FBT001
-    """Return *of* with *value*, which is from the interval before, counted for *ms* more."""
+    """Return *of* with *value*, of a push of the interval before, counted for *ms* more."""
     if value is None:
         return of
     total, known, bad, low, high = of

@@ -5,7 +5,7 @@ Redis remembers the number below the key prefix. The first service stores its nu
 service with another number is refused, because it would look for most participants in the wrong
 place. `AgreedLink` is a way to Redis that checks this: it takes commands as a Link does, and sends
 none of them before the number in Redis is known to be ours. Old releases had four partitions and
-stored no number; then the keys that they left tell the number.
+stored no number. If Redis has no number, the service derives it from the keys that Redis has.
 """
 
 import asyncio
@@ -24,16 +24,18 @@ from otel_jcmc.store.keys import NUMBERS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
-# If Redis was emptied, or is another server now, it is told the number again after this time.
+# How often the service looks at the number in Redis. If Redis was emptied, or is another server
+# now, the service stores the number again.
 AGAIN_SECONDS: Final = 5.0
 # If Redis has another number, the service looks again after this time.
 SOON_SECONDS: Final = 1.0
-# The key expires a day after the last service has stopped. After that, what is left of the sessions
-# tells the number.
+# The key expires a day after the last service has stopped. After that, the service derives the
+# number from the keys of sessions that are left.
 KEEP_SECONDS: Final = 86_400
-# A look takes three exchanges at most. A caller waits for it until the caller's own time-out.
+# A look (at the number in Redis) takes three exchanges at most. A caller waits for the end of the
+# look until the caller's own time-out.
 LOOK_SECONDS: Final = 2.0
-# The first members of each index, this many, tell how many partitions there were.
+# So many members of each index are read to find out how many partitions there were.
 _LOOKED_AT: Final = 100
 
 
@@ -51,17 +53,18 @@ class AgreedLink:
         """
         Prepare a way to the *keys* by *link*, which belongs to this object from now on.
 
-        With *writes*, commands wait until Redis remembers the number. Without it (a link that only
-        reads), they also go out when Redis refuses to tell or to store the number: Redis may be out
-        of memory, or a replica.
+        With *writes*, commands wait until Redis remembers the number. Without *writes* (a link that
+        only reads), commands also go out when Redis refuses to return or to store the number: Redis
+        may be out of memory, or a replica.
         """
         self._link = link
         self._keys = keys
         self._writes = writes
-        # Whether commands may go out: the number is agreed on, or this link only reads and nothing
-        # speaks against it.
+        # Whether commands may go out: the number is agreed on, or this link only reads and Redis
+        # has no other number, as far as is known.
         self._may_go = False
-        # Why there is no agreement, or why it is not known; and why Redis could not be asked.
+        # _refusal: why there is no agreement, or why it is not known whether there is one.
+        # _failure: why Redis could not be asked.
         self._refusal: Exception | None = None
         self._failure: StoreUnavailable | None = None
         # Whether all keys were found in their places while Redis remembered no number.
@@ -119,20 +122,24 @@ class AgreedLink:
             tell(told, self.run(commands, timeout_seconds))
 
     def _hear(self, told: Told, outcome: list[Any] | Exception) -> None:
-        """Pass on the outcome of a `send`."""
+        """Call *told* with the *outcome* of a `send`; if it failed, look at the number again."""
         if isinstance(outcome, StoreUnavailable):
             self._doubt(outcome)
         told(outcome)
 
     def _doubt(self, error: StoreUnavailable) -> None:
-        """Look again before any command goes out: the next answer may come from another Redis."""
-        # A Redis that is only slow is still the same one.
+        """
+        Make the next command wait for a new look at the number, because of *error*.
+
+        After a lost connection, the next answer may come from another Redis. After a time-out,
+        commands need not wait: a Redis that is only slow is still the same one.
+        """
         if not isinstance(error.__cause__, TimeoutError):
             self._may_go = self._has_looked = False
         self._look_at = 0.0
 
     def _begin_look(self) -> asyncio.Task[None]:
-        """Return the look that is under way; begin one if there is none."""
+        """Return the task that looks at the number; start it if none is running."""
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look())
         return self._looking
@@ -168,7 +175,12 @@ class AgreedLink:
             self._looking = None
 
     async def _take(self, ends: float) -> None:
-        """Ask for the number before *ends*, and decide what may go out. Raises StoreUnavailable."""
+        """
+        Ask Redis for the number, until the time *ends*, and decide whether commands may go out.
+
+        Raises:
+            StoreUnavailable: Redis did not answer.
+        """
         try:
             refusal = await self._agree(ends)
         except Unfit as unfit:
@@ -180,12 +192,12 @@ class AgreedLink:
         if refusal is None:
             self._look_at = monotonic() + AGAIN_SECONDS
         else:
-            # At 0 the next push looks again at once: Redis may accept it by then.
+            # At 0 the next push looks again at once: Redis may let us store the number by then.
             self._look_at = monotonic() + SOON_SECONDS if self._may_go else 0.0
 
     async def check(self) -> None:
         """
-        Check whether the number is ours, as far as can be known now; nothing is stored.
+        Check whether Redis has our number of partitions, as far as can be known; store nothing.
 
         Raises:
             StoreCannotStart: Redis has another number, or this service cannot use this Redis.
@@ -202,11 +214,13 @@ class AgreedLink:
 
     async def _agree(self, ends: float, *, tells: bool = True) -> Exception | None:
         """
-        Return why it is not known whether Redis and this service agree, None if they do.
+        Return None if Redis and this service agree on the number, otherwise why that is not known.
+
+        If Redis has no number, store ours; with *tells* false, store nothing.
 
         Raises:
             StoreUnavailable: Redis did not answer.
-            Unfit: they do not agree, or this user may not ask.
+            Unfit: the numbers differ, or this user of Redis may not ask for the number.
         """
         key, ours = self._keys.remembered, str(self._keys.partitions).encode()
         found = (await self._ask([("GET", key), ("PEXPIRE", key, KEEP_SECONDS * 1000)], ends))[0]
@@ -252,12 +266,12 @@ class AgreedLink:
         """
         Check whether the keys in Redis are in the partitions where this service would put them.
 
-        Return the numbers of partitions that fit these keys, ours among them, and why some keys
-        could not be seen.
+        Return the numbers of partitions that fit the keys found, ours among them, and the error
+        because of which some keys could not be read; None if all keys could be.
 
         Raises:
             StoreUnavailable: Redis did not answer.
-            Unfit: the keys are elsewhere.
+            Unfit: this service would put the keys into other partitions.
         """
         most = Keys(self._keys.prefix, NUMBERS[-1])
         indexes = [*most.each("live"), *most.each("sessions")]
@@ -282,7 +296,11 @@ class AgreedLink:
         return numbers, away
 
     def _disagree(self, theirs: int | None) -> str:
-        """Return what to tell an operator when Redis has *theirs*; None: no number fits."""
+        """
+        Return the message for an operator when Redis has another number of partitions.
+
+        *theirs* is the number of Redis; None: the keys in Redis fit no number.
+        """
         ours, prefix = self._keys.partitions, self._keys.prefix
         if theirs is None:
             return (
@@ -296,7 +314,7 @@ class AgreedLink:
         )
 
     async def _ask(self, commands: Sequence[Command], ends: float) -> list[Any]:
-        """Return the replies to *commands*, which must come before *ends*."""
+        """Return the replies to *commands*; wait for them until the time *ends* at most."""
         return await self._link.run(commands, max(0.0, min(TIMEOUT_SECONDS, ends - monotonic())))
 
     async def close(self) -> None:

@@ -1,11 +1,11 @@
 """
-A Redis or Valkey Cluster behind the `run` of a Link: each command goes to the master of its key.
+A link to a Redis or Valkey Cluster, used like a Link: each command goes to the master of its key.
 
 `open_link` makes the link that a URL needs. It takes commands as a Link does, each with keys of one
 slot, and returns their replies in order. Commands for a part of the cluster that can't answer now
-have `PartAway` as their reply; the others are answered. The nodes in the URL are asked which master
-has which slots: at first, when a node says that a slot has moved, and while a master is away.
-Replicas are never asked.
+have `PartAway` as their reply; all other commands are answered. Nodes are asked which master has
+which slots: before the first command, when a node says that a slot has moved, and while a master is
+away. Replicas are never asked.
 """
 
 import asyncio
@@ -24,11 +24,11 @@ from otel_jcmc.store.slots import Address, SlotMap, show, slots_of
 from otel_jcmc.store.url import is_cluster, parse_cluster
 from otel_jcmc.store.wire import Told
 
-# How long one node may take to tell the slots: of a push's half second enough must be left.
+# How long one node may take to name the masters: a push has half a second, also for the write.
 MAP_SECONDS: Final = 0.2
-# While a master is away, it is looked for this often, beside the pushes.
+# While a master is away, a task looks for it this often; pushes do not wait for this task.
 LOOK_SECONDS: Final = 0.2
-# How often a command follows a slot that moves again.
+# How many times a command is sent when its slot moves to another master again and again.
 _FOLLOWS: Final = 3
 _NOT_NOW: Final = (AskError, TryAgainError, ClusterDownError)
 
@@ -45,17 +45,17 @@ def open_link(url: str) -> AnyLink:
 
 class ClusterLink:
     """
-    A link to each master of a cluster, opened when it is needed.
+    Links to all masters of a cluster, each opened by the first command that needs it.
 
     Attributes:
-        stood_still: as in Link, true if it is true of any of them.
+        stood_still: as in Link; true if it is true of any of these links.
 
     Concurrency: any number of tasks of one event loop may call.
     """
 
     def __init__(self, url: str) -> None:
         """
-        Prepare; nothing is opened yet.
+        Prepare the links to the cluster of *url*; nothing is opened yet.
 
         Raises:
             StoreCannotStart: *url* has options that redis-py does not know.
@@ -84,7 +84,7 @@ class ClusterLink:
 
         The reply is PartAway if the command's slot has no master that answers, or is moving to
         another one. A command without a key goes to the master of the next command with a key,
-        otherwise of the one before, otherwise to any master. As with Link, a command may run twice.
+        otherwise of the last one with a key, otherwise to any master. A command may run twice.
 
         Raises:
             StoreUnavailable: no master answers, or the masters are not known.
@@ -118,7 +118,7 @@ class ClusterLink:
         """
         Do what `run` does with *commands*, which are packed; see Link.send.
 
-        If a master is away or a slot has moved, those commands are sent once more, by `run`.
+        Commands whose master does not answer, or whose slot has moved, are sent again by `run`.
         """
         slots = slots_of(commands)
         shares = self._shares(slots, range(len(commands)))
@@ -148,7 +148,7 @@ class ClusterLink:
             self._ask_one(master, [commands[at] for at in share], seconds)
             for master, share in shares.items()
         ]
-        # At quiet times there is nearly always one share, and it needs no task.
+        # With few pushes, nearly always one master gets all commands, and that needs no task.
         told = [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
         for share, some in zip(shares.values(), told, strict=True):
             for at, reply in zip(share, some, strict=True):
@@ -157,14 +157,14 @@ class ClusterLink:
     def _shares(
         self, slots: Sequence[int | None], asked: Sequence[int]
     ) -> dict[Address | None, list[int]]:
-        """Return master -> places of its commands among those *asked*; None: no master."""
+        """Return master -> places in *asked* of its commands; None -> those without a master."""
         shares: dict[Address | None, list[int]] = {}
         for at in asked:
             shares.setdefault(self._master_of(slots[at]), []).append(at)
         return shares
 
     def _master_of(self, slot: int | None) -> Address | None:
-        """Return the master of *slot*, for None any that answers; None if there is none."""
+        """Return the master of *slot*, or any master that answers if *slot* is None."""
         if slot is not None:
             return self._map.master_of(slot)
         there = (each for each in self._map.masters if each not in self._lost)
@@ -173,7 +173,7 @@ class ClusterLink:
     async def _ask_one(
         self, master: Address | None, commands: list[Command], seconds: float
     ) -> list[Any]:
-        """Return the replies of *master* to *commands*; PartAway for each of them if it is away."""
+        """Return the replies of *master* to *commands*; if it is away, each reply is PartAway."""
         why = "no master has the slot" if master is None else self._lost.get(master, "")
         if master is not None and not why:
             link = self._link_to(master)
@@ -192,7 +192,7 @@ class ClusterLink:
         return [PartAway(why)] * len(commands)
 
     def hear(self, slots: Sequence[int | None], replies: list[Any]) -> None:
-        """Learn from *replies* which slots are away, and turn "not now" errors into PartAway."""
+        """Learn from *replies* which slots are away; errors of _NOT_NOW in them become PartAway."""
         for at, (slot, reply) in enumerate(zip(slots, replies, strict=True)):
             if isinstance(reply, _NOT_NOW):
                 replies[at] = PartAway(str(reply))
@@ -212,10 +212,12 @@ class ClusterLink:
 
     async def _learn(self, first: Address | None, ends: float) -> None:
         """
-        Ask for the slots: first the node at *first*, then known masters, then the nodes of the URL.
+        Ask the nodes which master has which slots, until a node answers or the time *ends*.
+
+        The node at *first* is asked first, then known masters, then the nodes in the URL.
 
         Raises:
-            StoreUnavailable: no node tells it in time.
+            StoreUnavailable: no node answered in time.
         """
         known = [each for each in self._map.masters if each not in self._lost]
         why: StoreUnavailable = StoreUnavailable()
@@ -254,7 +256,7 @@ class ClusterLink:
             self._looking = asyncio.get_running_loop().create_task(self._find())
 
     async def _find(self) -> None:
-        """Ask for the slots and the missing masters again and again, until all are back."""
+        """Ask for the slots and ping the missing masters again and again, until all answer."""
         try:
             while True:
                 await asyncio.sleep(LOOK_SECONDS)
@@ -311,7 +313,7 @@ class _Gathered:
         self._again: list[int] = []
 
     def hear(self, link: Link, share: list[int], outcome: list[Any] | Exception) -> None:
-        """Take the *outcome* of a *share* of the commands, by *link*."""
+        """Store the *outcome* that *link* got for a *share* of the commands."""
         cluster, replies = self._cluster, self._replies
         cluster.stood_still = cluster.stood_still or link.stood_still
         if isinstance(outcome, Exception):
@@ -332,7 +334,7 @@ class _Gathered:
 
     async def _once_more(self) -> list[Any]:
         """
-        Return the replies; those commands that need it are asked again.
+        Send the commands in `_again` once more, and return the replies to all commands.
 
         Raises:
             StoreUnavailable: see ClusterLink.run.

@@ -1,8 +1,9 @@
 """
 Commands as they are sent to Redis, and the errors among its replies.
 
-A command is a tuple of words, or the bytes that are sent for them. An error of Redis is the reply
-to its command. Here are our own errors, and what is read from Redis's.
+A command is a tuple of words, or the bytes that are sent for these words. If Redis refuses a
+command, the error is the reply to it. This file has our own errors, and reads the texts of Redis's
+errors.
 """
 
 import re
@@ -25,7 +26,7 @@ Command = tuple[Any, ...] | bytes
 
 
 class Unfit(NoConnection):
-    """Redis is not what the settings say, and no push can be stored; the text says what to do."""
+    """Redis does not fit the settings, and no push can be stored; the text says what to do."""
 
 
 class ClusterNode(Unfit):
@@ -37,7 +38,7 @@ class PartAway(NoConnection):
 
 
 def code_of(error: Exception) -> str:
-    """Return the word with which Redis begins *error*: unlike the rest, it repeats no command."""
+    """Return the first word of *error* of Redis, such as OOM: the rest may repeat a command."""
     if code := _CODE_OF.get(type(error)):
         return code
     found = _CODE.match(str(error))
@@ -59,7 +60,7 @@ def expect_all(replies: list[Any]) -> list[Any]:
     Return *replies*, for a caller that needs all of them.
 
     Raises:
-        StoreUnavailable: one of them is an error, which is its cause.
+        StoreUnavailable: a reply is an error; that error is the cause.
     """
     for reply in replies:
         if isinstance(reply, Exception):

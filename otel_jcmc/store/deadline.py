@@ -1,10 +1,10 @@
 """
-A deadline that tells a late answer from a process that stood still.
+A deadline that still accepts an answer if this process, and not the other side, was late.
 
 After the process or its machine has stood still, an event loop runs the timers that are over before
 it reads its sockets: answers that came in the meantime would count as missing. A timer that runs
-late shows that the loop stood still, so it first gives the sockets a short grace. link.py waits for
-Redis with it, web/bodies.py and server/protocol.py wait for requests.
+late shows that the loop stood still, so the timer first gives the sockets a short grace. link.py
+uses this deadline to wait for Redis, web/bodies.py and server/protocol.py to wait for requests.
 """
 
 import asyncio
@@ -15,7 +15,7 @@ from typing import Final, Self
 
 # A busy loop alone is late by a few milliseconds.
 LATE_SECONDS: Final = 0.05
-# Enough for a server that was asked just before and stood still as well.
+# Enough for the answer of a server that was asked just before, and that stood still as well.
 GRACE_SECONDS: Final = 0.25
 
 
@@ -25,16 +25,16 @@ def _nobody() -> None:
 
 class Timer:
     """
-    Calls *late* after some seconds of a loop, with a grace if the loop stood still at the end.
+    Calls *late* after some seconds, or after a grace more if the event loop stood still then.
 
     Attributes:
-        stood_still: whether the loop stood still at the end.
+        stood_still: whether the loop stood still when the seconds were over.
     """
 
     def __init__(
         self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]
     ) -> None:
-        """Begin to count the *seconds* of *loop*; with infinity it never ends."""
+        """Call *late* in *loop* after so many *seconds*; with infinity, never."""
         self.stood_still = False
         self._loop = loop
         self._late: Callable[[], object] = late
@@ -43,7 +43,7 @@ class Timer:
 
     def _look(self) -> None:
         """Call *late*, or look again after the grace."""
-        # The grace is given once: after it the sockets have had their turn, however late this is.
+        # The grace is given once: after it the loop has read its sockets, however late it is now.
         if self.stood_still or monotonic() < self._at + LATE_SECONDS:
             self._late()
             return
@@ -61,7 +61,7 @@ class Timer:
         return max(0.0, self._at - monotonic())
 
     def cancel(self) -> None:
-        """Never call, and release the callback: it may hold a reference to this timer."""
+        """Stop the timer, and release the callback: it may hold a reference to this timer."""
         self._handle.cancel()
         self._late = _nobody
 
@@ -71,7 +71,7 @@ class Deadline:
     Works like `asyncio.timeout`, with a `Timer`.
 
     Attributes:
-        stood_still: whether the loop stood still at its end.
+        stood_still: whether the loop stood still when the time was over.
     """
 
     def __init__(self, seconds: float | None) -> None:
@@ -82,11 +82,11 @@ class Deadline:
 
     @property
     def stood_still(self) -> bool:
-        """Whether the loop stood still at the end, even if the timer has not run yet."""
+        """Whether the loop stood still when the time was over, even if the timer has not run."""
         return self._timer is not None and (self._timer.stood_still or self._timer.is_over)
 
     async def __aenter__(self) -> Self:
-        """Begin."""
+        """Begin to count the seconds."""
         await self._timeout.__aenter__()
         if self._seconds is not None:
             loop = asyncio.get_running_loop()
@@ -104,10 +104,10 @@ class Deadline:
         traceback: TracebackType | None,
     ) -> None:
         """
-        End.
+        Stop the timer.
 
         Raises:
-            TimeoutError: the time was over before.
+            TimeoutError: the time was over before the code inside had ended.
         """
         if self._timer is not None:
             self._timer.cancel()

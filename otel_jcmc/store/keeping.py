@@ -1,7 +1,8 @@
 """
-What is kept of sessions: the first arguments of every script that touches them.
+What is kept of sessions: the first arguments of every script that touches sessions.
 
-The settings decide it; here are plain values, and the arguments that stays.lua takes.
+The settings decide what is kept. `Keeping` has it as plain values, and returns the arguments that
+stays.lua takes.
 """
 
 from typing import Final, NamedTuple
@@ -12,16 +13,16 @@ SETTLE_MS: Final = 3_000
 
 class Keeping(NamedTuple):
     """
-    What is kept of sessions.
+    What is kept of sessions, and for how long.
 
     Attributes:
         sessions: whether sessions are kept.
-        spans: whether they become spans.
+        spans: whether sessions become spans.
         grace_ms: a participant that comes back within this time after an expiry continues its
             session.
         keep_ms: how long a session is kept in Redis.
-        settle_ms: how long after a session's last push recorders may still write some of it: a span
-            waits for it.
+        settle_ms: how long after a session's last push recorders may still write entries; a span
+            is made after this time.
         history: whether a session's log is kept when the session is over and has become a span or a
             summary.
         summaries: whether sessions become summaries.

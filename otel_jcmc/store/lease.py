@@ -1,8 +1,8 @@
 """
-Which of several replicas does a task that only one may do, or which shares of a common task.
+Decides which of several replicas does a task that only one may do, or which shares of a task.
 
 A lease is a key in Redis that one replica holds for a few seconds and renews; a replica that can't
-renew it has lost it. One of the replicas on a Redis pushes OTLP, and one makes and sends spans.
+renew it has lost it. One of the replicas on a Redis exports OTLP, and one makes and sends spans.
 A task that is shared out has a lease for each share, and the numbers of shares that replicas have
 differ by one at most. When a replica comes or goes, others give up or take over shares. For some
 seconds then a share may have no replica, but it never has two. lease.lua has the rule.
@@ -23,7 +23,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# Together less than ten seconds: within this time another replica replaces one that has died.
+# The sum of both is less than ten seconds: within this time another replica takes over from a
+# replica that has died.
 LEASE_MS: Final = 7_000
 RENEW_SECONDS: Final = 2.0
 
@@ -39,17 +40,17 @@ _RELEASE: Final = b"if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DE
 
 class Lease:
     """
-    The right to do one thing, for LEASE_MS after each successful `hold`.
+    The right to do a task alone, for LEASE_MS after each successful `hold`.
 
     Attributes:
-        holder: our name.
-        count: always one share, see Leases.
+        holder: the name of this replica.
+        count: always 1, the number of shares; see Leases.
     """
 
     count: Final = 1
 
     def __init__(self, url: str, key: str, holder: str) -> None:
-        """Name the *key* and us; nothing is taken yet."""
+        """Prepare a lease on *key* for the replica *holder*; nothing is taken yet."""
         self._link = open_link(url)
         self._key = key
         self.holder = holder
@@ -57,12 +58,12 @@ class Lease:
 
     @property
     def is_ours(self) -> bool:
-        """Whether we still have it, by the time since we asked: we may have been stopped since."""
+        """Whether we still have the lease, by the time since we asked Redis for it."""
         return monotonic() < self._until
 
     @property
     def held(self) -> tuple[int, ...]:
-        """Which shares we still have: the only one, or none."""
+        """The shares that we still have: (0,) while the lease is ours, otherwise ()."""
         return (0,) if self.is_ours else ()
 
     async def hold(self) -> bool:
@@ -79,9 +80,9 @@ class Lease:
         self, line: str, does: str, lost: Callable[[], None], level: int = logging.INFO
     ) -> None:
         """
-        Take or renew it for ever; log each change with *line* and what this replica *does* then.
+        Take or renew the lease for ever; log each change with *line* and what this replica *does*.
 
-        *lost* is called when another replica has taken it over.
+        *lost* is called when this replica no longer has the lease.
         """
 
         def say(_before: bool, is_ours: bool) -> None:  # noqa: FBT001  # before and now
@@ -92,7 +93,7 @@ class Lease:
         await keep_renewing(self.hold, say, False)  # not ours before
 
     async def release(self) -> None:
-        """Give it up, if it is ours, so that another replica need not wait; then close."""
+        """Give up the lease if it is ours, so that another replica need not wait; then close."""
         self._until = 0.0
         with suppress(StoreUnavailable):
             await self._link.run([("EVAL", _RELEASE, 1, self._key, self.holder)])
@@ -102,7 +103,12 @@ class Lease:
 async def keep_renewing(
     hold: Callable[[], Awaitable[T]], say: Callable[[T, T], None], before: T
 ) -> None:
-    """Call *hold* for ever, and *say* with the old and the new outcome when it changes."""
+    """
+    Call *hold* every RENEW_SECONDS, for ever.
+
+    When its outcome changes, call *say* with the old and the new outcome; *before* is the first old
+    outcome.
+    """
     while True:
         now = await hold()
         if now != before:
@@ -113,7 +119,7 @@ async def keep_renewing(
 
 class Leases:
     """
-    The right to do some shares of one thing, for LEASE_MS after each successful `hold`.
+    The right to do some shares of a task, for LEASE_MS after each successful `hold`.
 
     Attributes:
         count: how many shares there are.
@@ -121,9 +127,10 @@ class Leases:
 
     def __init__(self, url: str, base: str, holder: str, count: int) -> None:
         """
-        Name us and the keys, which begin with *base* and are in one slot; nothing is taken yet.
+        Prepare leases for the replica *holder*; nothing is taken yet.
 
-        Replicas with another *count* share out the whole task among themselves.
+        All keys begin with *base* and are in one slot. Replicas with different *count* do not know
+        of each other: the replicas with one *count* share out the whole task.
         """
         self._link = open_link(url)
         self._holders, self._replicas = f"{base}{count}:shares", f"{base}{count}:replicas"
@@ -134,11 +141,11 @@ class Leases:
 
     @property
     def held(self) -> tuple[int, ...]:
-        """Which shares we still have, from 0 on, by the time since we asked."""
+        """The numbers of the shares that we still have, by the time since we asked; from 0."""
         return self._held if monotonic() < self._until else ()
 
     async def hold(self) -> tuple[int, ...]:
-        """Take, renew and give up; return our shares, none if Redis does not answer."""
+        """Take, renew and give up shares; return ours, () if Redis does not answer."""
         asked = monotonic()
         command = (
             *("EVALSHA", _SHARE_OUT.sha, 2, self._holders, self._replicas),
@@ -154,9 +161,10 @@ class Leases:
 
     async def keep(self, line: str, does: str, lost: Callable[[], None]) -> None:
         """
-        Take, renew and give up for ever; log each change of our shares with *line*.
+        Take, renew and give up shares for ever; log each change of our shares with *line*.
 
-        *lost* is called when another replica has the first share, with which the whole is counted.
+        *lost* is called when this replica no longer has share 0: its holder also counts the totals
+        of the whole task.
         """
 
         def say(before: tuple[int, ...], now: tuple[int, ...]) -> None:

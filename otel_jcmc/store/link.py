@@ -1,11 +1,11 @@
 """
-One connection to Redis that answers in time or says that it did not.
+One connection to Redis: it returns the replies in time, or raises StoreUnavailable.
 
-Commands come in and their replies go out in order. A caller awaits `run`. A caller that sends all
-the time uses `send`, which calls back and needs no task.
+Commands come in and their replies go out in order. A caller awaits `run`. A caller that sends very
+often, such as the writer of pushes, uses `send`, which calls back and needs no task.
 
 The library redis-py opens the connection (URL, TLS, AUTH, SELECT). Then wire.py takes it over,
-because redis-py's read of one reply costs as much as the rest of a push's work in the store. The
+because with redis-py, reading one reply costs as much as all other work of `store` for a push. The
 library's defaults (10 retries, 5 s) would hold a push for a minute and are not used: each exchange
 has one deadline. After a time-out the connection is dropped, because a late reply would be taken
 for the next command's. It is also dropped when a server says that it is no longer the master, or
@@ -73,7 +73,7 @@ _running: Final[set[asyncio.Task[list[Any]]]] = set()
 
 
 def tell(told: Told, replies: Coroutine[Any, Any, list[Any]]) -> None:
-    """Await *replies* in a task, and call *told* with them, or with the error."""
+    """Await *replies* in a task; then call *told* with the replies or with the error."""
 
     def end(task: asyncio.Task[list[Any]]) -> None:
         _running.discard(task)
@@ -91,12 +91,12 @@ def tell(told: Told, replies: Coroutine[Any, Any, list[Any]]) -> None:
 
 class Link:
     """
-    One connection, opened when it is needed.
+    One connection to Redis, opened by the first command.
 
     Attributes:
         stood_still: whether the event loop stood still when the last replies were due, although
             they came.
-        away: always empty, as one server has all keys; see AnyLink.
+        away: always empty, because one server has all keys; see AnyLink.
 
     Concurrency: any number of tasks of one event loop may call. A caller's deadline includes the
     time that it waits for other callers.
@@ -138,7 +138,7 @@ class Link:
 
         If the connection turns out to be closed, it is opened again once, so that the first batch
         after a restart of Redis works. Therefore a command may run twice: send only commands that
-        may.
+        do no harm when they run twice.
 
         Raises:
             StoreUnavailable: no connection, or not all replies in time.
@@ -252,7 +252,11 @@ class Link:
 
 
 class _Sent:
-    """An exchange that calls back; without a reply in time it reports StoreUnavailable."""
+    """
+    One `Link.send` under way: it calls back once, with the replies or with an error.
+
+    Without a reply in time, the error is StoreUnavailable.
+    """
 
     __slots__ = ("_commands", "_link", "_timer", "_told", "_wire")
 
@@ -266,7 +270,7 @@ class _Sent:
         wire.ask(b"".join(commands), len(commands), self._hear)
 
     def _hear(self, outcome: list[Any] | Exception) -> None:
-        """Pass the replies on; if the connection was lost, try once more on a new one."""
+        """Pass the replies on; if the connection was lost, send again on a new connection."""
         told, self._told = self._told, None
         if told is None:
             return
@@ -291,7 +295,7 @@ class _Sent:
 
 
 def _options(connect_seconds: float | None) -> dict[str, Any]:
-    """Return the options with which redis-py is used."""
+    """Return the options of every connection that redis-py makes for us."""
     return {
         "retry": Retry(NoBackoff(), 0),
         "socket_timeout": None,  # the whole batch has one deadline, not each reply its own
@@ -302,8 +306,8 @@ def _options(connect_seconds: float | None) -> dict[str, Any]:
 
 def _pool(url: str) -> redis.ConnectionPool:
     """Return the pool that makes connections to *url*."""
-    # Without a time-out of its own: that would count a stall of the machine, which our deadline
-    # does not.
+    # The pool has no time-out of its own: redis-py's would also count the time in which the machine
+    # stood still. Our deadline does not.
     return redis.ConnectionPool.from_url(url, **_options(None))
 
 
@@ -321,8 +325,10 @@ async def _see_that_it_fits(wire: Wire, *, master: bool, of_cluster: bool) -> No
     A Sentinel that was cut off may name the former master.
 
     Raises:
-        ClusterNode, NoConnection: it does not fit. If the user may not ask (an ACL), it counts as
-            fitting.
+        ClusterNode: the server is a node of a cluster and should not be, or the reverse.
+        NoConnection: the server is not a master.
+
+    If an ACL of Redis forbids this question, the server is taken as it is.
     """
     asked: Sequence[Command] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
     replies = await wire.exchange(b"".join(map(pack, asked)), len(asked))

@@ -1,9 +1,9 @@
 """
 The live participants in Redis: the only way to write them, and the way to read them all.
 
-`submit` stores a push, together with all that are in flight (writes.py), and calls back when Redis
-has answered. `read_live` returns the value of every participant that has not expired, left or been
-replaced (reads.py). This process keeps nothing about participants.
+`submit` stores a push, together with other pushes of the same moment (writes.py), and calls back
+when Redis has answered. `read_live` returns every participant that has not expired or left
+(reads.py). This process keeps nothing about participants.
 """
 
 import logging
@@ -57,13 +57,14 @@ class Store:
         Prepare; nothing is opened yet.
 
         Args:
-            participant_limit: most participants in all, 0 for any number. The numbers in other
+            participant_limit: most live participants in total, 0 for any number. The numbers in
+            other
                 partitions are known from their last answers, so a batch may exceed the limit.
             conference_limit: most participants in a conference, 0 for any number.
             on_batch: called after each batch with the seconds that its oldest push has waited.
             keeping: what is kept of sessions.
-            first_life_ms: most ms that a participant lives after its first push, whatever the push
-                asks for; 0: as long as it asks for.
+            first_life_ms: most ms for which the first push keeps a participant live, whatever the
+                push asks for; 0: as long as the push asks for.
         """
         self.keys = keys
         self._pushes = AgreedLink(open_link(url), keys)
@@ -83,8 +84,8 @@ class Store:
         """
         Store *write*, or remove its participant.
 
-        *done* gets what Redis did, or why that is not known, perhaps before this returns. If it is
-        called twice, only the first call counts.
+        *done* gets what Redis did, or the error because of which that is not known, perhaps before
+        this returns. If *done* is called twice, only the first call counts.
         """
         self._writes.submit(write, done)
 
@@ -92,10 +93,10 @@ class Store:
         self, known: KnownExpiries, partitions: Sequence[int] | None = None
     ) -> AsyncIterator[Live]:
         """
-        Return every live participant of *partitions*, page by page; None: of all. See `read_pages`.
+        Return every live participant of *partitions*, page by page; None means all partitions.
 
-        Each value is one whole push. Values are read one after the other, so those of two
-        participants may be some seconds apart.
+        See `read_pages`. Each value is one whole push. Values are read one after the other, so the
+        values of two participants may be some seconds apart.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -106,9 +107,10 @@ class Store:
 
     async def count(self) -> None:
         """
-        Ask Redis how many are live in each partition, for the limit over all of them.
+        Ask Redis how many participants are live in each partition, for the limit of all partitions.
 
-        Each batch learns it for its own partitions; this is for partitions that others write to.
+        The answer to a batch has these numbers for the partitions that the batch wrote to. This
+        method gets them also for partitions that only other replicas write to.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -140,10 +142,10 @@ class Store:
 
     async def ping(self) -> None:
         """
-        Ask Redis for a sign of life.
+        Ask Redis whether it answers (PING).
 
         Raises:
-            StoreUnavailable: there was none in time.
+            StoreUnavailable: Redis did not answer in time.
         """
         expect_all(await self._run(self._reads, [("PING",)], TIMEOUT_SECONDS))
 
@@ -172,8 +174,8 @@ class Store:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        # A missing key stays missing if nothing is written into it. Yet whatever refuses a push
-        # also refuses this: full memory, a replica, a full disk, a cluster.
+        # SETRANGE with an empty text makes no key. Yet everything that refuses a push also refuses
+        # this command: full memory, a replica, a full disk, a cluster.
         tries: list[Command] = [("SETRANGE", key, 0, "") for key in self.keys.each("try")]
         replies = await self._run(self._pushes, tries, TIMEOUT_SECONDS)
         if all(isinstance(reply, PartAway) for reply in replies):
@@ -190,7 +192,7 @@ class Store:
         """
         Return in one line, for the public, why pushes are not stored now; empty if they are.
 
-        Redis is asked for a sign of life; whether it takes writes is known from the last ones.
+        Redis is asked whether it answers; whether it takes writes is known from the last writes.
         """
         try:
             await (self.ping() if self._has_tried else self.try_writing())

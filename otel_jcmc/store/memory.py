@@ -1,4 +1,4 @@
-"""What a Redis tells about its memory: the limit, and what it does when the limit is reached."""
+"""Reads the memory limit of a Redis, and what this Redis does when the limit is reached."""
 
 from typing import NamedTuple
 
@@ -8,11 +8,11 @@ from otel_jcmc.store.link import AnyLink
 
 class Memory(NamedTuple):
     """
-    The memory of a Redis.
+    The memory limit of a Redis.
 
     Attributes:
-        most_bytes: its maxmemory; 0: none is set.
-        policy: its maxmemory-policy.
+        most_bytes: its setting `maxmemory`; 0: no limit is set.
+        policy: its setting `maxmemory-policy`.
     """
 
     most_bytes: int
@@ -21,7 +21,7 @@ class Memory(NamedTuple):
 
 async def memory_of(link: AnyLink) -> Memory | None:
     """
-    Return the memory of the Redis that *link* leads to; None if it does not tell.
+    Return the memory limit of the Redis at *link*; None if its INFO does not contain it.
 
     Raises:
         StoreUnavailable: Redis does not answer, or refuses the command.

@@ -1,8 +1,8 @@
 """
 Packed columns of numbers, kept of all participants from one read to the next.
 
-As objects a thousand numbers take 40 kB, packed 1 to 9 kB: msgpack keeps whole numbers whole. To
-pack a number takes 3 ns, to unpack it 15.
+A thousand numbers take 40 kB as Python objects, and 1 to 9 kB packed: msgpack stores whole numbers
+in few bytes. Packing takes 3 ns for each number, unpacking 15 ns.
 """
 
 from collections.abc import Sequence
@@ -11,7 +11,8 @@ from typing import Any
 import msgspec
 
 Packed = bytes
-# The column of a metric that no participant has, which most metrics are; it fits any length.
+# The column of a metric that no participant has, as is the case with most metrics. It stands for a
+# column of any length.
 NOTHING: Packed = b""
 
 _encode = msgspec.msgpack.Encoder().encode
@@ -19,7 +20,7 @@ _decode = msgspec.msgpack.Decoder().decode
 
 
 def pack(values: Sequence[Any]) -> Packed:
-    """Return *values* packed: numbers, lists of them, or None; NOTHING if all of them are None."""
+    """Return *values* packed: numbers, lists of numbers, or None; NOTHING if all are None."""
     # If any participant has the metric, nearly always one of the first values shows it.
     return NOTHING if not any(values) and values.count(None) == len(values) else _encode(values)
 

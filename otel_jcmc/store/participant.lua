@@ -1,23 +1,24 @@
 -- Writes one batch of pushes of one partition, by Redis's own clock. Only this script writes these keys.
 -- 
--- KEYS[1] the index of the live: member -> expiry in µs, which each push changes.  KEYS[2] the sessions that ended: "member:session" -> until ms.
+-- KEYS[1] the index of live participants: member -> expiry in µs, which each push changes.
+-- KEYS[2] the sessions that ended: "member:session" -> until when Redis remembers the end, in ms.
 -- KEYS[3] conference -> how many of its members the index has;  a conference is the first 12 characters of its members.
 -- ARGV[1...4] what is kept of sessions, as in stays.lua, which comes before this text.
--- ARGV[5] most in a conference, ARGV[6] most ends to remember; -1: any number.
--- ARGV[7] ms for which an end is remembered, ARGV[8] ms after its expiry at which a member is pruned.
--- ARGV[9] most ms that a new participant lives, whatever its push asks for; -1: any time.
--- ARGV[10] most live in this partition; -1: any number.
--- ARGV[11] the pushes, a msgpack array of arrays: member, session id ("": the server names it), seq (-1: none), ttl in ms
--- (below 0: the participant may not be new), payload ("" for a leave, except a join that failed), digest of the owner ("":
--- pushes have no owner), why the participant leaves ("": it stays), a failure's cause, ms for which a failed join was tried
--- (-1: not a failed join), whether a session that begins is kept, what the participant says about the call ("": nothing),
--- also about a session that has ended.
+-- ARGV[5] most participants in a conference, ARGV[6] most ends of sessions to remember; -1: any number.
+-- ARGV[7] ms for which an end is remembered, ARGV[8] ms after its expiry at which a member is removed from the index.
+-- ARGV[9] most ms for which the first push keeps a participant live, whatever the push asks for; -1: any time.
+-- ARGV[10] most live participants in this partition; -1: any number.
+-- ARGV[11] the pushes, a msgpack array of arrays: member, session id ("": the server names it), seq (-1: none), ttl in
+-- ms (below 0: the participant may not be new), payload ("" for a leave, except a join that failed), digest of the
+-- owner ("": pushes have no owner), why the participant leaves ("": no leave), a failure's cause, ms for which a failed
+-- join was tried (-1: not a failed join), whether a session that begins is kept, what the participant says about the
+-- call ("": nothing), also about a session that has ended.
 -- 
--- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), owner (bin 8),
--- and from the payload attributes and numbers.
--- Returns one digit a push: 1 stored, 2 superseded, 3 session ended, 4 partition full, 5 conference full, 6 may not be new,
--- 7 another's, 8 stored and new (a failed join: told for the first time). If there is a limit, a semicolon follows and how
--- many are live in this partition.
+-- Stored value, msgpack: array of seven, schema, started (float 64, ms), seq (uint 32), session id (str 8), owner (bin
+-- 8), and from the payload attributes and numbers.
+-- Returns one digit for each push: 1 stored, 2 superseded, 3 session ended, 4 partition full, 5 conference full, 6 the
+-- participant may not be new, 7 the participant belongs to another owner, 8 stored and new (a failed join: told for the
+-- first time). If ARGV[10] is a limit, a semicolon and the number of live participants of this partition follow.
 local ARRAY_OF_SEVEN, SCHEMA, FLOAT_64, UINT_32, STR_8, BIN_8, BIN_16 = 0x97, 3, 0xcb, 0xce, 0xd9, 0xc4, 0xc5
 local PRUNED_AT_ONCE = 500
 local live, ended, conferences = KEYS[1], KEYS[2], KEYS[3]
@@ -45,7 +46,7 @@ local function unlist(member)
   end
 end
 
--- Why a participant that is not there may not come; nil: it may.
+-- Returns the digit with which a push of a participant that is not there is refused; nil: the participant may join.
 local function refusal(member, may_join)
   if not may_join then return 6 end
   if most >= 0 and redis.call('ZCOUNT', live, now_us, '+inf') >= most then return 4 end
@@ -56,7 +57,8 @@ local function refusal(member, may_join)
   end
 end
 
--- The form of what follows the first byte of a msgpack bin 8, 16 or 32, which cmsgpack does not know.
+-- Returns the struct.unpack format of what follows the first byte of a msgpack bin 8, 16 or 32: cmsgpack can't read
+-- them.
 local function form_of(kind)
   return kind == BIN_8 and '>Bc0' or kind == BIN_16 and '>Hc0' or '>I4c0'
 end
@@ -68,7 +70,8 @@ local function note_who(sid, payload)
   if whole then redis.call('SET', base .. 'who:' .. sid, attributes, 'PX', keep) end
 end
 
--- Keeps what is said about the call with the session's present leg, or its last one; the last word counts.
+-- Keeps what the participant says about the call with the session's present leg, or its last leg. A later word replaces
+-- an earlier one.
 local function note_word(member, session, word)
   local sid = redis.call('GET', base .. 'stay:' .. member .. ':' .. session)
   local key = sid and base .. 'session:' .. sid
@@ -82,11 +85,11 @@ local function note_word(member, session, word)
   redis.call('PEXPIRE', base .. 'bytes', 2 * keep)
 end
 
--- A join that failed is a session of its own; this push is all that there will ever be of it.
+-- Stores a join that failed, and returns the push's digit. It is a session of its own; this push is its only one.
 local function fail_to_join(member, session, tried, may_join, is_kept, payload, another)
   if not may_join then return 6 end
   if mode == 0 or not is_kept then return 8 end
-  -- The session had begun after all, or the failure is told again much later.
+  -- The session exists: its join worked after all, or the client pushes the same failure again much later.
   if redis.call('EXISTS', base .. 'stay:' .. member .. ':' .. session) == 1 then return 1 end
   local sid = begin(member, session, 0, now - tried, another)
   if not sid then return 8 end
@@ -107,7 +110,7 @@ local function write(member, session, seq, ttl, payload, owner, reason, cause, t
   local key = start_of_key .. member
   local stored, started, stored_seq, stored_session = redis.call('GET', key), now, 0, nil
   if stored and string.byte(stored, 2) == SCHEMA then
-    -- A damaged value must not fail the whole batch: it counts as another session's.
+    -- A damaged value must not fail the whole batch: it counts as the value of another session.
     local whole, at, _, number, _, id, _, whose = pcall(struct.unpack, '>dBI4BBc0BBc0', stored, 4)
     if whole then
       if whose ~= '' and whose ~= owner then return 7 end
@@ -118,7 +121,7 @@ local function write(member, session, seq, ttl, payload, owner, reason, cause, t
 
   if reason ~= '' then
     local answer = 1
-    -- A late leave of an earlier session must not end the present one.
+    -- A late leave of an earlier session must not end the present session.
     if same then
       redis.call('DEL', key)
       unlist(member)
@@ -135,7 +138,7 @@ local function write(member, session, seq, ttl, payload, owner, reason, cause, t
   local refused = not stored and refusal(member, ttl >= 0)
   if refused then return refused end
   if not same then
-    -- A rejoin under another session: pushes of the former one that are still on their way come too late.
+    -- A rejoin under another session: pushes of the former session that are still on their way come too late.
     if session ~= '' and stored_session and stored_session ~= '' then remember_end(member, stored_session) end
     if mode > 0 then
       if stored_session then leave(member, stored_session, 'replaced') end
@@ -171,7 +174,8 @@ while at >= 0 do
   answers[#answers + 1] = answer
 end
 
--- By score and well behind: if members that MGET did not find were pruned, one that pushes in between would be lost.
+-- Members are removed by their expiry, well after it. If members without a value were removed instead, a member that
+-- pushes between the look and the removal would be lost.
 for _, member in ipairs(redis.call('ZRANGEBYSCORE', live, '-inf', now_us - behind * 1000, 'LIMIT', 0, PRUNED_AT_ONCE)) do
   unlist(member)
 end
@@ -181,7 +185,7 @@ if longest > 0 and redis.call('PTTL', live) < longest + behind then
 end
 if ends then
   redis.call('ZREMRANGEBYSCORE', ended, '-inf', now)
-  -- Ends cost their sender nothing: limit how many it can fill in.
+  -- A sender can make any number of ends: limit how many are remembered.
   local beyond = redis.call('ZCARD', ended) - most_ends
   if most_ends >= 0 and beyond > 0 then redis.call('ZPOPMIN', ended, beyond) end
   redis.call('PEXPIRE', ended, remember)

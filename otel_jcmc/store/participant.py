@@ -1,21 +1,22 @@
 """
-A participant in Redis: its keys, its stored value, and back.
+A participant in Redis: its keys and its stored value.
 
-A checked Report becomes a `Write`, and a stored value becomes a `Participant`. Only
-participant.lua, which writes.py sends, writes these keys and values.
+A checked Report becomes a `Write`, which goes to Redis. A value that is read from Redis becomes a
+`Participant`. Only participant.lua, which writes.py sends, writes these keys and values.
 
     jcmc:{03}:participant:<digest>   the participant's last push, with a native TTL
     jcmc:{03}:live                   index of the partition: digest -> expiry in µs of Redis's clock
-    jcmc:{03}:ended                  sessions that left: "digest:session" -> until when it is known
+    jcmc:{03}:ended                  ended sessions: "digest:session" -> until when it is remembered
     jcmc:{03}:conferences            digest of a conference -> how many members the index has of it
 
-The digest is 48 bits of BLAKE2b of the conference and 80 of conference, client id and participant
-id. Its first digit (or two) tells the partition, so that a conference is in one partition and can
-be counted there. A value is one msgpack array: schema, start of the session (ms), its last seq, its
-id, the owner's digest, attributes, numbers. The attributes are msgpack themselves, by catalogue id;
-they are kept as bytes, because they rarely change from push to push and equal bytes show that. The
-number of the metric with id n is the nth. A reader skips ids that it does not know, so two versions
-on one Redis never mix two metrics.
+The digest has 48 bits of BLAKE2b of the conference, then 80 bits of BLAKE2b of conference, client
+id and participant id. Its first digit (or two digits) tells the partition, so that a conference is
+in one partition and can be counted there. A value is one msgpack array: schema, start of the
+session (ms), the session's last seq, the session's id, the owner's digest, attributes, numbers. The
+attributes are msgpack themselves, by catalogue id. They are kept as bytes, because they rarely
+change from push to push, and equal bytes show that nothing changed. The number of the metric with
+id n is the nth. A reader skips ids that it does not know, so two versions of the service on one
+Redis never mix two metrics.
 """
 
 import uuid
@@ -41,16 +42,17 @@ from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, RATING_ID
 from otel_jcmc.wire.push import Report
 
 SCHEMA: Final = 3
-# A client that pushes every n seconds lives for 3 n, but its own interval gives it no more than
-# this.
+# A push keeps a participant live for three times its client's interval, but not longer than this
+# because of the interval.
 MAX_CLIENT_TTL_MS: Final = 300_000
 CLIENT_BYTES: Final = 16
 
 _IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
 _KNOWN: Final = frozenset([LIST_ID, *(row.id for row in ATTRIBUTES)])
-# A text; for a list metric the attributes of each of its values.
+# Catalogue id -> text; for the list metric, the attributes of each of its values.
 _Attributes = dict[int, str | list[dict[int, str]]]
-# One field for each id, so that the decoder finds a number of the wrong kind, which is cheapest.
+# One field for each id: then the decoder itself finds a number of the wrong kind, which is the
+# cheapest way.
 _Numbers: Final = msgspec.defstruct(
     "_Numbers",
     [
@@ -67,7 +69,7 @@ _Numbers: Final = msgspec.defstruct(
 
 
 class _StoredValue(msgspec.Struct, array_like=True, gc=False):
-    """A stored value."""
+    """The msgpack array that Redis has for a participant, see the top of this file."""
 
     schema: Annotated[int, msgspec.Meta(ge=SCHEMA, le=SCHEMA)]
     started_ms: float
@@ -90,18 +92,19 @@ _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
 
 class Write(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """
-    One push as the script takes it, its fields in the order in which participant.lua reads them.
+    One push as participant.lua takes it; the fields are in the order in which the script reads.
 
     Attributes:
         member: 32 hex digits, the participant's digest; the first 12 are the conference's.
-        session: the client's session id; empty: the server names it.
-        seq: -1 when the push has none.
-        ttl_ms: below 0: the push may not bring a new participant.
+        session: the client's session id; empty: the server names the session.
+        seq: the number of the push in its session; -1 when the push has none.
+        ttl_ms: for how long this push keeps the participant live; below 0: the same time, but the
+            push may not bring a new participant.
         payload: msgpack of attributes and numbers, the end of the stored value; empty for a leave.
-            For a join that failed it tells who tried.
+            For a join that failed it contains who tried.
         owner: digest of the owner's name; empty: pushes have no owner.
-        end: why the participant leaves; empty: it stays.
-        cause: of a failure, a word of catalogue/causes.py; empty: not told.
+        end: why the participant leaves; empty: it does not leave.
+        cause: the cause of a failure, a word of catalogue/causes.py; empty: not told.
         join_ms: how long the participant tried a join that failed; -1: not a failed join.
         is_kept: whether a session that this push begins goes into history.
         word: what the participant says about the call, see `read_word`; empty: nothing.
@@ -123,14 +126,14 @@ class Write(msgspec.Struct, frozen=True, gc=False, array_like=True):
 @dataclass(slots=True)
 class Stay:
     """
-    What stays the same of a participant from push to push: its identity and its description.
+    The part of a participant that does not change from push to push: identity and description.
 
     Attributes:
         conference: the conference's name.
         session: the client's own session id; empty: see `session_id`.
         started_ms: Redis's clock at the session's first push.
-        stored: the attributes as they are stored, checked; kept in this form because it is small
-            and they are needed only once.
+        stored: the attributes as Redis has them, checked. They are kept in this form because it is
+            small and the attributes are needed only once.
         paths: how many values a list metric has, each with attributes of its own.
         is_test: whether its push is a test push of doctor.
         labels: what metrics/labels.py has made of it.
@@ -148,7 +151,7 @@ class Stay:
 
     @property
     def attributes(self) -> dict[int, Any]:
-        """Catalogue id -> text; for a list metric [{id: text}, ...]. Made anew each time."""
+        """Catalogue id -> text; for a list metric [{id: text}, ...]. Decoded at each access."""
         return read_attributes(self.stored)
 
     @property
@@ -175,9 +178,13 @@ class Participant(msgspec.Struct, gc=False):
 def to_write(
     report: Report, expiration_ms: int, owner: str = "", *, may_join: bool = True
 ) -> Write:
-    """Return what Redis must store for *report* by *owner*, for at least *expiration_ms*."""
+    """
+    Return the write for a *report* by *owner*.
+
+    It keeps the participant live for *expiration_ms*, or for longer if its client pushes rarely.
+    """
     session = report.session
-    # Without a session id, repeated pushes of one failed join could not be told from other joins.
+    # Without a session id, several pushes of one failed join would look like several joins.
     join_ms = session.join_ms if session.id else -1
     ttl_ms = expiration_ms
     if session.interval_ms:
@@ -197,7 +204,7 @@ def to_write(
 
 
 def _word_of(report: Report) -> str:
-    """Return what the participant says about the call: the rating if there is one, and the text."""
+    """Return the participant's rating of the call, a space and its text; empty if it has none."""
     rating = report.numbers[RATING_ID - 1]
     text = report.attributes.get(FEEDBACK.id, "")
     if rating is None and not text:
@@ -206,13 +213,13 @@ def _word_of(report: Report) -> str:
 
 
 def read_word(word: str) -> tuple[float | None, str | None]:
-    """Return rating and text of a stored `word`, None for a part that was not told."""
+    """Return the rating and the text of a stored *word*; None for a part that it does not have."""
     rating, _, text = word.partition(" ")
     return float(rating) if rating else None, text or None
 
 
 def _payload(report: Report) -> bytes:
-    """Return attributes and numbers of *report*, as the stored value ends."""
+    """Return the attributes and numbers of *report* in msgpack: the end of the stored value."""
     return _encode(_encode(report.attributes)) + _encode(report.numbers)
 
 
@@ -245,9 +252,10 @@ def session_name(attributes: Mapping[int, Any], started_ms: float) -> str:
 
 def leg_name(session: str, leg: int) -> str:
     """
-    Return the name of a *leg* of a client's *session*: each leg is a session of its own.
+    Return the session id that readers see for a *leg* of a client's *session*.
 
-    The first leg has the client's own id, in whatever form; later legs add "." and their number.
+    The first leg has the client's own id, in whatever form. Later legs add "." and the leg's
+    number.
     """
     return f"{session}.{leg}" if leg > 1 else session
 
@@ -256,8 +264,7 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
     """
     Return the participant that a stored *value* holds; None if it has another schema.
 
-    *known* is the participant's stay as it was before; it is used again if nothing in it has
-    changed.
+    *known* is the participant's stay from an earlier read; it is used again if it has not changed.
 
     Raises:
         ValueError: the value is damaged.
@@ -296,10 +303,11 @@ def _count(numbers: tuple[Any, ...]) -> int:
 
 def read_attributes(stored: bytes) -> dict[int, Any]:
     """
-    Return the attributes in *stored* that this version knows.
+    Return the attributes in *stored*, without attributes that this version does not know.
 
     Raises:
-        msgspec.MsgspecError: they are not as they must be.
+        msgspec.MsgspecError: the bytes can't be decoded, or an attribute is missing or of the wrong
+            kind.
     """
     attributes: dict[int, Any]
     try:

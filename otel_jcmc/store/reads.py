@@ -1,11 +1,12 @@
 """
 All live participants, read from Redis page by page, so that no push waits for a read.
 
-The partitions and what is known already come in; pages of live participants go out. A long command
-blocks Redis, and a long reply blocks this process. Therefore a page of the index has a thousand
-members, and one command asks for 250 values. An answer waits for its turn in a busy event loop, so
-a few of these commands are sent at once. Each partition is read by the clock of the server that has
-it.
+Here a page is a part of a partition's index, a thousand members at most; it is no web page. The
+caller names the partitions and the expiries that it knows, and gets pages of live participants. A
+long command blocks Redis, and a long reply blocks this process. Therefore pages are small, and one
+command asks for 250 values. An answer waits for its turn in a busy event loop, so a few of these
+commands are sent at once. In a cluster, the clock of the server that has a partition decides which
+of its participants are live.
 """
 
 from collections import deque
@@ -16,16 +17,18 @@ from typing import Any, Final, NamedTuple
 from otel_jcmc.store.commands import Command, PartAway, expect_all
 from otel_jcmc.store.keys import Keys
 
-# Members of the index, and values, in one command: the longest takes Redis less than a millisecond.
+# Most members of the index, and most values, in one command: even the longest such command takes
+# Redis less than a millisecond.
 PAGE: Final = 1000
 VALUES: Final = 250
-# Commands in one exchange: those for a page's values and for the next page. Redis takes 2 ms for
-# them.
+# Most commands in one exchange: the commands for a page's values and for the next page. Redis takes
+# 2 ms for all of them.
 AT_ONCE: Final = 5
 # With a key, so that in a cluster the server that has the key answers.
 _CLOCK: Final = b"local time = redis.call('TIME') return time[1] * 1000000 + time[2]"
 
-# Member of the index -> the expiry that was read for it, as bytes, and what was made of the value.
+# Member of the index -> the expiry that was read for it, as bytes, and what the caller has made of
+# its value; only the expiry is used here.
 KnownExpiries = Mapping[bytes, tuple[Any, ...]]
 Read = Callable[[list[Command]], Awaitable[list[Any]]]
 # Members and expiries, in the same order.
@@ -37,12 +40,13 @@ class Live(NamedTuple):
     A page of live participants.
 
     Attributes:
-        members, expiries: of the index, in the same order.
-        values: the stored values of participants that have pushed since they were known, None for
-            those that are gone in the meantime. Participants that are missing here have not pushed.
+        members, expiries: the members of the index and their expiries, in the same order.
+        values: member -> stored value, for participants that have pushed since the caller's known
+            expiry; None for a participant that has left or expired in the meantime. A member that
+            is missing here has not pushed.
         now_us: Redis's clock when the read began.
-        unread: how many partitions could not be read to their end.
-        partition: the place of this page's partition among those that were asked for, from 0.
+        unread: 1 if this stands for a partition that could not be read to its end, otherwise 0.
+        partition: the place of this page's partition in the caller's list of partitions, from 0.
     """
 
     members: list[bytes]
@@ -59,10 +63,10 @@ UNREAD: Final = Live([], [], {}, 0, unread=1)
 
 def is_away(reply: Any) -> bool:
     """
-    Say whether *reply* says that its part of a cluster is away.
+    Say whether *reply* is the error that a part of the cluster is away.
 
     Raises:
-        StoreUnavailable: it is another error.
+        StoreUnavailable: *reply* is another error.
     """
     if isinstance(reply, PartAway):
         return True
@@ -85,11 +89,11 @@ async def read_pages(
     read: Read, keys: Keys, known: KnownExpiries, partitions: Sequence[int]
 ) -> AsyncIterator[Live]:
     """
-    Return every live participant of *partitions*, each of them once.
+    Return every live participant of *partitions* once, page by page.
 
-    Only the values of participants that have pushed since they were *known* are read: each push
+    Only the values of participants that have pushed since their *known* expiry are read: each push
     sets a new expiry, in microseconds, so the same expiry means no push. If a part of a cluster is
-    away, UNREAD stands for each of its partitions.
+    away, UNREAD is returned for each of its partitions.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -116,19 +120,19 @@ async def read_pages(
                 yield live
             if each.commands:
                 begun.append(each)
-        # Partitions that are begun come first, so that only few are in progress.
+        # Partitions whose read has begun come first, so that few reads are in progress.
         waiting.extendleft(reversed(begun))
 
 
 class _Partition:
     """
-    A partition that is being read.
+    The read of one partition: the commands to send next, and the pages that their replies complete.
 
     The values of a page and the next page of the index are asked for together, because each answer
     of Redis waits for a turn of a loop that is busy with pushes.
 
     Attributes:
-        commands: the next commands to send; empty when the partition is read.
+        commands: the next commands to send; empty when the whole partition is read.
     """
 
     def __init__(self, at: int, index: str, base: bytes, known: KnownExpiries, now_us: int) -> None:
@@ -148,7 +152,7 @@ class _Partition:
         return ("ZRANGEBYSCORE", self._index, self._begin, "+inf", "WITHSCORES", *limits)
 
     def take(self, replies: list[Any]) -> list[Live]:
-        """Return the pages that are complete with the *replies* to the commands, and go on."""
+        """Return the pages that the *replies* to `commands` complete; set the next `commands`."""
         listed = None if self._is_listed else replies.pop()
         whole = []
         if self._wanted:
@@ -162,16 +166,16 @@ class _Partition:
         return whole
 
     def _live(self, values: dict[bytes, bytes | None]) -> Live:
-        """Return the page, with the *values* of participants that have pushed meanwhile."""
+        """Return the present page, with the *values* of participants that have pushed."""
         return Live(*self._page, values, self._now_us, partition=self._at)
 
     def _turn_to(self, listed: list[bytes]) -> None:
         """
-        Turn to the page that is *listed*: members and expiries later than now, in turn.
+        Make the page from what was *listed*: a member, its expiry, the next member, and so on.
 
         Each page begins with the last expiry of the page before, because several members may have
-        that expiry. A push only moves its member up, so no member is missed; a member that was read
-        already is left out.
+        that expiry. A push only moves its member towards the end of the index, so no member is
+        missed. A member that was read already is left out.
         """
         seen = self._seen
         fresh = [
@@ -198,7 +202,7 @@ class _Partition:
 
 
 def _next_of(waiting: deque[_Partition]) -> list[_Partition]:
-    """Take the first of those *waiting*, as many as fit into one exchange."""
+    """Remove and return the first of the *waiting* partitions, as many as fit in one exchange."""
     some = [waiting.popleft()]
     asked = len(some[0].commands)
     while waiting and (asked := asked + len(waiting[0].commands)) <= AT_ONCE:

@@ -1,9 +1,10 @@
 """
-Whether Redis takes writes, judged by its own replies: for the log and for readiness.
+Whether Redis takes writes, judged by its replies: for the log and for readiness.
 
-The replies to pushes and to a write that only tries come in; the reason why writes are refused goes
-out. A refusal is over when a try has worked and nothing was refused for a while. At the edge of its
-memory Redis refuses some writes and takes others, and it always takes leaves.
+The input is the replies to pushes and to trial writes, which change nothing. The output is the
+reason why writes are refused. A refusal is over when a trial write has worked and Redis has refused
+nothing for REFUSAL_OVER_SECONDS. A Redis whose memory is nearly full refuses some writes and takes
+others, and it always takes leaves.
 """
 
 import logging
@@ -24,7 +25,7 @@ _MEANS: Final = {"OOM": "it is out of memory", "READONLY": "it is a replica"}
 
 class Refusals:
     """
-    What Redis refuses, for as long as it does.
+    Remembers and logs why Redis refuses writes, for as long as Redis refuses them.
 
     Attributes:
         why: why writes are refused, in words for the public: Redis's own words may repeat parts of
@@ -40,14 +41,19 @@ class Refusals:
         )
 
     def add(self, replies: Iterable[Any]) -> None:
-        """Remember a refusal among the *replies* to pushes; an accepted push proves nothing."""
+        """
+        Remember a refusal among the *replies* to pushes.
+
+        An accepted push does not end a refusal: Redis may refuse the next push.
+        """
         for reply in _faults(replies):
             self._refuse(reply)
             return
 
     def settle(self, replies: Iterable[Any]) -> None:
-        """Judge by the *replies* to a write that tries."""
-        # A user that may not run this write may still push: then pushes alone tell.
+        """Begin or end a refusal, by the *replies* to a trial write in each partition."""
+        # A user of Redis that may not run the trial write may still push: then only the replies to
+        # pushes show a refusal.
         told = (each for each in _faults(replies) if not isinstance(each, NoPermissionError))
         refusal = next(told, None)
         if refusal is not None:
@@ -57,7 +63,7 @@ class Refusals:
             self._trouble.update("")
 
     def _refuse(self, error: Exception) -> None:
-        """Remember *error*, and log it if it is another one than before."""
+        """Remember *error*, and log it if it differs from the last error."""
         code = code_of(error)
         self.why = f"Redis refuses writes: {code}, {_MEANS.get(code, 'the log says more')}"
         self._at = monotonic()

@@ -1,8 +1,8 @@
 """
 The scripts that run inside Redis, each made of its file and of stays.lua before it.
 
-`script` reads one. `run_scripts` calls some, and sends the text of a script that Redis has
-forgotten.
+`script` reads a script. `run_scripts` calls scripts; if Redis has forgotten a script, it sends the
+script's text.
 """
 
 import hashlib
@@ -18,9 +18,9 @@ from otel_jcmc.store.commands import Command, bulk, expect_all, pack
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
-# For commands that no push waits for.
+# The deadline of commands that no push waits for.
 READ_SECONDS: Final = 2.0
-# The name of a call's script stands within these bytes.
+# The digest that names the script is within the first bytes of a call, so many.
 _FRONT: Final = 100
 
 
@@ -34,7 +34,7 @@ class Script(NamedTuple):
 @cache
 def script(name: str, *, touches_stays: bool = True) -> Script:
     """
-    Return the script of `<name>.lua`, as `traces/sweep`: it lies beside the file that sends it.
+    Return the script in the file `<name>.lua`, for example *name* `store/participant`.
 
     If the script *touches_stays*, the text of stays.lua comes before it.
     """
@@ -45,7 +45,7 @@ def script(name: str, *, touches_stays: bool = True) -> Script:
 
 
 def begin_call(of: Script, keys: Sequence[str], *args: Any, more: int) -> bytes:
-    """Return the bytes of a call *of* a script, up to the last arguments, *more* of them."""
+    """Return the bytes of a call *of* a script, without its last arguments, *more* in number."""
     words = ("EVALSHA", of.sha, len(keys), *keys, *args)
     _, _, packed = pack(words).partition(b"\r\n")
     return b"*%d\r\n%b" % (len(words) + more, packed)
@@ -58,7 +58,7 @@ async def run_scripts(
     timeout_seconds: float = TIMEOUT_SECONDS,
 ) -> list[Any]:
     """
-    Run *commands* as `Link.run` does; EVALSHA of one of *scripts* works whatever Redis has cached.
+    Run *commands* as `Link.run` does; EVALSHA of *scripts* works even if Redis has forgotten them.
 
     Raises:
         StoreUnavailable: no connection, or not all replies in time.
@@ -75,7 +75,7 @@ def send_scripts(
     timeout_seconds: float,
     told: Told,
 ) -> None:
-    """Do what `run_scripts` does, and call back as `Link.send` does."""
+    """Do what `run_scripts` does with *commands*, and call *told* as `Link.send` does."""
     deadline = monotonic() + timeout_seconds
 
     def hear(outcome: list[Any] | Exception) -> None:
@@ -129,6 +129,6 @@ async def run_all(
     Return the replies to *commands*, within 2 s.
 
     Raises:
-        StoreUnavailable: Redis did not answer in time, or refuses one of them.
+        StoreUnavailable: Redis did not answer in time, or refused a command.
     """
     return expect_all(await run_scripts(link, commands, scripts, READ_SECONDS)) if commands else []

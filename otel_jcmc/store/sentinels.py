@@ -1,8 +1,8 @@
 """
-The Sentinels of a URL: connections to the master that they name, and which server that is.
+The Sentinels of a URL: they name the master, and this file makes connections to it.
 
-After a fail-over by command, the former master stays up as a master for ten seconds: it answers
-writes that are then lost. So a connected client asks the Sentinels regularly.
+After a fail-over by command, the former master is still up as a master for ten seconds: it answers
+writes that are then lost. So a connected client asks the Sentinels regularly where the master is.
 """
 
 import asyncio
@@ -12,7 +12,8 @@ import redis.asyncio as redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
-# Sentinel itself needs a second to see that a replica was promoted: two seconds in all.
+# Sentinel itself needs a second to see that a replica was promoted: with the time until the next
+# question, it takes two seconds at most until we know the new master.
 ASK_SECONDS: Final = 0.5
 # A push has half a second, and must have time left for another Sentinel and for the master.
 SENTINEL_SECONDS: Final = 0.2
@@ -44,7 +45,7 @@ class Sentinels:
 
         Args:
             hosts, master, url, sentinel: as in SentinelUrl.
-            options: of every connection.
+            options: redis-py's options of every connection.
             connect_seconds: how long a connection to the master may take to open.
 
         Raises:
@@ -68,14 +69,15 @@ class Sentinels:
         )
 
     def pass_over(self) -> None:
-        """Ask another Sentinel first the next time: this one may hang, or be behind."""
+        """Ask another Sentinel first next time: the present first one may hang, or be behind."""
         self._all.sentinels.append(self._all.sentinels.pop(0))
 
     async def newest(self) -> Address | None:
         """
-        Return where the master is, by the Sentinel that knows best; None: no Sentinel answered.
+        Return where the master is; None: no Sentinel answered.
 
-        That Sentinel is asked first from now on: others hear of a fail-over later.
+        The Sentinel that knows of the latest fail-over decides. It is asked first from now on,
+        because the other Sentinels hear of a fail-over later.
         """
         asked = list(self._all.sentinels)
         told = await asyncio.gather(*map(self._ask, asked), return_exceptions=True)
@@ -86,14 +88,14 @@ class Sentinels:
         ]
         if not known:
             return None
-        # The first of those that know as much, because that one is in use already.
+        # Of several with the same fail-over, the first: it is in use already.
         (_, address), best = max(known, key=lambda each: each[0][0])
         # Another task may have changed the order meanwhile.
         self._all.sentinels.sort(key=lambda each: each is not best)
         return address
 
     async def _ask(self, one: Any) -> tuple[int, Address]:
-        """Return the last fail-over that *one* Sentinel has heard of, and where the master is."""
+        """Return the number of the last fail-over that *one* Sentinel knows, and the master."""
         state = (await one.sentinel_masters())[self._master]
         return int(state["config-epoch"]), (state["ip"], int(state["port"]))
 

@@ -1,10 +1,10 @@
 """
 The secret that signs push tokens, the same in all replicas and after a restart.
 
-It is the operator's own, or the first replica makes one and keeps it in Redis, where the others
-find it. If Redis is away at the start, there is no secret yet; if Redis goes away later, the known
-one stays. A Redis that comes back empty is given it again. intake/push_tokens.py holds it; its
-tokens live for an hour.
+The operator sets it, or the first replica makes one and keeps it in Redis, where the other replicas
+find it. If Redis is away at the start, the service has no secret yet. If Redis goes away later, the
+service keeps the secret that it knows, and stores it again in a Redis that comes back empty.
+intake/push_tokens.py signs tokens with it; a token is valid for an hour.
 """
 
 import asyncio
@@ -17,8 +17,8 @@ from otel_jcmc.store.cluster import open_link
 
 # As long as the output of HS256 (RFC 7518, section 3.2).
 LEAST_BYTES: Final = 32
-# How often Redis is asked without a secret, and with one: a Redis that was emptied is given it
-# again before many pushes are refused.
+# How often Redis is asked while the secret is not known (SOON), and when it is (LATER). A Redis
+# that was emptied gets the secret again before many pushes are refused.
 SOON_SECONDS: Final = 1.0
 LATER_SECONDS: Final = 5.0
 # The key expires a day after the last replica has stopped, long after its last token.
@@ -27,22 +27,22 @@ KEEP_SECONDS: Final = 86_400
 
 class SharedSecret:
     """
-    The secret, as far as it is known.
+    The secret, empty while it is not known, and the task that keeps it in Redis.
 
     Attributes:
         value: empty until it is known. It may change: two replicas that start on an emptied Redis
-            agree on the one that came first.
+            agree on the secret that was stored first.
     """
 
     def __init__(self, url: str, key: str, value: bytes = b"") -> None:
-        """Take the operator's *value*, otherwise the one that Redis at *url* has under *key*."""
+        """Use the operator's *value*; if it is empty, the secret of Redis at *url* under *key*."""
         self.value = value
         self._key = key
         self._link = None if value else open_link(url)
         self._keeping: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Ask Redis once, within its deadline, and from now on again and again."""
+        """Ask Redis for the secret once, and start the task that asks again and again."""
         if self._link is None:
             return
         with suppress(StoreUnavailable):
@@ -50,12 +50,12 @@ class SharedSecret:
         self.want()
 
     def want(self) -> None:
-        """Begin to ask again and again, unless that is under way; call it within an event loop."""
+        """Start the task that asks again and again, unless it runs; call it in an event loop."""
         if self._link is not None and self._keeping is None:
             self._keeping = asyncio.create_task(self._keep())
 
     async def _keep(self) -> None:
-        """Keep the secret in Redis, and take the one that Redis has."""
+        """Offer Redis the secret, and take the secret that Redis has, again and again."""
         while True:
             with suppress(StoreUnavailable):
                 await self._agree()
@@ -63,7 +63,7 @@ class SharedSecret:
 
     async def _agree(self) -> None:
         """
-        Offer Redis our secret, or a new one, and take the one that Redis has then.
+        Store our secret, or a new one, if Redis has none; then take the secret that Redis has.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -81,7 +81,7 @@ class SharedSecret:
             self.value = found
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Stop the task, and close the connection to Redis."""
         if self._keeping is not None:
             self._keeping.cancel()
         if self._link is not None:

@@ -1,5 +1,5 @@
 """
-A sid, the name of one leg of a session, and what it tells without asking Redis.
+A sid, the name of one leg of a session, and the values that can be read from it without Redis.
 
 It has 48 hex digits, made by stays.lua: 32 of the member, the first 12 of which are the
 conference's; 11 for the start of the leg, in ms; 5 of the client's own session id.
@@ -12,7 +12,7 @@ from typing import Final
 CONFERENCE_DIGITS: Final = 12
 MEMBER_DIGITS: Final = 32
 BEGAN_DIGITS: Final = 11
-# This many name a leg for people, by its start and its session: the member's digits are left out.
+# A short sid, which people see, has so many digits: the leg's start and its session, no member.
 SHORT_DIGITS: Final = 16
 
 is_sid: Final = re.compile(rf"[0-9a-f]{{{MEMBER_DIGITS + SHORT_DIGITS}}}").fullmatch
@@ -30,7 +30,7 @@ def sid_member(sid: str) -> str:
 
 
 def sid_began(sid: str) -> str:
-    """Return the member and the start in *sid*, which two sessions of one client may share."""
+    """Return the member and the start in *sid*; two sessions of one client may have the same."""
     return sid[: MEMBER_DIGITS + BEGAN_DIGITS]
 
 
@@ -50,7 +50,7 @@ def by_time(sid: bytes) -> bytes:
 
 
 def from_by_time(turned: bytes) -> str:
-    """Return the sid that `by_time` has *turned*."""
+    """Return the sid from *turned*, which `by_time` returned for it."""
     return (turned[-MEMBER_DIGITS:] + turned[:-MEMBER_DIGITS]).decode()
 
 

@@ -1,8 +1,8 @@
 """
 Slots of a Redis Cluster: the slot of each command, by its key, and the master of each slot.
 
-A command is a tuple of words, or the bytes that are sent for them. Each of our commands touches one
-slot.
+A command is a tuple of words, or the bytes that are sent for these words. The keys of each of our
+commands are in one slot.
 """
 
 from bisect import bisect_right
@@ -30,10 +30,11 @@ _slot_of_key: Final = lru_cache(maxsize=256)(key_slot)
 
 def slots_of(commands: Sequence[Command]) -> list[int | None]:
     """
-    Return the slot of each of *commands*; None for all if no command has a key.
+    Return the slot of each of *commands*; if no command has a key, all slots are None.
 
-    A command without a key gets the slot of the next command with one: TIME then goes to the master
-    whose keys are read after it. After the last such command it gets the slot of the one before.
+    A command without a key gets the slot of the next command with a key: TIME then goes to the
+    master whose keys are read after it. If no command with a key follows, it gets the slot of the
+    last command with a key before it.
     """
     slots = [_slot_of(command) for command in commands]
     if None not in slots:
@@ -47,7 +48,7 @@ def slots_of(commands: Sequence[Command]) -> list[int | None]:
 
 
 def _slot_of(command: Command) -> int | None:
-    """Return the slot of *command*'s key, None if it has none."""
+    """Return the slot of *command*'s key; None if the command has no key."""
     if isinstance(command, bytes):
         return _slot_of_key(_packed_key(command))
     name = command[0]
@@ -68,7 +69,7 @@ def _packed_key(packed: bytes) -> bytes:
 
 
 def _word(packed: bytes, at: int) -> tuple[bytes, int]:
-    """Return the word whose length begins *at*, and where the length of the next word begins."""
+    """Return a word of *packed*, whose length begins *at*, and where the next length begins."""
     end = packed.index(_BULK_END, at)
     start = end + 2
     stop = start + int(packed[at + 1 : end])
@@ -93,7 +94,7 @@ class SlotMap:
     __slots__ = ("_ends", "_masters", "_starts", "is_whole", "masters")
 
     def __init__(self, ranges: Sequence[tuple[int, int, Address]] = ()) -> None:
-        """Make it from (first slot, last slot, master)."""
+        """Make the map from *ranges*: (first slot, last slot, master)."""
         ordered = sorted(ranges)
         self._starts = [start for start, _, _ in ordered]
         self._ends = [end for _, end, _ in ordered]
@@ -104,7 +105,7 @@ class SlotMap:
     @classmethod
     def from_reply(cls, reply: Any, asked: Address) -> "SlotMap":
         """
-        Make it from the *reply* of the node *asked* to CLUSTER SLOTS.
+        Make the map from the *reply* of the node *asked* to CLUSTER SLOTS.
 
         Raises:
             StoreUnavailable: the node refuses, or the reply can't be read.
@@ -112,7 +113,7 @@ class SlotMap:
         try:
             return cls(
                 [
-                    # Without a host, the entry means the node that was asked.
+                    # A range without a host belongs to the node that was asked.
                     (int(start), int(end), ((host or b"").decode() or asked[0], int(port)))
                     for start, end, (host, port, *_), *_ in reply
                 ]
@@ -125,6 +126,6 @@ class SlotMap:
         return bool(self._starts)
 
     def master_of(self, slot: int) -> Address | None:
-        """Return the master of *slot*; None if it has none."""
+        """Return the master of *slot*; None if the slot has no master."""
         at = bisect_right(self._starts, slot) - 1
         return self._masters[at] if at >= 0 and slot <= self._ends[at] else None

@@ -10,32 +10,33 @@
 -- A sid names one leg of a session: member (32 hex), start in ms (11 hex), 5 hex of the client's session id.
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
---   session:<sid>            hash: session, started (ms), ttl (ms), leg (from 1), previous (sid), ended (ms), reason,
---                            cause (of a failure, where it is known), instance (ms, start of the conference's instance),
---                            former (the previous leg's instance), seen (ms, last push in the log of sessions/log.lua),
---                            bytes (of samples, about and word), card (bytes of it), by (the versions that have made
---                            its newest entry, see sessions/items.py), word (what the participant said about the call,
---                            as store/participant.py reads it),
+--   session:<sid>            hash: session (the client's id), started (ms), ttl (ms), leg (from 1), previous (sid),
+--                            ended (ms), reason (why it ended), cause (of a failure, where it is known), instance (ms,
+--                            start of the conference's instance), former (the previous leg's instance), seen (ms, last
+--                            push in the log of sessions/log.lua), bytes (of samples, about and word), card (bytes of
+--                            the card), by (the versions that made its newest entry, see sessions/items.py), word (what
+--                            the participant said about the call, as store/participant.py reads it),
 --                            client (digest of its client; for a span without history)
---   cards                    sid -> its card (sessions/card.py), if it has one yet; written by sessions/log.lua
---   samples:<sid>            list: its log, written by sessions/log.lua
---   about:<sid>              its latest attributes, as an entry of the log has them
---   sessions                 sid -> when it was last there (ms), too late by up to a 1440th of keep: it has every session,
---                            so that all of them can be bounded
---   crowded                  exists while history has no room for the participants that are there: then sessions/log.lua
---                            begins no session again
+--   cards                    sid -> the leg's card (sessions/card.py), if it has one yet; written by sessions/log.lua
+--   samples:<sid>            list: the leg's log, written by sessions/log.lua
+--   about:<sid>              the leg's latest attributes, in the form in which an entry of the log has them
+--   sessions                 sid -> when its participant was last there (ms), rounded up by a 1440th of keep at most.
+--                            The index has every session, so that the space of all sessions can be limited
+--   crowded                  exists while history has no room for all participants that are there: then
+--                            sessions/log.lua does not begin a log again for a session whose log was dropped
 --   places                   how many sessions may begin before sessions/quota.py looks again; missing: any number
 --   bytes                    of all samples, abouts and cards
 --   erased                   member -> until when entries may have data from before its erasure (ms); for an hour
---   who:<sid>                its attributes at first, until about has them
+--   who:<sid>                the leg's attributes from its first push, until about:<sid> has them
 --   past                     hash: list of summaries -> its bytes (sessions/summaries.py)
 --   past:<day>, named:<day>  lists: a summary of each session that ended on that day, without and with names
 -- and for spans and summaries:
---   open                     sid -> when to look at it (ms): the sessions that have become neither yet
+--   open                     sid -> when sessions/sweep.lua looks at it (ms): sessions that are not yet a span or
+--                            summary
 -- and for spans:
 --   rooms                    conference -> its present instance (ms)
---   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are), most (at once),
---                            there (ms, when a participant was last known to be there), and from sessions/moves.lua a
+--   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are now), most (at
+--                            once), there (ms, when a participant was last known to be there), and from sessions/moves.lua a
 --                            digest of the sessions that have become spans: last (ms, when the last one ended), ...
 --   attendees:<conference>:<instance>  the sids of its sessions that are no spans yet
 --   emptied                  "conference:instance" -> there, for instances without attendees that are no spans yet
@@ -46,7 +47,7 @@ local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 local base = string.match(KEYS[1], '^.-}:')
 local mode, grace, keep, settle = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
--- This long after an expiry nothing about it can change.
+-- When this time has passed after an expiry, the leg does not go on and no more of its log can come.
 local wait = math.max(grace, settle)
 local ROOM_MS = 24 * 3600 * 1000
 -- Whether a session becomes a span or a summary when it is over.
@@ -73,7 +74,7 @@ local function place_of(at)
   return (math.floor(at / part_ms) + 1) * part_ms - 1
 end
 
--- A leg's instance of its conference, as it stands in the keys of both.
+-- The name of a conference's instance in the keys room: and attendees:, for the leg `sid`.
 local function room_of(sid, instance)
   return conference_of(sid) .. ':' .. instance
 end
@@ -90,7 +91,7 @@ local function note_there(room, at)
   if not there or tonumber(there) < at then redis.call('HSET', base .. 'room:' .. room, 'there', at) end
 end
 
--- Marks the leg as ended, and says whether it did: only the first call counts.
+-- Marks the leg as ended. Returns true for the first call only; later calls change nothing.
 local function finish(sid, at, reason, there)
   local key = base .. 'session:' .. sid
   if redis.call('EXISTS', key) == 0 or redis.call('HSETNX', key, 'ended', at) == 0 then return false end
@@ -112,7 +113,7 @@ local function finish(sid, at, reason, there)
   return true
 end
 
--- Ends the leg of a participant that expired: at its last push, as far as that is known.
+-- Ends the leg of a participant that expired. The leg's end is its last push, as far as that is known.
 local function expire(sid, expiry)
   local started, ttl, seen = unpack(redis.call('HMGET', base .. 'session:' .. sid, 'started', 'ttl', 'seen'))
   local at = math.max(tonumber(started or 0), tonumber(seen or 0), expiry and expiry - tonumber(ttl or 0) or 0)
@@ -120,7 +121,7 @@ local function expire(sid, expiry)
   finish(sid, at, 'expired', expiry or at)
 end
 
--- Whether a participant of the instance is there, or was within the grace.
+-- Whether a participant of the instance is there, or was there within the last `grace` ms.
 local function goes_on(room)
   local there = redis.call('HGET', base .. 'room:' .. room, 'there')
   if there and now - there <= grace then return true end
@@ -131,7 +132,8 @@ local function goes_on(room)
   return false
 end
 
--- Takes the leg into its conference's instance, and returns that. It is a new one if the former is over or a day old.
+-- Adds the leg to its conference's present instance, and returns the instance. An instance that is over or a day old is
+-- replaced by a new one.
 local function attend(sid, at)
   local conference = conference_of(sid)
   local instance = redis.call('HGET', base .. 'rooms', conference)
@@ -156,7 +158,7 @@ local function attend(sid, at)
   return instance
 end
 
--- Removes the log of a leg, and returns how many bytes it had; if that is unknown, the average of a log.
+-- Removes the log of a leg, and returns how many bytes the log had; if that is unknown, the average of all logs.
 local function drop_samples(sid)
   local key = base .. 'session:' .. sid
   local bytes = redis.call('HGET', key, 'bytes')
@@ -178,7 +180,7 @@ local function drop_samples(sid)
   return bytes
 end
 
--- Takes the leg out of its conference's instance, which is empty if it was the last.
+-- Takes the leg out of its conference's instance. If it was the last leg there, notes the instance in `emptied`.
 local function depart(sid, room)
   local attendees = base .. 'attendees:' .. room
   redis.call('SREM', attendees, sid)
@@ -221,7 +223,7 @@ local function forget(sid)
   redis.call('ZREM', base .. 'sessions', sid)
 end
 
--- Ends the present leg of a session for this reason, at once; a failure has a cause.
+-- Ends the present leg of a session now, with this reason, and with a cause if the reason is a failure.
 local function leave(member, session, reason, cause)
   local sid = redis.call('GET', base .. 'stay:' .. member .. ':' .. session)
   if sid and finish(sid, now, reason, now) and cause and cause ~= '' then
@@ -236,9 +238,10 @@ local function take_place()
   return not places or places > 0
 end
 
--- A push of a session that is not the stored one: its leg goes on if it came back in time; otherwise a leg begins, at `at`
--- or now, if there is a place. Returns the sid of a leg that begins.
--- `another`: another session was stored. Then the member's expiry belongs to that one, and the replaced one does not go on.
+-- Handles a push whose session is not the stored one. If the session comes back in time, its leg goes on. Otherwise a
+-- leg begins, at the time `at` (nil: now), if there is a place. Returns the sid of the leg that begins; nil if none
+-- begins. `another`: the session id that was stored, if any. Then the member's expiry belongs to that session, and a
+-- former leg of this push's session does not go on.
 local function begin(member, session, ttl, at, another)
   local pointer = base .. 'stay:' .. member .. ':' .. session
   local previous, started, leg, former = redis.call('GET', pointer), at or now, 1, nil
@@ -248,8 +251,8 @@ local function begin(member, session, ttl, at, another)
     local ended, before, began, lived, seen, instance = unpack(of_previous)
     if before then
       if not ended then
-        -- If the index has lost the member, for example after Redis was emptied, the times from sessions/log.lua must
-        -- do.
+        -- If the index has lost the member, for example after Redis was emptied, the expiry is calculated from the
+        -- times that sessions/log.lua wrote.
         local expiry = not another and expiry_of(member) or math.max(began, seen or 0) + lived
         if not another and now - expiry <= grace then return end
         expire(previous, expiry)
@@ -275,8 +278,9 @@ local function begin(member, session, ttl, at, another)
   redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  -- The place that its first entry will give it, and behind all sessions whose entries are of that part of the day:
-  -- otherwise it would be dropped before it has an entry.
+  -- The place in the index that the leg's first entry will give it, and behind all sessions with entries of the same
+  -- part
+  -- of the day: otherwise the leg would be dropped before it has an entry.
   redis.call('ZADD', base .. 'sessions', place_of(started + settle) + started % part_ms / part_ms, sid)
   redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
   return sid

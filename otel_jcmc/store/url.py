@@ -1,13 +1,13 @@
 """
-REDIS_URL: whether it can be read, and what it says if it names Sentinels or a cluster.
+REDIS_URL: checks it, and takes it apart if it names Sentinels or a cluster.
 
     redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_password=...
     redis+cluster://user:password@host1:6379,host2:6379
 
 User, password, database and the rest of the query are for the data servers, as in redis-py's own
 URLs; `sentinel_username` and `sentinel_password` are for the Sentinels. With rediss+sentinel:// all
-connections use TLS, with the same ssl_* options. The hosts of a cluster are the nodes that are
-asked first which node has which keys; with rediss+cluster:// all nodes are reached by TLS.
+connections use TLS, with the same ssl_* options. A cluster's URL names some of its nodes: they are
+asked first which node has which keys. With rediss+cluster:// all nodes are reached by TLS.
 """
 
 import re
@@ -18,9 +18,10 @@ SCHEMES: Final = ("redis+sentinel", "rediss+sentinel")
 CLUSTER_SCHEMES: Final = ("redis+cluster", "rediss+cluster")
 DEFAULT_PORT: Final = 26_379
 CLUSTER_PORT: Final = 6379
-# urllib's own message is not repeated: what looks like a port may be part of a password.
+# urllib's own message is not repeated: it contains the port, which may be part of a password.
 _UNREADABLE: Final = "its host or port can't be read"
-# `redis://:ab@cd/ef@host/0` would lead to a host cd: such signs in a password must be encoded.
+# `redis://:ab@cd/ef@host/0` would lead to a host `cd`: `/`, `?`, `#` and `@` in a password must be
+# encoded.
 _ENCODE: Final = "in a password `/` is %2F, `?` %3F, `#` %23 and `@` %40; an option is name=value"
 _NO_DATABASE: Final = "only a database's number may follow its host: redis://host:6379/0"
 _NO_SOCKET: Final = "the path of a socket is missing: unix:///run/redis.sock"
@@ -33,13 +34,13 @@ _QUERY: Final = re.compile(r"(\w+=[^@&]*(&\w+=[^@&]*)*)?")
 
 class SentinelUrl(NamedTuple):
     """
-    What the URL of Sentinels says.
+    The parts of a URL that names Sentinels.
 
     Attributes:
         hosts: the Sentinels, (host, port).
-        master: the name by which they know the master.
+        master: the name by which the Sentinels know the master.
         url: the master's URL for redis-py; its host is not used.
-        sentinel: username and password for the Sentinels, as far as they are given.
+        sentinel: the options `username` and `password` for the Sentinels, if the URL has them.
     """
 
     hosts: tuple[tuple[str, int], ...]
@@ -50,10 +51,10 @@ class SentinelUrl(NamedTuple):
 
 class ClusterUrl(NamedTuple):
     """
-    What the URL of a cluster says.
+    The parts of a URL that names nodes of a cluster.
 
     Attributes:
-        seeds: the nodes that it names, (host, port).
+        seeds: the nodes that the URL names, (host, port).
         scheme, user, query: parts of the URL of each node, with their `@` and `?`.
     """
 
@@ -80,7 +81,9 @@ def is_cluster(url: str) -> bool:
 
 def check_redis(url: str) -> None:
     """
-    Refuse a *url* with a known scheme that would not lead where its writer means.
+    Refuse a *url* that can't be read, or that would lead to another server than its writer means.
+
+    The caller has checked the scheme.
 
     Raises:
         ValueError: the message says why, and repeats no part of the URL, which may hold a password.
@@ -109,14 +112,14 @@ def check_redis(url: str) -> None:
 
 
 def _check_end(parts: SplitResult) -> None:
-    """Refuse the end of a URL unless it is options: it may be a part of a password."""
+    """Refuse a URL whose end is not options: that end may be a part of a password."""
     if parts.fragment or not _QUERY.fullmatch(parts.query):
         raise ValueError(_ENCODE)
 
 
 def parse_sentinel(url: str) -> SentinelUrl:
     """
-    Return what *url*, one of SCHEMES, says.
+    Return the parts of a *url* with one of SCHEMES.
 
     Raises:
         ValueError: it can't be read; the message repeats no part of it, as it may hold a password.
@@ -141,7 +144,7 @@ def parse_sentinel(url: str) -> SentinelUrl:
 
 def parse_cluster(url: str) -> ClusterUrl:
     """
-    Return what *url*, one of CLUSTER_SCHEMES, says.
+    Return the parts of a *url* with one of CLUSTER_SCHEMES.
 
     Raises:
         ValueError: it can't be read; the message repeats no part of it, as it may hold a password.
@@ -165,7 +168,7 @@ def _split(url: str, default_port: int) -> tuple[SplitResult, str, tuple[tuple[s
 
 
 def _address(text: str, default_port: int) -> tuple[str, int]:
-    """Return host and port of one of several servers."""
+    """Return the host and the port in *text*, the address of one server."""
     try:
         parts = urlsplit(f"//{text}")
         host, port = parts.hostname, parts.port

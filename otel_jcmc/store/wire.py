@@ -1,5 +1,5 @@
 """
-An open connection to Redis: commands go out, replies come back, exchange after exchange.
+An open connection to Redis: it sends commands, and gives each caller the replies to its commands.
 
 An exchange is some commands, packed into one write, and as many replies. Several exchanges may be
 under way: Redis answers in the order in which it was asked. Any failure ends the whole connection,
@@ -15,7 +15,8 @@ import hiredis
 from redis._parsers import BaseParser
 from redis.exceptions import ConnectionError as NoConnection
 
-# Takes the replies of an exchange, errors of commands among them, or why there are none.
+# A callback: it gets the replies of an exchange, errors of commands among them, or the error
+# because of which there are no replies.
 Told = Callable[[list[Any] | Exception], None]
 
 
@@ -24,17 +25,17 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport) -> None:
         """Take *transport* over from its former protocol."""
-        # redis-py knows which errors concern the connection and which a command.
+        # redis-py tells errors of the whole connection from errors of one command.
         self._parser = hiredis.Reader(protocolError=NoConnection, replyError=BaseParser.parse_error)
         self._replies: list[Any] = []
-        # For each exchange that is under way: the number of its replies, and the taker of them.
+        # For each exchange that is under way: the number of its replies, and the callback.
         self._asked: deque[tuple[int, Told]] = deque()
         self._lost: Exception | None = None
         self._transport = transport
         transport.set_protocol(self)
 
     def ask(self, packed: bytes, count: int, told: Told) -> None:
-        """Write *packed*; *told* gets its *count* replies, or an error at once if it is closed."""
+        """Write *packed*; *told* gets *count* replies, or an error if the connection is lost."""
         if self._lost is None and self._transport.is_closing():
             self._end(NoConnection("closed by Redis"))
         if self._lost is not None:
@@ -48,7 +49,7 @@ class Wire(asyncio.Protocol):
         Write *packed* and return its *count* replies.
 
         Raises:
-            OSError, RedisError: the connection is closed, or not fit for commands.
+            OSError, RedisError: the connection is closed, or Redis accepts no commands on it.
         """
         future: asyncio.Future[list[Any]] = asyncio.get_running_loop().create_future()
 
@@ -64,7 +65,7 @@ class Wire(asyncio.Protocol):
         return await future
 
     def data_received(self, data: bytes) -> None:
-        """Gather replies; the loop calls this."""
+        """Read replies from *data*; call back for each complete exchange. The loop calls this."""
         parser, asked = self._parser, self._asked
         parser.feed(data)
         try:
@@ -83,7 +84,7 @@ class Wire(asyncio.Protocol):
         self._end(NoConnection("closed by Redis"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the callers that wait; the loop calls this."""
+        """Tell the callers that wait that the connection is lost; the loop calls this."""
         self._end(exc or NoConnection("closed by Redis"))
 
     def _end(self, why: Exception) -> None:
@@ -94,5 +95,5 @@ class Wire(asyncio.Protocol):
             self._asked.popleft()[1](why)
 
     def abort(self) -> None:
-        """Close at once, unwritten bytes or not; callers that wait hear it in the next turn."""
+        """Close at once, even with unwritten bytes; the next turn tells the callers that wait."""
         self._transport.abort()

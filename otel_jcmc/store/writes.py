@@ -1,10 +1,9 @@
 """
-How pushes get into Redis: the pushes that are in flight together go in one exchange (group commit).
+How pushes get into Redis: pushes that come at the same time go in one exchange (group commit).
 
-`submit` adds a push to the batch that is being gathered, and calls back when Redis has answered.
-One batch is under way at a time; pushes that come in the meantime make the next one. All of it runs
-in callbacks of the event loop, because a task and a future would cost a small batch more than Redis
-does.
+`submit` adds a push to the next batch, and calls back when Redis has answered. One batch is under
+way at a time; pushes that come in the meantime make the next batch. This code runs in callbacks of
+the event loop: for a small batch, a task and a future would cost more time than Redis does.
 """
 
 import asyncio
@@ -26,14 +25,15 @@ from otel_jcmc.store.participant import Write
 from otel_jcmc.store.refusals import Refusals
 from otel_jcmc.store.scripts import begin_call, script, send_scripts
 
-# How long a push waits for Redis in all: in the queue, for a connection and for the answer.
+# How long a push waits for Redis in total: in the queue, for a connection and for the answer.
 PUSH_SECONDS: Final = 0.9
 BATCH_PUSHES: Final = 256
 # Pushes in one call of the script, during which Redis does nothing else: about 20 µs for each.
 CALL_PUSHES: Final = 64
 QUEUE_PUSHES: Final = 20_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
-# An end is remembered for as long as a push may live: no older push is still on its way.
+# The end of a session is remembered for the longest time for which a push keeps a participant live:
+# no older push is still on its way.
 REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
 
@@ -54,23 +54,23 @@ class Stored(Enum):
     JOINED = ord("8")
 
 
-# Looked up by value, because calling the enum costs more than the rest of an answer. A lookup of a
-# member on its class costs as much: code that handles every push keeps the members in names of its
-# own.
+# A table, because `Stored(value)` costs more than the rest of the work for an answer.
+# `Stored.JOINED` costs as much: code that handles every push keeps the values of Stored in names of
+# its own.
 _STORED_OF: Final = {member.value: member for member in Stored}
 Done = Callable[[Stored | Exception], None]
 _WaitingWrite = tuple[Write, Done, float]
-# A partition and its share of a batch, or a part of that share: the pushes of one script call.
+# The pushes of each script call, with their partition: a partition's pushes of a batch, in parts.
 _Parts = list[tuple[int, list[_WaitingWrite]]]
 
 
 class Limits(NamedTuple):
     """
-    How many participants there may be.
+    How many participants may be live.
 
     Attributes:
-        participants: in all, 0 for any number. The numbers in other partitions are known from their
-            last answers, so a batch may exceed the limit.
+        participants: in all conferences together, 0 for any number. The numbers in other partitions
+            are known from their last answers, so a batch may exceed the limit.
         in_conference: in one conference, 0 for any number.
     """
 
@@ -83,8 +83,8 @@ class Writes:
     Pushes on their way into Redis.
 
     Attributes:
-        live: how many participants each partition has, as far as is known.
-        refusals: which writes Redis refuses.
+        live: how many live participants each partition has, as far as is known.
+        refusals: whether Redis refuses writes, and why.
 
     Concurrency: to be used from one event loop.
     """
@@ -124,8 +124,8 @@ class Writes:
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._is_sending = False
-        # The least time that the next batch gets. Before the first batch no other was under way, so
-        # only this event loop can have made its pushes wait.
+        # The least time that the next batch gets. The first batch gets the full time: no other
+        # batch was under way, so only this event loop can have made its pushes wait.
         self._least = TIMEOUT_SECONDS
         self._emptied: asyncio.Future[None] | None = None
 
@@ -140,13 +140,13 @@ class Writes:
         if not self._is_sending:
             self._is_sending = True
             self._least = TIMEOUT_SECONDS
-            # Not at once: other pushes that this turn of the loop reads join the same batch.
+            # In the next turn of the loop: then pushes that this turn reads are in the same batch.
             asyncio.get_running_loop().call_soon(self._send)
 
     def _send(self) -> None:
         """Send the pushes that have waited longest to Redis, as one batch."""
         batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
-        # Nearly always the queue is empty now, and the sum costs nothing.
+        # Nearly always the queue is empty now, and this sum costs nothing.
         self._queued_bytes = sum([len(write.payload) for write, _, _ in self._queue])
         began, oldest = monotonic(), batch[0][2]
         seconds = min(max(self._least, oldest + PUSH_SECONDS - began), TIMEOUT_SECONDS)
@@ -165,7 +165,7 @@ class Writes:
         began: float,
         outcome: list[Any] | Exception,
     ) -> None:
-        """Answer each push of *batch*, and go on with those that wait."""
+        """Answer each push of *batch*, and send the pushes that wait."""
         now = monotonic()
         try:
             self._heard(outcome, now - began)
@@ -202,7 +202,7 @@ class Writes:
         self.refusals.add(replies)
 
     def _parts_of(self, batch: list[_WaitingWrite]) -> _Parts:
-        """Return the shares of *batch* by partition, each in parts of at most CALL_PUSHES."""
+        """Return the pushes of *batch* by partition, in parts of at most CALL_PUSHES."""
         of_partition: list[list[_WaitingWrite]] = [[] for _ in self._keys.every]
         table, is_one = self._keys.table, self._keys.digits == 1
         for waiting in batch:
@@ -216,19 +216,19 @@ class Writes:
         ]
 
     def _begin_call(self, partition: int, args: Sequence[int | str]) -> bytes:
-        """Return what is the same in each script call for *partition*: all but two arguments."""
+        """Return the beginning of each script call for *partition*: all except two arguments."""
         base = self._keys.bases[partition]
         keys = (f"{base}live", f"{base}ended", f"{base}conferences")
         return begin_call(SCRIPT, keys, *args, more=2)
 
     def _command(self, partition: int, part: list[_WaitingWrite]) -> bytes:
-        """Return the script call for one partition's share of a batch."""
+        """Return the script call for *part*, some pushes of *partition*."""
         pushes = _encode([write for write, _, _ in part])
         room = b"%d" % self._room(partition)
         return b"".join((self._calls[partition], bulk(room), bulk(pushes)))
 
     def _room(self, partition: int) -> int:
-        """Return how many may be live in *partition*, -1 for any number."""
+        """Return how many participants may be live in *partition*, -1 for any number."""
         if not self._limit:
             return -1
         return max(0, self._limit - sum(self.live) + self.live[partition])
