@@ -1,9 +1,5 @@
 """
-<<<<<<< HEAD
-Draws one session on the terminal: participant, times, verdict, plots of metrics, and events.
-=======
 One session on the terminal: its participant, times and verdict, plots of metrics, and its events.
->>>>>>> r5
 
 The service's answer comes in; lines go out. A plot has a gap where the page did not push or the
 value was not known. Below the plots, a bar shows how the call was at each time.
