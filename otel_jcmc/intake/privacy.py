@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from otel_jcmc.wire.push import Report
 
 # 64 bits, 16 hex digits: among 120,000 texts, two hashes are equal with a chance of 1 in 2.6
-# thousand million (n^2 / 2^65). Without the key, nobody can search for such a pair.
+# thousand million (n^2 / 2^65). Without the key, a search for such a pair is impossible.
 HASH_BYTES: Final = 8
 MIN_KEY_CHARACTERS: Final = 16
 

@@ -1,5 +1,5 @@
 """
-Describes sessions: who was in a session, when, and how it was, as JSON or as a row of a table.
+Describes sessions: the participant, the times and the quality, as JSON or as a row of a table.
 
 Sessions of history and the scopes of their bad time come in; objects, lines of JSON and rows of CSV
 go out. Metrics have the names of their fields, attributes the names of their labels.
