@@ -149,8 +149,12 @@ class Prometheus:
 
     def has_jobs(self) -> bool:
         """Say whether it has the targets that it was told of, and no others any more."""
-        jobs = [each["labels"]["job"] for each in self.ask("targets")["activeTargets"]]
-        return sorted(jobs) == sorted(self._jobs)
+        # By address too: the job of the test before may have had the same name.
+        found = [
+            (each["labels"]["job"], each["discoveredLabels"]["__address__"])
+            for each in self.ask("targets")["activeTargets"]
+        ]
+        return sorted(found) == sorted((job, at) for job, (at, _) in self._jobs.items())
 
     def log(self) -> str:
         """Return the log of Prometheus."""
