@@ -28,7 +28,7 @@ def bar(
     is_coloured: bool = False,
 ) -> str:
     """
-    Return *bands* from *start* to *end* as *count* characters of *signs*.
+    Return *bands* from *start* to *end* as at most *count* characters of *signs*.
 
     A blank means that the participant was not in the conference.
     """

@@ -172,7 +172,9 @@ def in_lower(name: str) -> str:
 
 def is_for(conference: str, room: str, tenant: str) -> bool:
     """
-    Say whether a token for *room* of *tenant* is for *conference*, all in lower case.
+    Say whether a token that names *room* and *tenant* permits pushes to *conference*.
+
+    All three are in lower case.
 
     Pages push the conference's name without a tenant. A name with a tenant is "tenant/room" or
     "[tenant]room".

@@ -240,7 +240,7 @@ def _settle(
 
 
 def _report(push: JmmcPush, named: Named) -> Report:
-    """Return *push* as a report of the session *named*, with only the values that have changed."""
+    """Return a report with only the values in *push*; *named* says of which session it is."""
     report = Report(
         push.conference,
         push.client_id,

@@ -129,7 +129,8 @@ class States:
         Send batch after batch until no push waits.
 
         store/writes.py has a group commit too, but for other needs: it groups by partition, limits
-        bytes and calls back. Here each push is a call of its own, and a task waits for it.
+        bytes and calls back. Here a batch has one script call for each push, and a task waits for
+        each result.
         """
         try:
             while self._waiting:

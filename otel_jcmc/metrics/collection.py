@@ -25,7 +25,7 @@ class Gauges:
     The gauges of one deployment.
 
     Attributes:
-        errors: callbacks that raised, by the gauge's name, since the start.
+        errors: the gauge's name -> how many of its callbacks have failed since the start.
     """
 
     def __init__(

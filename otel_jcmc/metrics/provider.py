@@ -71,7 +71,7 @@ class GaugeProvider(MeterProvider):
     Runs the callbacks of observable gauges, and keeps nothing between collections.
 
     Attributes:
-        errors: callbacks that raised, by the gauge's name, since the start.
+        errors: the gauge's name -> how many of its callbacks have failed since the start.
 
     Concurrency: collections may overlap in several threads; declare before the first of them.
     """

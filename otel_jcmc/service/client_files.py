@@ -25,7 +25,7 @@ def own_file(settings: Settings) -> ClientFile:
 
 
 def jmmc_file(settings: Settings) -> ClientFile:
-    """Return the script for pages of the Jitsi Meet Metrics Collector, with the same values."""
+    """Return the script for pages of the Jitsi Meet Metrics Collector, with its own push URL."""
     told = _shared(settings) | {"pushUrl": settings.jmmc_push_url}
     return make_client_file(_switched_on(told), JMMC_FILE_NAME, keep_comments=settings.client_debug)
 

@@ -63,7 +63,7 @@ class Lease:
 
     @property
     def held(self) -> tuple[int, ...]:
-        """The shares that we still have: (0,) while the lease is ours, otherwise ()."""
+        """The numbers of the shares that we still have: number 0, the only one, or none."""
         return (0,) if self.is_ours else ()
 
     async def hold(self) -> bool:

@@ -1,5 +1,5 @@
 """
-Checks every query: it may have known parameters only, each at most once.
+Checks a query for history: only known parameters are allowed, each at most once.
 
 The query as it was sent comes in; a dictionary goes out, or a line that says how to correct it.
 """

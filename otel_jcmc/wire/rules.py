@@ -95,7 +95,7 @@ def number_fault(value: Any, minimum: float, maximum: float) -> Reason | None:
 
 
 def whole_number_fault(value: Any, maximum: int) -> Reason | None:
-    """Return what is wrong with a *value* that must be whole (3.0 is), from 0 to *maximum*."""
+    """Return the fault of a *value* that is no whole number from 0 to *maximum*; 3.0 is whole."""
     if type(value) is not int and not (type(value) is float and value.is_integer()):
         return Reason.NOT_A_NUMBER
     return None if 0 <= value <= maximum else Reason.OUT_OF_RANGE
