@@ -295,8 +295,8 @@ def browsers_page() -> str:
         "1 means that no participant with this browser reports the metric. No row means that all\n"
         "participants report it. A value between 0 and 1 is usual, because a participant who\n"
         "receives no video does not report the metric. With `JCMC_NAMING=otel`, count\n"
-        "`jitsi_client_info` by `user_agent_name`, `unless on (jitsi_conference_name, jitsi_participant_id, session_id)`\n"
-        "the metric.",
+        "`jitsi_client_info` by `user_agent_name`, `unless on (jitsi_conference_name,\n"
+        "jitsi_participant_id, session_id)` the metric.",
         "Absent is never zero: `avg` and `max` use only participants that report. Do not fill the\n"
         "gap with `or vector(0)`: a browser that can't count freezes would then look best.",
         "## Sources",
