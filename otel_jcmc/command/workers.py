@@ -27,7 +27,7 @@ from otel_jcmc.store.embedded import EmbeddedStore
 
 # If a process that takes pushes and the one that reads need the same core, the first gets three
 # quarters of it: pushes come all the time, and a scrape only has to end before its time-out.
-READER_NICENESS: Final = 5
+READER_NICENESS: Final = 10
 
 
 def serve_by_workers(

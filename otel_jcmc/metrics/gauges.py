@@ -150,7 +150,7 @@ def _verdicts(naming: Naming, part: Part, look: Look | None, reach: Reach | None
                 settled = look.causes.get(name, cause)
             scope = reach.of(who.place, who.participant, settled or 0, who.source).value
         names = identity.names + verdict_names
-        found.append(Labels(names, (*identity.values, WORD_OF.get(settled, UNKNOWN), scope)))
+        found.append(Labels(names, (WORD_OF.get(settled, UNKNOWN), scope), identity))
     return found
 
 

@@ -87,22 +87,22 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
     # Nearly every participant has an identity of its own. All participants of a conference share
     # the text of its name.
     attributes[CONFERENCE.id] = stay.conference
-    common = tuple(map(attributes.__getitem__, layout.common.ids))
-    sets = [Labels(names, common + texts) for names, texts in layout.fixed]
+    common = Labels(layout.common.names, tuple(map(attributes.__getitem__, layout.common.ids)))
+    sets = [Labels(names, texts, common) if texts else common for names, texts in layout.fixed]
     for names, ids in layout.described:
         # A set may equal the set before it, as for the original's pages. One object for both saves
         # memory for thousands of participants.
         is_same = sets[-1].names == names
-        sets.append(sets[-1] if is_same else Labels(names, common + _texts(attributes, ids)))
+        sets.append(sets[-1] if is_same else Labels(names, _texts(attributes, ids), common))
     paths = []
     for path in attributes.get(LIST_ID, ()):
         if naming is Naming.OTEL:
             _reword(path)
         names, ids = _layout_of_path(naming, layout.common.names, tuple(path))
-        paths.append(Labels(names, common + _texts(path, ids)))
+        paths.append(Labels(names, _texts(path, ids), common))
     role = None
     if layout.role is not None:
-        role = Labels(layout.role.names, common + _texts(attributes, layout.role.ids))
+        role = Labels(layout.role.names, _texts(attributes, layout.role.ids), common)
     return LabelSets(naming, tuple(sets), tuple(paths), role)
 
 
@@ -119,7 +119,13 @@ def _reword(attributes: dict[int, Any]) -> None:
 
 def _texts(attributes: dict[int, Any], ids: Iterable[int]) -> _Texts:
     """Return the texts of the *attributes* with these *ids*; equal texts become one object."""
-    return tuple(map(intern, map(attributes.__getitem__, ids)))
+    return _same(tuple(map(intern, map(attributes.__getitem__, ids))))
+
+
+@lru_cache(maxsize=4096)
+def _same(texts: _Texts) -> _Texts:
+    """Return *texts*, the same object for equal texts: many participants have the same browser."""
+    return texts
 
 
 # The sender chooses which attributes it sends: the cache has a limit that is enough for honest

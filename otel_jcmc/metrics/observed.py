@@ -20,21 +20,26 @@ class Labels:
     One label set, shared by its series and kept from collection to collection.
 
     The object keeps the label set in the forms of both exporters. It has slots and no dict, to save
-    memory: a participant has four or more label sets.
+    memory: a participant has four or more label sets. All of them begin with the same labels, so
+    each has only the values that it adds to its base.
 
     Attributes:
-        names: without duplicates; sets with equal names share one tuple.
-        values: one for each name.
-        text: the label set in the form of prometheus.py; empty until made.
+        names: all names, without duplicates; sets with equal names share one tuple.
+        added: the values of the last names, those that *base* does not have.
+        base: the label set whose labels come first, at least one; None: there is none.
+        text: the added labels in the form of prometheus.py; empty until made.
         encoded: the label set in the form of otlp/points.py; empty until made.
     """
 
-    __slots__ = ("encoded", "names", "text", "values")
+    __slots__ = ("added", "base", "encoded", "names", "text")
 
-    def __init__(self, names: tuple[str, ...], values: tuple[str, ...]) -> None:
-        """Take *names* and their *values*."""
+    def __init__(
+        self, names: tuple[str, ...], added: tuple[str, ...], base: "Labels | None" = None
+    ) -> None:
+        """Take all *names*, and the *added* values of those that *base* does not have."""
         self.names = names
-        self.values = values
+        self.added = added
+        self.base = base
         self.text = ""
         self.encoded = b""
 
@@ -42,6 +47,11 @@ class Labels:
     def of(cls, labels: Mapping[str, str]) -> Self:
         """Return the label set that has *labels*."""
         return cls(tuple(labels), tuple(labels.values()))
+
+    @property
+    def values(self) -> tuple[str, ...]:
+        """A value for each name."""
+        return self.added if self.base is None else self.base.values + self.added
 
     @property
     def pairs(self) -> dict[str, str]:

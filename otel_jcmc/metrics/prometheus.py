@@ -13,6 +13,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import accumulate, compress
 from operator import add
+from sys import intern
 from typing import Final
 
 import msgspec
@@ -35,6 +36,8 @@ _SUFFIXES: Final = {
     "By": "bytes",
 }
 _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
+# The length of the end of a text of labels: a brace and a blank.
+_END: Final = 2
 _NOT_IN_NAMES: Final = re.compile(r"[^a-zA-Z0-9_:]")
 
 
@@ -79,7 +82,7 @@ def _head(name: str, kind: str, description: str, *, is_openmetrics: bool) -> st
 
 def _buckets(name: str, of: Distribution) -> str:
     """Return the lines of one histogram: each bucket includes those below it."""
-    text = _label_text(Labels.of(of.labels))
+    text = _label_text(tuple(of.labels), tuple(of.labels.values()))
     start = text[:-2] + "," if of.labels else "{"
     counts = list(accumulate(of.counts))
     bounds = [*(repr(float(bound)) for bound in of.bounds), "+Inf"]
@@ -115,12 +118,30 @@ def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
     known = made.get(id(labels))
     if known is not None:
         return known[1]
-    for each in labels:
-        if not each.text:
-            each.text = _label_text(each)
-    texts = [each.text for each in labels]
-    made[id(labels)] = (labels, texts)  # with the labels, so that the id stays theirs
-    return texts
+    if not labels or labels[0].base is None:
+        texts = [each.text or _text_of(each) for each in labels]
+        made[id(labels)] = (labels, texts)  # with the labels, so that the id stays theirs
+        return texts
+    # These texts are made again at each scrape, and not kept until its end: they would take more
+    # memory than all other data of the participants together.
+    return [
+        (base.text or _text_of(base))[:-_END] + (each.text or _text_of(each))
+        for each in labels
+        if (base := each.base) is not None
+    ]
+
+
+def _text_of(labels: Labels) -> str:
+    """Make the text of the labels that *labels* adds to its base, see `_label_text`."""
+    base = labels.base
+    if base is None:
+        labels.text = _label_text(labels.names, labels.added)
+    else:
+        # It goes on where the base's text has its end. Many participants have the same labels here.
+        names = labels.names[len(base.names) :]
+        more = "," + _label_text(names, labels.added)[1:] if names else base.text[-_END:]
+        labels.text = intern(more)
+    return labels.text
 
 
 @lru_cache(maxsize=256)
@@ -137,14 +158,14 @@ def label_name(name: str) -> str:
     return _NOT_IN_NAMES.sub("_", name)
 
 
-def _label_text(labels: Labels) -> str:
-    """Return *labels* in braces, escaped, followed by the blank that precedes the value."""
-    if not labels.names:
+def _label_text(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """Return labels in braces, escaped, followed by the blank that precedes the value."""
+    if not names:
         return " "
-    text = _template(labels.names) % labels.values
+    text = _template(names) % values
     # Characters to escape are rare: look for them once in the whole text, not in each label.
-    if "\\" in text or "\n" in text or text.count('"') != 2 * len(labels.names):
-        text = _template(labels.names) % tuple([_escape(each) for each in labels.values])
+    if "\\" in text or "\n" in text or text.count('"') != 2 * len(names):
+        text = _template(names) % tuple([_escape(each) for each in values])
     return text
 
 

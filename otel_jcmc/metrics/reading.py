@@ -30,6 +30,7 @@ class SnapshotReader:
 
     Attributes:
         store: holds the participants.
+        answering: how many scrapes are being answered from this reader's snapshots.
     """
 
     def __init__(
@@ -47,12 +48,15 @@ class SnapshotReader:
             thread: makes the snapshots; None: the event loop makes them.
         """
         self.store = store
+        self.answering = 0
         self._record = record
         self._expiration_ms = expiration_ms
         self._thread = thread
         # Partitions -> people of their last snapshot. A new snapshot replaces this dict of people,
         # and never changes it.
         self._known: dict[tuple[int, ...], People] = {}
+        # Partitions -> set when the last read of them that began has ended.
+        self._reading: dict[tuple[int, ...], asyncio.Event] = {}
 
     async def take(self, partitions: Sequence[int] | None = None) -> Snapshot:
         """
@@ -62,6 +66,20 @@ class SnapshotReader:
             StoreUnavailable: Redis did not answer in time.
         """
         key = self.store.keys.every if partitions is None else tuple(partitions)
+        if (other := self._reading.get(key)) is not None:
+            # Two reads at the same time would decode the same pushes twice. After the other read,
+            # this read decodes only the pushes that came since.
+            await other.wait()
+        ended = self._reading[key] = asyncio.Event()
+        try:
+            return await self._read(key)
+        finally:
+            ended.set()
+            if self._reading.get(key) is ended:
+                del self._reading[key]
+
+    async def _read(self, key: tuple[int, ...]) -> Snapshot:
+        """Read the participants of the partitions in *key*."""
         look = None
         if self._record is not None:
             with suppress(StoreUnavailable):

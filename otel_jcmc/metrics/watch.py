@@ -26,6 +26,11 @@ from otel_jcmc.verdict.standing import standing_out
 log = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 10.0
+# A look at 100,000 participants takes the thread that makes the text of scrapes for a second. A
+# scraper has a time-out, so a look waits until no scrape is being answered: at most for this time,
+# both before it reads and before it needs the thread.
+MOST_WAIT_SECONDS: Final = 5.0
+_WAIT_STEP_SECONDS: Final = 0.05
 _LOGGED: Final = (Scope.FLEET, Scope.REGION, Scope.BRIDGE, Scope.RELAY, Scope.BROWSER)
 
 
@@ -50,6 +55,7 @@ class Watch:
         self._lease = lease
         self._settling = settling
         self._count = count
+        self._looked_at = 0.0
 
     async def run(self) -> None:
         """Look again and again while the lease is ours; never returns."""
@@ -58,16 +64,24 @@ class Watch:
             self._lease.keep(line, does, lambda: None, level=logging.DEBUG)
         )
         try:
-            next_look = monotonic() + LOOK_SECONDS
+            self._looked_at = monotonic()
             while True:
-                await asyncio.sleep(max(0.0, next_look - monotonic()))
-                next_look = max(next_look + LOOK_SECONDS, monotonic())
+                # Counted from the time after the wait: so the next looks come between scrapes.
+                await asyncio.sleep(max(0.0, self._looked_at + LOOK_SECONDS - monotonic()))
+                await self._wait_for_scrapes()
+                self._looked_at = monotonic()
                 if self._lease.is_ours:
                     self._count(await self.look())
         finally:
             keeping.cancel()
             await self._lease.release()
             await self._record.close()
+
+    async def _wait_for_scrapes(self) -> None:
+        """Wait until no scrape is being answered, at most MOST_WAIT_SECONDS."""
+        until = monotonic() + MOST_WAIT_SECONDS
+        while self._reader.answering and monotonic() < until:  # noqa: ASYNC110  # it has an end
+            await asyncio.sleep(_WAIT_STEP_SECONDS)
 
     async def look(self) -> str:
         """Look once, write the result, and return the outcome: ok, failed or lost."""
@@ -79,6 +93,8 @@ class Watch:
             if taken.unread:
                 # A result for some partitions may not hold for all.
                 return "failed"
+            await self._wait_for_scrapes()
+            self._looked_at = monotonic()
             # The thread also frees the snapshot, which takes long as well: keep no reference here.
             find = partial(self._find, [taken], before, now_ms)
             del taken

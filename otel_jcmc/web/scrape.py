@@ -108,32 +108,33 @@ class _Scrapes:
         self._scraper, self._readers, self._most = scraper, readers, most
         self._busy = (readers.name, "busy")
         readers.refused.setdefault(self._busy, 0)
-        self._answering = 0
 
     async def answer(self, request: Request, page: Page) -> Response:
         """Return the answer to a *request* for a *page*."""
-        readers = self._readers
+        readers, scraper = self._readers, self._scraper
         if refusal := readers.refuse(request.scope):
             return refusal.response()
-        if self._scraper is None:
+        if scraper is None:
             return PlainTextResponse("OTEL_METRICS_EXPORTER does not name prometheus\n", 404)
-        if 0 < self._most <= self._answering:
+        answering = scraper.reader.answering
+        if 0 < self._most <= answering:
             readers.refused[self._busy] += 1
-            text = f"{self._answering} scrapes are being answered (JCMC_LIMIT_SCRAPES)\n"
+            text = f"{answering} scrapes are being answered (JCMC_LIMIT_SCRAPES)\n"
             return PlainTextResponse(text, 503, {"retry-after": _SCRAPE_AGAIN})
         accept, encoding = (
             ",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding")
         )
-        self._answering += 1
-        try:
-            exposition = await self._scraper.scrape(accept, encoding, page)
-        except BaseException:
-            self._end()
-            raise
-        return _Stream(exposition, self._end)
 
-    def _end(self) -> None:
-        self._answering -= 1
+        def end() -> None:
+            scraper.reader.answering -= 1
+
+        scraper.reader.answering += 1
+        try:
+            exposition = await scraper.scrape(accept, encoding, page)
+        except BaseException:
+            end()
+            raise
+        return _Stream(exposition, end)
 
 
 class _Stream(Response):

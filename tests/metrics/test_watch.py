@@ -11,6 +11,7 @@ from people import apart
 
 from otel_jcmc.catalogue.attributes import BRIDGE, CLIENT, CONFERENCE, NETWORK, PARTICIPANT
 from otel_jcmc.catalogue.metrics import CAUSE_ID, STATE_ID
+from otel_jcmc.metrics import watch as watching
 from otel_jcmc.metrics.reading import SnapshotReader
 from otel_jcmc.metrics.watch import Watch
 from otel_jcmc.store.embedded import EmbeddedStore
@@ -229,3 +230,35 @@ async def test_fields_and_scopes_of_a_newer_version_are_skipped(
         with redis.Redis.from_url(redis_server.url) as client:
             client.set("jcmc:{verdict}:now", msgspec.msgpack.encode([now_ms, [entry], {}, "more"]))
         assert await standing(one) == [("planet", "earth", now_ms)]
+
+
+async def look_after(of: Replica, at_ms: int) -> Look:
+    """Wait for the look that comes after the one at *at_ms*, and return it."""
+    for _ in range(200):
+        look, _ = await of.record.read_look()
+        if look is not None and look.at_ms > at_ms:
+            return look
+        await asyncio.sleep(0.05)
+    raise AssertionError("no look in ten seconds")
+
+
+@pytest.mark.anyio
+async def test_a_look_waits_for_scrapes_but_not_for_ever(
+    redis_server: EmbeddedStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watching, "LOOK_SECONDS", 0.01)
+    async with replicas(redis_server) as (one, _):
+        assert await one.lease.hold()
+        one.reader.answering = 1
+        running = asyncio.create_task(one.watch.run())
+        await asyncio.sleep(0.5)
+        assert (await one.record.read_look())[0] is None
+        one.reader.answering = 0
+        look = await look_after(one, 0)
+        # A scraper that never ends its scrape does not stop the looks.
+        one.reader.answering = 1
+        monkeypatch.setattr(watching, "MOST_WAIT_SECONDS", 0.2)
+        look = await look_after(one, look.at_ms)
+        await look_after(one, look.at_ms)
+        running.cancel()
+        await asyncio.wait([running])
