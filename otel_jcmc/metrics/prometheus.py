@@ -118,17 +118,17 @@ def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
     known = made.get(id(labels))
     if known is not None:
         return known[1]
-    if not labels or labels[0].base is None:
-        texts = [each.text or _text_of(each) for each in labels]
-        made[id(labels)] = (labels, texts)  # with the labels, so that the id stays theirs
-        return texts
-    # These texts are made again at each scrape, and not kept until its end: they would take more
-    # memory than all other data of the participants together.
-    return [
-        (base.text or _text_of(base))[:-_END] + (each.text or _text_of(each))
+    texts = [
+        (each.text or _text_of(each))
+        if (base := each.base) is None
+        else (base.text or _text_of(base))[:-_END] + (each.text or _text_of(each))
         for each in labels
-        if (base := each.base) is not None
     ]
+    # Texts that are put together are not kept until the end of the scrape: they would take more
+    # memory than all other data of the participants together.
+    if all(each.base is None for each in labels):
+        made[id(labels)] = (labels, texts)  # with the labels, so that the id stays theirs
+    return texts
 
 
 def _text_of(labels: Labels) -> str:

@@ -19,7 +19,7 @@ from opentelemetry.metrics import Observation
 from prometheus_client.openmetrics import parser as openmetrics
 from series_names import OURS
 
-from otel_jcmc.metrics.observed import Observed
+from otel_jcmc.metrics.observed import Column, Labels, Observed
 from otel_jcmc.metrics.prometheus import label_name, metric_name, render
 from otel_jcmc.metrics.provider import Collected
 from otel_jcmc.version import __version__
@@ -430,3 +430,25 @@ def test_unusual_text_is_read_back_by_the_strict_parser() -> None:
     text = text_of([collected(Observation(1, labels))], b"# EOF\n")
     (family,) = read_openmetrics(text)
     assert family.samples[0].labels == labels
+
+
+def test_a_column_may_have_labels_with_a_base_and_without() -> None:
+    ada, bob = (Labels(("conference", "who"), ("standup", who)) for who in ("ada", 'b"b'))
+    names = ("conference", "who", "browser", "system")
+    labels = [
+        Labels(names, ("Firefox", "C:\\"), ada),
+        bob,
+        Labels(ada.names, (), bob),
+        Labels(names, ("Chrome", "Linux"), bob),
+    ]
+    gauge = Collected("quality", "", "How good", [Observed([Column([1, 2, 3, None], labels)])])
+    lines = [
+        r'quality{conference="standup",who="ada",browser="Firefox",system="C:\\"} 1',
+        r'quality{conference="standup",who="b\"b"} 2',
+        r'quality{conference="standup",who="b\"b"} 3',
+    ]
+    # Twice, because the labels keep their texts.
+    for _ in range(2):
+        text = b"".join(render([gauge])).decode()
+        assert text.splitlines()[2:] == lines
+    assert labels[3].values == ("standup", 'b"b', "Chrome", "Linux")
