@@ -196,7 +196,7 @@ class PushParser:
         attributes: dict[int, Any],
         dropped: list[Fault],
     ) -> None:
-        """Add the well-formed labels of *entry* to *attributes*; a bad one is dropped alone."""
+        """Add the well-formed labels of *entry* to *attributes*, and the bad ones to *dropped*."""
         dropped += [
             Fault(f"{where}.{echo(key)}", Reason.UNKNOWN_FIELD)
             for key in entry
