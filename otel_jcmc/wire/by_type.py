@@ -1,9 +1,9 @@
 """
 Checks a push quickly: msgspec decodes its body and checks the fields' types in one step.
 
-The input is the body of a push. The output is the values of its Report, or None if anything in the
-push is unusual. After None, push.py checks the push field by field and says what is wrong. Both
-files use the same rows of the catalogue and the same rules. schema.py makes the JSON Schema from
+The input is the body of a push. The output is the values of its Report, or None if the push has a
+fault or something that this file can't judge. After None, push.py checks the push field by field,
+and finds its faults. Both files use the same rows and rules. schema.py makes the JSON Schema from
 the types of this file. For the schema, the types have descriptions, and the checks of texts that
 Python does here are written as JSON Schema too; msgspec ignores both when it decodes.
 """
@@ -190,7 +190,7 @@ class Shape:
         self._path = _checks(rules, rules.labels_of(PATH).values())
 
     def take(self, body: bytes) -> Taken | None:
-        """Return the session, attributes, numbers and token of *body*; None if one is unusual."""
+        """Return session, attributes, numbers and token of *body*; None: push.py must check it."""
         try:
             push = self._decode(body)
             session, attributes = self._whose(push)
