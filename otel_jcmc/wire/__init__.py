@@ -1,7 +1,7 @@
 """
 Makes a checked report from the bytes of a push.
 
-Bytes come in. A `Report` with every field that is kept and the faults of all other fields goes out,
-or `PushRefused` is raised. This room decides by the bytes alone: it knows nothing about limits of
-rates, tokens or the store.
+The input is the body of a push. The output is a `Report`, which has every well-formed field and the
+faults of all other fields. If the push must be refused, `PushRefused` is raised. This package
+decides by the body alone: other packages check rates and tokens, and store the push.
 """

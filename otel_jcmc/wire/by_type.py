@@ -1,11 +1,11 @@
 """
-The fast check of a push: types with which msgspec decodes and checks it in one step.
+Checks a push quickly: msgspec decodes its body and checks the fields' types in one step.
 
-The body of a push comes in; the parts of its Report go out, or None if anything in the push is
-unusual. In that case push.py checks the push field by field and says what is wrong. Both files use
-the same rows of the catalogue and the same rules. schema.py makes the JSON Schema from the same
-types. Therefore the types also have descriptions, and as JSON Schema the checks that Python does on
-texts; msgspec ignores both when it decodes.
+The input is the body of a push. The output is the values of its Report, or None if the push has a
+fault or something that this file can't judge. After None, push.py checks the push field by field,
+and finds its faults. Both files use the same rows and rules. schema.py makes the JSON Schema from
+the types of this file. For the schema, the types have descriptions, and the checks of texts that
+Python does here are written as JSON Schema too; msgspec ignores both when it decodes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -48,18 +48,20 @@ _NOT_KNOWN: Final = Meta(description="null: not known now.")
 
 # What a push contains: session, attributes and numbers as Report has them, and its field `token`.
 Taken = tuple[Session, dict[int, Any], list[Any], Any]
-# One item for each label, in the order of the labels' type: the label's id, a further check of its
-# text or None, and whether the text is kept.
+# One item for each label, in the order in which the type of `labels` has them: the label's
+# attribute id, a further check of its text or None, and whether the text is kept.
 _LabelChecks = list[tuple[int, Any, bool]]
 
-# Places among a Report's numbers that no field of `metrics` fills: between and behind filled ones.
+# A Report's numbers have a place for every metric id, but a push has fields for only some of them.
+# _INSIDE has the other ids below the largest id of a push, _BEHIND a None for each id above it.
 _LAST_FILLED: Final = max(row.id for row in PUSHED if not row.is_list)
 _INSIDE: Final = sorted({*range(1, _LAST_FILLED)} - {row.id for row in PUSHED if not row.is_list})
 _BEHIND: Final = [None] * (LAST_METRIC_ID - _LAST_FILLED)
 _VALUE_OF: Final = attrgetter("value")
-# Checks of a label beyond its type and NUL, by kind; a new kind must be added here.
+# For each kind of label, a check beyond its type and NUL; None: no further check. Add a new kind
+# here.
 _CHECKS: Final[dict[Kind, Any]] = {Kind.TEXT: None, Kind.CHOICE: None, Kind.ADDRESS: is_no_address}
-# The checks of each kind as JSON Schema.
+# For each kind of text, the checks of Python as JSON Schema.
 _SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
     Kind.TEXT: {"pattern": r"^[^\u0000]*$"},
     Kind.GUID: {"pattern": f"^{GUID}$"},
@@ -71,7 +73,7 @@ _SCHEMAS: Final[dict[Kind, dict[str, Any]]] = {
 
 
 def _object(name: str, fields: list[Any]) -> Any:
-    """Return the type of a JSON object with only these *fields*: any other would go unchecked."""
+    """Return the type of a JSON object that has only *fields*; msgspec refuses other fields."""
     return msgspec.defstruct(name, fields, forbid_unknown_fields=True, frozen=True, gc=False)
 
 
@@ -82,7 +84,7 @@ def _number(minimum: int, maximum: int) -> Any:
 
 
 def text_type(row: Attribute, shortest: int = 0) -> Any:
-    """Return the type of a text, as far as a type can express its rules."""
+    """Return the type of the texts of attribute *row*, of *shortest* characters or more."""
     if row.choices:
         return Annotated[Literal[(*row.choices, *ABSENT)], Meta(description=row.brief)]
     told = Meta(
@@ -96,19 +98,19 @@ def text_type(row: Attribute, shortest: int = 0) -> Any:
 
 
 def _labels(rules: Rules, metric: str) -> Any:
-    """Return the type of a metric's `labels`."""
+    """Return the type of the JSON object `labels` of *metric*."""
     rows = rules.labels_of(metric).items()
     fields = [(key, text_type(row) | None, None) for key, row in rows]
     return _object(f"Labels of {metric}", fields)
 
 
 def _metrics(rules: Rules) -> Any:
-    """Return the type of `metrics`: fields in the order of their ids, the list last."""
+    """Return the type of `metrics`: its fields by ascending id, and then the list metric."""
     entries: dict[Any, Any] = {}
     no_labels = _object("No labels", [])
 
     def entry(row: Metric, labels: str = "") -> Any:
-        """Return the type of a metric's entry; metrics with the same bounds share it."""
+        """Return the type of a metric's {value, labels}, made once for equal bounds and labels."""
         key = (row.minimum, row.maximum, labels)
         if key not in entries:
             value: Any = _number(row.minimum, row.maximum) | None
@@ -134,7 +136,7 @@ def _metrics(rules: Rules) -> Any:
 
 
 def push_type(rules: Rules) -> Any:
-    """Return the type of a push."""
+    """Return the type of a whole push under *rules*."""
     cause = Meta(max_length=MAX_CAUSE, description="For a failure: lib-jitsi-meet's error.")
     tried = Meta(description="For a failed join: ms for which it was tried; null: not known.")
     join_ms: Any = _number(0, MAX_INTERVAL_MS) | None
@@ -174,21 +176,21 @@ def push_type(rules: Rules) -> Any:
 
 
 class _Odd(Exception):
-    """The push contains something that types can't judge."""
+    """The push has a field that this file does not judge; push.py must check the push."""
 
 
 class Shape:
-    """The types of a push under some rules."""
+    """Decodes and checks pushes by the types that follow from some rules."""
 
     def __init__(self, rules: Rules) -> None:
-        """Make the types, which takes some milliseconds."""
+        """Make the types for *rules*, which takes some milliseconds."""
         self._decode = msgspec.json.Decoder(push_type(rules)).decode
         self._texts = _checks(rules, TEXTS.values())
         self._quality = _checks(rules, rules.labels_of(QUALITY).values())
         self._path = _checks(rules, rules.labels_of(PATH).values())
 
     def take(self, body: bytes) -> Taken | None:
-        """Return what the push in *body* contains; None if anything in it is unusual."""
+        """Return session, attributes, numbers and token of *body*; None: push.py must check it."""
         try:
             push = self._decode(body)
             session, attributes = self._whose(push)
@@ -200,7 +202,7 @@ class Shape:
         return session, attributes, numbers, push.token
 
     def _whose(self, push: Any) -> tuple[Session, dict[int, Any]]:
-        """Return the session, and the attributes that identify the participant."""
+        """Return the session, and the attributes that say who pushes and in which session."""
         client_id, participant_id, conference = astuple(push.default_labels)
         if not is_guid(client_id) or "\0" in participant_id or "\0" in conference:
             raise _Odd
@@ -223,7 +225,7 @@ class Shape:
         return session, attributes
 
     def _numbers(self, metrics: Any, attributes: dict[int, Any]) -> list[Any]:
-        """Return the numbers, and add their labels to *attributes*."""
+        """Return the metrics' values by their ids, and add their labels to *attributes*."""
         if metrics is None:
             return [None] * LAST_METRIC_ID
         found = astuple(metrics)
@@ -250,13 +252,13 @@ class Shape:
 
 
 def _checks(rules: Rules, rows: Iterable[Attribute]) -> _LabelChecks:
-    """Return id, check and "is it kept" for the label of each of *rows*."""
+    """Return for each of *rows* its id, the check of its text, and whether the text is kept."""
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 
 def _take_labels(texts: Sequence[Any], checks: _LabelChecks, into: dict[int, Any]) -> None:
-    """Add *texts* to *into*, in the order of *checks*."""
-    # Most labels are missing.
+    """Add the kept *texts* to *into*, by attribute id; raise _Odd if a check fails."""
+    # compress() skips labels without a text, because most labels are missing.
     for value, (id_, is_bad, is_kept) in compress(zip(texts, checks, strict=True), texts):
         if value != "undefined":
             if "\0" in value or (is_bad and is_bad(value)):

@@ -1,11 +1,11 @@
 """
-The wire format of a push: bytes come in, a checked Report goes out.
+Makes a checked Report from the body of a push.
 
-The body of `POST /metrics/push` comes in. A Report goes out, with the well-formed fields by the
-catalogue's ids, and with the list of dropped fields and the reasons. A push with a bad identity is
-refused (PushRefused). Any other bad field is dropped alone. Every check follows from a row of the
-catalogue and the limits of the deployment. by_type.py recognises a push without faults; this file
-says what is wrong with any other push.
+The input is the body of `POST /metrics/push`. The output is a Report with the well-formed fields by
+the catalogue's ids, and with the list of dropped fields and why each was dropped. If the identity
+(client, participant or conference) is bad, PushRefused is raised. Any other bad field is dropped,
+and the rest of the push is kept. Every check follows from a row of the catalogue and the limits of
+the deployment. by_type.py checks pushes without faults; this file finds the faults of all others.
 """
 
 import json
@@ -44,15 +44,15 @@ _NO_LABELS: dict[str, Attribute] = {}
 
 class Report(msgspec.Struct, gc=False):
     """
-    One participant's state as one push tells it.
+    One participant's latest state, from a checked push.
 
     Attributes:
         attributes: catalogue id -> text; for a list metric one {id: text} for each of its values.
             Mutable: intake/intake.py adds to it.
-        numbers: one place for each metric id: the value of id n is at n - 1, a list for a list
-            metric. None, also in a list, means that the value is not known now.
-        dropped: the faults, in the order in which they were found.
-        token: the body's token, not checked; empty if there is none.
+        numbers: the metrics' values: the value of the metric with id n is at n - 1. The value of a
+            list metric is a list. None, also in a list, means that the value is not known now.
+        dropped: the dropped fields and their reasons, in the order in which they were found.
+        token: the token in the body, not checked yet; empty if there is none.
         sent: the numbers in this push itself, if the other numbers are kept from earlier pushes;
             None: this push has all numbers.
         fresh: the numbers that are new enough to judge the call by; None: all numbers.
@@ -74,10 +74,10 @@ class Report(msgspec.Struct, gc=False):
 
 
 class PushParser:
-    """Makes a Report from the body of each push, by the rules of one deployment."""
+    """Checks the bodies of pushes by the rules of one deployment, and makes Reports of them."""
 
     def __init__(self, rules: Rules | None = None) -> None:
-        """Prepare for *rules*; None: those of a deployment with default settings."""
+        """Prepare the checks for *rules*; None: the rules that follow from default settings."""
         self._rules = rules or make_rules()
         self._take_ordinary = Shape(self._rules).take
         self._quality_labels = self._rules.labels_of(QUALITY)
@@ -85,18 +85,20 @@ class PushParser:
 
     def parse(self, body: bytes) -> Report:
         """
-        Check the *body* of a push.
+        Return the Report of the push in *body*.
 
         Raises:
             PushRefused: the body is no JSON object, its identity is wrong (the error names every
-                fault of it), or nothing is left to keep.
+                fault of the identity), or no other field is well formed.
         """
         ordinary = self._take_ordinary(body)
         return _report(*ordinary, []) if ordinary else self.parse_by_field(body)
 
     def parse_by_field(self, body: bytes) -> Report:
         """
-        Check any push field by field, which costs three times as much as by_type.py.
+        Return the Report of any push, checked field by field.
+
+        This takes three times as long as the check by by_type.py.
 
         Raises:
             PushRefused: as `parse`.
@@ -120,7 +122,7 @@ class PushParser:
     def _metrics(
         self, metrics: Any, numbers: list[Any], attributes: dict[int, Any], dropped: list[Fault]
     ) -> int:
-        """Take the well-formed *metrics* and return how many there were, null included."""
+        """Put the well-formed *metrics* into *numbers*; return how many, null included."""
         if metrics is None:
             return 0
         if type(metrics) is not dict:
@@ -158,7 +160,7 @@ class PushParser:
         attributes: dict[int, Any],
         dropped: list[Fault],
     ) -> int:
-        """Take the first well-formed elements of a list metric; return how many were taken."""
+        """Put the well-formed elements of a list metric into *numbers*; return how many."""
         name = f"metrics.{row.field}"
         if type(sent) is not list:
             dropped.append(Fault(name, Reason.NOT_A_LIST))
@@ -194,7 +196,7 @@ class PushParser:
         attributes: dict[int, Any],
         dropped: list[Fault],
     ) -> None:
-        """Add the well-formed labels of *entry* to *attributes*; a bad one is dropped alone."""
+        """Add the well-formed labels of *entry* to *attributes*, and the bad ones to *dropped*."""
         dropped += [
             Fault(f"{where}.{echo(key)}", Reason.UNKNOWN_FIELD)
             for key in entry
@@ -225,7 +227,7 @@ def _report(
     token: Any,
     dropped: list[Fault],
 ) -> Report:
-    """Return the Report of a push that has these parts."""
+    """Return a Report of these values; a *token* that is no text becomes empty."""
     return Report(
         attributes[CONFERENCE.id],
         attributes[CLIENT.id],
@@ -240,7 +242,7 @@ def _report(
 
 def decode(body: bytes) -> Any:
     """
-    Return the JSON in *body*; the slow parser runs only if msgspec rejects the body.
+    Return the JSON in *body*; Python's slower parser runs only if msgspec rejects the body.
 
     Raises:
         PushRefused: the body is no JSON.
@@ -250,7 +252,7 @@ def decode(body: bytes) -> Any:
     except (msgspec.MsgspecError, UnicodeDecodeError, RecursionError):
         pass
     try:
-        # Lone surrogates and 1e999 are valid JSON, and cost only their own field.
+        # Lone surrogates and 1e999 are valid JSON: later only the field that has them is dropped.
         return json.loads(body.decode(), parse_constant=_refuse_constant, parse_int=_parse_int)
     except (ValueError, RecursionError):
         raise PushRefused([Fault("", Reason.NOT_JSON)]) from None
@@ -267,7 +269,7 @@ def _parse_int(digits: str) -> float:
 
 
 def _identity(labels: Any, rules: Rules, dropped: list[Fault]) -> dict[int, Any]:
-    """Return the three identity attributes by their ids; refuse the push if one is wrong."""
+    """Return client, participant and conference by attribute id; PushRefused if one is wrong."""
     if type(labels) is not dict:
         reason = Reason.MISSING if labels is None else Reason.NOT_AN_OBJECT
         raise PushRefused([Fault("default_labels", reason)])
@@ -293,7 +295,7 @@ def _identity(labels: Any, rules: Rules, dropped: list[Fault]) -> dict[int, Any]
 
 
 def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
-    """Return the value in a metric's *entry*: None if it is null, _BAD if it is not well formed."""
+    """Return the value in a metric's *entry*, None for null; _BAD if it is not well formed."""
     if type(entry) is not dict:
         dropped.append(Fault(where, Reason.NOT_AN_OBJECT))
         return _BAD
@@ -305,7 +307,7 @@ def _value(row: Metric, entry: Any, where: str, dropped: list[Fault]) -> Any:
 
 
 def _value_fault(value: Any) -> Reason:
-    """Return what is wrong with a metric's *value*; _BAD means that the entry has no value."""
+    """Return why a metric's *value* is bad; _BAD stands for an entry without a value."""
     if value is _BAD:
         return Reason.MISSING
     return Reason.OUT_OF_RANGE if type(value) in _NUMBERS else Reason.NOT_A_NUMBER

@@ -1,8 +1,8 @@
 """
 Says which values of a push are kept, by the catalogue's rows and the limits of a deployment.
 
-`make_rules` combines rows and limits, once. The functions that check a value return the Reason why
-it is bad, or None.
+`make_rules` makes the rules of a deployment from the rows and its limits. Each function that checks
+a value returns the Reason why the value is bad, or None.
 """
 
 import re
@@ -18,20 +18,20 @@ from otel_jcmc.catalogue.rows import Attribute, Kind
 
 # Texts that mean "not known".
 ABSENT: Final = frozenset(("", "undefined"))
-# The two metrics with labels, by the names that the fields of attributes use.
+# The two metrics with labels, as their names are written in an attribute's `field`.
 QUALITY: Final = "connectionquality"
 PATH: Final = "transport_rtt[]"
-# The most characters of a sender's own key that an answer repeats.
+# An answer repeats at most this many characters of an unknown key in a push.
 MAX_KEY_ECHO = 40
-# No limit of characters or elements: the limit of the body's size suffices.
+# Stands for "no limit" of characters or elements; the size of the body still has a limit.
 _ANY: Final = sys.maxsize
-# The limit for GUIDs, addresses and similar texts: far longer than any of them, in every
-# deployment.
+# The most characters of GUIDs, addresses and similar texts, in every deployment. All correct texts
+# of these kinds are much shorter.
 _FORMED: Final = 256
 _NOT_COLLECTED: Final = frozenset(row.id for row in ATTRIBUTES if row.collect)
 
 _NUMBERS = (int, float)
-# Characters of a sender's key that an answer does not repeat. Quotes and backslashes are among
+# Characters of an unknown key that an answer replaces by "?". Quotes and backslashes are among
 # them, because JSON makes them longer.
 _UNTELLABLE: Final = re.compile(r"[^ !#-\[\]-~]")
 # These patterns are valid in Python and in ECMA-262, because the OpenAPI document has them too.
@@ -47,9 +47,9 @@ class Rules:
     What a push may contain in one deployment.
 
     Attributes:
-        rows: catalogue id -> attribute; its max_length is the limit here.
-        transports: the most elements of a list metric that are kept.
-        dropped: ids of attributes that are checked but not kept.
+        rows: catalogue id -> attribute, whose max_length is the limit of this deployment.
+        transports: how many elements of a list metric are kept at most.
+        dropped: ids of the attributes that are checked but not kept.
     """
 
     rows: dict[int, Attribute]
@@ -57,7 +57,7 @@ class Rules:
     dropped: frozenset[int]
 
     def labels_of(self, metric: str) -> dict[str, Attribute]:
-        """Return the attributes that the `labels` of *metric* may have, by their wire names."""
+        """Return the attributes that `labels` of *metric* may have, by their keys in a push."""
         begins = f"metrics.{metric}.labels."
         return {
             row.field.removeprefix(begins): row
@@ -72,9 +72,9 @@ def make_rules(
     """
     Return the rules that follow from the catalogue and the limits of a deployment.
 
-    *label_characters* limits the characters of a free text, *transports* the elements of a list; 0
-    means no limit. If a row of the catalogue has a smaller limit, the smaller limit applies, except
-    when *label_characters* is 0.
+    *label_characters* limits the characters of a free text, *transports* the elements of a list
+    metric; 0 means no limit. If a row of the catalogue has a smaller limit of characters, the
+    smaller limit applies, except when *label_characters* is 0.
     """
 
     def longest(row: Attribute) -> int:
@@ -87,7 +87,7 @@ def make_rules(
 
 
 def number_fault(value: Any, minimum: float, maximum: float) -> Reason | None:
-    """Return what is wrong with a *value* that must be a finite number within the bounds."""
+    """Return why *value* is no finite number from *minimum* to *maximum*; None if it is one."""
     # type() and not isinstance(): True is an int.
     if type(value) not in _NUMBERS:
         return Reason.NOT_A_NUMBER
@@ -95,14 +95,14 @@ def number_fault(value: Any, minimum: float, maximum: float) -> Reason | None:
 
 
 def whole_number_fault(value: Any, maximum: int) -> Reason | None:
-    """Return the fault of a *value* that is no whole number from 0 to *maximum*; 3.0 is whole."""
+    """Return why *value* is no whole number (3.0 is whole) from 0 to *maximum*, or None."""
     if type(value) is not int and not (type(value) is float and value.is_integer()):
         return Reason.NOT_A_NUMBER
     return None if 0 <= value <= maximum else Reason.OUT_OF_RANGE
 
 
 def text_fault(value: Any, row: Attribute) -> Reason | None:
-    """Return what is wrong with a text *value* for the attribute *row*."""
+    """Return why *value* is no valid text for the attribute *row*; None if it is valid."""
     if type(value) is not str:
         return Reason.NOT_TEXT
     if len(value) > row.max_length:
@@ -114,7 +114,7 @@ def text_fault(value: Any, row: Attribute) -> Reason | None:
 
 
 def echo(key: str) -> str:
-    """Return a sender's own *key* as an answer may repeat it: short, printable ASCII."""
+    """Return an unknown *key* of a push as an answer repeats it: short, printable ASCII."""
     return _UNTELLABLE.sub("?", key[:MAX_KEY_ECHO])
 
 
@@ -132,7 +132,7 @@ def _is_bad_text(value: str) -> bool:
 
 
 def is_no_address(value: str) -> bool:
-    """Say whether *value* is no IPv4 or IPv6 address; five times faster than `ipaddress`."""
+    """Say whether *value* is no IPv4 or IPv6 address; `ipaddress` takes five times as long."""
     try:
         socket.inet_pton(socket.AF_INET6 if ":" in value else socket.AF_INET, value)
     except (OSError, ValueError):
@@ -140,8 +140,8 @@ def is_no_address(value: str) -> bool:
     return False
 
 
-# Kind of text -> check and reason. A `match` is not used: comparing with an enum's members costs
-# more than most checks.
+# Kind of text -> the check that finds a bad text, and the Reason for it. This is no `match`:
+# comparing with an enum's members takes longer than most checks.
 _RULES: Final[dict[Kind, tuple[Callable[[str], bool], Reason]]] = {
     Kind.TEXT: (_is_bad_text, Reason.BAD_TEXT),
     Kind.ADDRESS: (is_no_address, Reason.NOT_AN_ADDRESS),

@@ -1,7 +1,7 @@
 """
-The JSON Schema of a push without faults, made from the types that check it.
+Makes the JSON Schema of a push without faults, from the types with which by_type.py checks pushes.
 
-If a push fits the schema, all its fields are stored. If it does not fit, the answer names its
+If a push fits the schema, all its fields are stored. If the push does not fit, the answer names its
 faults. The schema is made when a client asks for the OpenAPI document.
 
 Source: JSON Schema 2020-12 with ECMA-262's regular expressions, as OpenAPI 3.1 has it.
@@ -19,9 +19,9 @@ from otel_jcmc.wire.rules import Rules
 
 Schema = dict[str, Any]
 
-# Keys of msgspec's schemas that are left out: names and defaults of types tell a reader nothing.
+# Keys that are removed from msgspec's schemas: names and defaults of types do not help a reader.
 _OURS: Final = frozenset(("$ref", "title", "default"))
-# Values of keys that are left out: a bound without effect, an empty list of required fields.
+# A key with one of these values is removed: a bound without effect, or no required fields.
 _NOTHING: Final[tuple[Any, ...]] = (sys.maxsize, [])
 # A push must contain a session, or at least one metric. No type can express that.
 _KEPT: Final = [
@@ -31,19 +31,19 @@ _KEPT: Final = [
 
 
 def push_schema(rules: Rules) -> Schema:
-    """Return the schema of a push without faults under *rules*."""
+    """Return the JSON Schema of a push without faults under *rules*."""
     (push,), parts = msgspec.json.schema_components([push_type(rules)])
     told = "One participant's state; it replaces the state before it completely."
     return {"title": "Push", "description": told, **_plain(push, parts), "anyOf": _KEPT}
 
 
 def text_schema(row: Attribute, shortest: int = 0) -> Schema:
-    """Return the schema of the text of an attribute."""
+    """Return the JSON Schema of the text of attribute *row*, of *shortest* characters or more."""
     return _plain(msgspec.json.schema(text_type(row, shortest)), {})
 
 
 def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
-    """Return *schema* without keys of no use; each reference is replaced by its part of *parts*."""
+    """Return *schema* without keys of no use; each reference becomes its schema in *parts*."""
     if "$ref" in schema:
         schema = parts[schema["$ref"].removeprefix("#/$defs/")] | schema
     told = {
@@ -60,7 +60,7 @@ def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
 
 
 def _folded(kinds: Sequence[Schema]) -> Schema:
-    """Return one schema for a value that fits one of *kinds*; the kinds must not contradict."""
+    """Return one schema for a value that fits any of *kinds*, such as a number or null."""
     told: Schema = {}
     for each in kinds:
         told |= each

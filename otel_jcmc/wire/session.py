@@ -1,7 +1,8 @@
 """
 Checks the `session` object of a push: the session's id, the push's number, how the session ended.
 
-The object comes in; its checked fields go out. A bad field is dropped alone.
+The input is the object `session`. The output is its well-formed fields. A bad field is dropped; the
+other fields are kept.
 """
 
 from collections.abc import Callable
@@ -23,10 +24,10 @@ from otel_jcmc.wire.rules import (
 )
 
 MAX_SEQ = 2**32 - 1
-# The fields that become attributes, by key.
+# Fields of `session` that become attributes of the Report: key -> attribute.
 TEXTS: Final = {row.field.partition(".")[2]: row for row in (MEETING, ROLE, FEEDBACK)}
 END_REASONS = frozenset(("left", "kicked", "closed", "suspended", "failed"))
-# If statistics seem older than this, a clock is wrong.
+# If `stats_age_ms` is larger than this (a day), the browser's clock is wrong.
 MAX_AGE_MS = 86_400_000
 # The most characters of an error's name; all names of lib-jitsi-meet are shorter.
 MAX_CAUSE: Final = 128
@@ -35,16 +36,16 @@ FAILED: Final = "failed"
 
 class Session(msgspec.Struct, gc=False):
     """
-    One session, as far as a push tells it.
+    The values of `session` in a push.
 
     Attributes:
-        id: the client's own id; empty: the server names the session (store/participant.py).
-        seq: number of this push in the session; -1: not told.
-        interval_ms: the time between two pushes that this client intends; 0: not told.
-        end: why the participant leaves; empty: it does not leave.
-        cause: of a failure, a word of catalogue/causes.py; empty: not told.
-        join_ms: how long the participant tried a join that failed; -1: no failed join.
-        stats_age_ms: how old the newest statistics of the page are; 0: not told.
+        id: the id that the client gives; empty: store/participant.py makes an id.
+        seq: number of this push in the session; -1: the push does not say it.
+        interval_ms: the time that this client waits between two pushes; 0: the push does not say.
+        end: why the participant leaves; empty: the participant does not leave.
+        cause: why the session failed, a word of catalogue/causes.py; empty: the push does not say.
+        join_ms: how many ms the participant tried to join in vain; -1: no failed join.
+        stats_age_ms: age of the browser's newest statistics; 0: the push does not say.
     """
 
     id: str = ""
@@ -59,7 +60,7 @@ class Session(msgspec.Struct, gc=False):
 def take_session(
     sent: Any, rules: Rules, attributes: dict[int, Any], dropped: list[Fault]
 ) -> tuple[Session, int]:
-    """Return the session that was *sent* and how many of its fields were well formed."""
+    """Return the session from *sent*, the push's `session`, and how many fields are well formed."""
     session = Session()
     if sent is None:
         return session, 0
@@ -147,17 +148,17 @@ def _take_end(session: Session, value: Any, dropped: list[Fault]) -> Reason | No
 
 
 def _cause_fault(error: Any) -> Reason | None:
-    """Return what is wrong with the name of an *error*."""
+    """Return why *error* is no valid name of lib-jitsi-meet's error; None if it is valid."""
     if type(error) is not str:
         return Reason.NOT_TEXT
     return Reason.TOO_LONG if len(error) > MAX_CAUSE else None
 
 
 def note_failure(session: Session, error: str | None, join_ms: float | None) -> None:
-    """Put into *session* the *error* of lib-jitsi-meet, and how long a failed join took."""
+    """Put into *session* the cause that *error* stands for, and the ms that a join was tried."""
     if error is not None:
         session.cause = cause_of(error)
-    # A failed join counts even if it is not known how long it took.
+    # A failed join counts even if the client does not know how long it took.
     session.join_ms = 0 if join_ms is None else int(join_ms)
 
 
