@@ -168,7 +168,7 @@ DOWNLINK_OR_RECEIVED: Final = Cause(
     4,
     "downlink_or_received",
     Kind.RECEIVED,
-    "One of the two: with one received stream the page cannot know which",
+    "`downlink` or `received`: with one received stream the page cannot know which",
     "loss or jitter down, and no other sender to compare with: a conference of two, or only one"
     " expected stream",
 )
@@ -184,7 +184,7 @@ PATH: Final = Cause(
     6,
     "path",
     Kind.RECEIVED,
-    "A long way, without loss",
+    "A long network path, without loss",
     "no loss, and a round trip over half of the bad threshold, after twice the delay of the page's"
     " own timers is subtracted",
 )
