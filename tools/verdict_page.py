@@ -173,8 +173,8 @@ def verdict_page() -> str:
         "  region stands out, none of its bridges does.\n"
         "- A look counts only participants that are on a bridge and whose state is known. It\n"
         "  counts a call as bad only if the cause is `outage`, `uplink`, `downlink`, `path`, or a\n"
-        "  `downlink_or_received` that stays undecided. A slow computer (`device`) does not count,\n"
-        "  because no other participant can cause it.\n"
+        "  `downlink_or_received` that stays undecided. It does not count a slow computer\n"
+        "  (`device`), because no other participant can cause it.\n"
         "- Each conference counts once, with its share of bad calls, because a bad conference is\n"
         "  one event: forty participants in one bad conference do not make a bad bridge.\n"
         "- The page names the bridge that it uses. So that invented conferences cannot blame a\n"
@@ -183,10 +183,10 @@ def verdict_page() -> str:
         "- A page of the original names no bridge. If all other pages of its conference name the\n"
         "  same bridge, the look counts it on that bridge. If one of the other pages has no\n"
         "  bridge, the look does not count it: the call may be direct, between two participants.\n"
-        "- In an outage no transport is known, but a page of `otel_jcmc` also reports then whether\n"
-        "  the call is direct.\n"
-        "- If one or two looks do not find a thing again, it still stands out, because a push may\n"
-        "  be late.",
+        "- In an outage no transport is known. A page of `otel_jcmc` still reports whether the\n"
+        "  call is direct.\n"
+        "- If one or two looks do not find a thing again, it still stands out, because a push\n"
+        "  may be late.",
         "## One received stream",
         "If packets are lost between a sender and the bridge, the bridge forwards the stream with\n"
         "these gaps. A participant who receives only one stream cannot know where packets were\n"

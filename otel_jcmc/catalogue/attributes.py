@@ -1,8 +1,8 @@
 """
-Every attribute, one row each: the only place that describes it.
+All attributes of participants, one row each. An attribute is described nowhere else.
 
-Attributes say who a participant is and how it is connected. Some become labels, others are only
-stored. Ids are permanent and never reused, like the ids of metrics.
+Attributes describe who a participant is and how it is connected. Some become labels of series;
+the service only stores the others. Ids are permanent and never reused, like the ids of metrics.
 """
 
 from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
