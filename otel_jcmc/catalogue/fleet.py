@@ -39,7 +39,7 @@ class Histogram(NamedTuple):
 
 
 _LOSS_BRIEF: Final = "Share of packets lost, one observation per push that reports it"
-# Percent of packets lost, from a loss that nobody hears to a very bad loss. The bound 0 counts
+# Percent of packets lost, from an inaudible loss to a very bad loss. The bound 0 counts
 # pushes without loss.
 _LOSS: Final = (0, 0.5, 1, 2, 5, 10, 20, 50)
 _ROUND_TRIP_MS: Final = (25, 50, 100, 150, 200, 300, 400, 600, 1_000, 2_000, 5_000)

@@ -1,5 +1,5 @@
 """
-All reasons why a push or one of its fields is not stored, and who is at fault.
+All reasons why a push or one of its fields is not stored, by a fault of the sender or the service.
 
 `Reason` is one closed list. An answer's body, the label `reason` of counters and docs/reasons.md
 use its words. A module raises `PushRefused` if the sender is at fault, or `StoreUnavailable` if the
