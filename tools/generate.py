@@ -5,7 +5,7 @@ Writes all files that are derived from the catalogue, the settings and the reaso
 docs/reasons.md, docs/verdict.md, docs/rooms.md, docs/sizing.md, docs/scaling.md,
 docs/pictures/rooms.svg, road.svg and verdict.svg there, .env.example, client/parts/fields.js,
 client/served, Grafana's dashboards and otel_jcmc/doctor/shipped.json. With `--check` it writes
-nothing and exits 1 if one of them is not what it would write.
+nothing, and exits 1 if a file differs from the text that it would write.
 """
 
 import json
@@ -462,13 +462,13 @@ def _attribute_table(naming: Naming) -> str:
 def _carrier(naming: Naming, row: Attribute) -> str:
     """Return which series of *naming* have the attribute *row*; empty: it is not for series."""
     if row.scope is Scope.STORED and naming is Naming.OTEL:
-        return "all" if row is SESSION else "none: history alone"
+        return "all" if row is SESSION else "no series, only history"
     carrier = _CARRIERS[naming].get(row.scope, "")
     return f"`{carrier}`" if carrier not in ("", "all") else carrier
 
 
 def _allowed(row: Attribute) -> str:
-    """Return the kind of text that an attribute may hold."""
+    """Return which texts an attribute may have, in words for the docs."""
     if row.kind is Kind.CHOICE:
         return ", ".join(f"`{word}`" for word in row.choices)
     if row.kind is Kind.TEXT:
@@ -479,7 +479,7 @@ def _allowed(row: Attribute) -> str:
 
 
 def _given_as(field: str) -> list[str]:
-    """Return all names of a field in the environment, with those that end in _FILE."""
+    """Return all names of a field in the environment, also the names that end in _FILE."""
     names = names_of(field)
     of_files = is_secret(Settings.model_fields[field])
     return [*names, *(f"{name}_FILE" for name in names if of_files)]
@@ -506,7 +506,8 @@ def _bounds(field: str) -> str:
     return f"at least {found['ge']}" if "ge" in found else ""
 
 
-# Members that the client's parts use among themselves. No library has them.
+# Names of members that only the client's own parts use. Terser may shorten them, because no library
+# and no browser has members with these names.
 _INNER_NAMES: Final = (
     *("isProven", "isSuspect", "isDown", "isOver", "isUp", "hasMoved", "isOff", "isFalse"),
     *("shouldMove", "rests", "notBefore", "failures", "backoffMs", "taken", "outages"),
@@ -517,9 +518,9 @@ _INNER_NAMES: Final = (
 
 def client_files() -> dict[Path, str]:
     """
-    Return the served client files, made from the files in the folder now.
+    Return the served client files, made from the files that are in the folder now.
 
-    The first line is a hash of the source. Tests use it to see that a served file is not stale.
+    The first line is a hash of the source, by which tests recognise a stale file.
 
     Raises:
         CalledProcessError: Terser can't read them.
@@ -550,7 +551,7 @@ def _minified(name: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the files, or with `--check` name those that are stale."""
+    """Write the stale files, or with `--check` print their names; return the exit code."""
     try:
         made = files()
     except MemberUnknown as error:
@@ -566,7 +567,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _write(made: dict[Path, str], arguments: Sequence[str]) -> bool:
-    """Write the stale files of *made*, or name them; return whether a file is still stale."""
+    """Write or, with `--check`, print the stale files of *made*; return whether any stay stale."""
     stale = [
         path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text
     ]

@@ -248,7 +248,10 @@ def _sources(of: Costs) -> list[tuple[str, ...]]:
         (
             "memory of Valkey",
             "[sizing.md](sizing.md), of all nodes together",
-            "with `JCMC_LIMIT_PARTICIPANTS` at this number, and the default limits of history",
+            (
+                "computed with `JCMC_LIMIT_PARTICIPANTS` at the number in the first column, and the"
+                " default limits of history"
+            ),
         ),
         (
             "Prometheus servers",

@@ -12,19 +12,19 @@ _SENDERS: Final = (
     ("`otel_jcmc` in Chromium", "nothing", "every state"),
     (
         "`otel_jcmc` in Firefox",
-        "`outage_up`, limits, the bandwidth",
+        "`outage_up`, `limitation_*`, the available bandwidth",
         "every state; loss is the only symptom of sent media",
     ),
     (
         "`otel_jcmc` in Safari",
-        "freezes in older versions, limits",
+        "freezes in older versions, `limitation_*`",
         "every state; the service notices fewer bad pictures",
     ),
-    ("audio only", "everything about the picture", "every state"),
+    ("a call without video", "metrics of the picture", "every state"),
     ("a participant who is alone, or gets no media from others", "received media", "unknown"),
     (
         "`original`",
-        "loss up (always 0), outages, sound and picture",
+        "loss up (it is always 0), outages, metrics of sound and picture",
         (
             "good; fair or bad by loss down or the round trip; unknown in an outage, because its"
             " numbers do not change then"
@@ -32,7 +32,7 @@ _SENDERS: Final = (
     ),
     (
         "`jmmc`",
-        "the round trip, outages, sound and picture; it sends only changes",
+        "the round trip, outages, metrics of sound and picture; it sends only changes",
         "all but good; the service ignores a value that is not in the last two pushes",
     ),
 )
@@ -226,7 +226,7 @@ def verdict_page() -> str:
         "  trip of 2 ms cannot have a jitter of 36 ms.",
         "## Sound",
         "`audio_mos` is our own estimate, in the form of ITU-T G.107. We chose its constants\n"
-        "for Opus: if 20 % of the sound is made up, the estimate falls by half of the most that\n"
-        "loss can take from it. For the delay of the devices it adds 40 ms. Compare `audio_mos`\n"
-        "only with other values of `audio_mos`.",
+        "for Opus. Made-up sound lowers the estimate by at most a certain amount: 20 % of made-up\n"
+        "sound lowers it by half of this amount. The estimate assumes 40 ms of delay in the\n"
+        "devices. Compare `audio_mos` only with other values of `audio_mos`.",
     )

@@ -294,7 +294,7 @@ SENDER = Attribute(
     Scope.INFO,
     "sender",
     "jitsi.client.sender",
-    "The client that pushes: `otel_jcmc`, `original` (it sends less), or `jmmc`",
+    "The client that pushes: `otel_jcmc`, `jmmc`, or `original` (of JCMC; it sends less)",
 )
 # The service makes this attribute from the address that a push comes from.
 NETWORK = Attribute(

@@ -33,8 +33,8 @@ class StoreSettings(Group):
         10,
         ge=0,
         validation_alias=named("METRICS_EXPIRATION_CHECK", "METRICS_EXPIRATION_TOLERANCE"),
-        description="Accepted, but without effect: Redis expires participants automatically."
-        " METRICS_EXPIRATION_TOLERANCE is its deprecated name.",
+        description="The service accepts this setting and does not use it, because Redis expires"
+        " participants automatically. METRICS_EXPIRATION_TOLERANCE is its deprecated name.",
     )
     key_prefix: str = Field(
         "jcmc",

@@ -154,15 +154,15 @@ DOWNLINK: Final = Cause(
     Kind.RECEIVED,
     "The way from the bridge to this participant",
     "loss over half of the bad threshold; with streams of several senders, even the best stream"
-    " loses over an eighth of it",
+    " loses over an eighth of the threshold",
 )
 RECEIVED: Final = Cause(
     3,
     "received",
     Kind.RECEIVED,
     "The streams that others send; this participant's own way is good",
-    "one stream loses over half of the bad threshold (over all of it if one sender may have sent"
-    " all streams), and another stream at most an eighth of it",
+    "one stream loses over half of the bad threshold (over the whole threshold if one sender may"
+    " have sent all streams), and another stream at most an eighth of the threshold",
 )
 DOWNLINK_OR_RECEIVED: Final = Cause(
     4,
