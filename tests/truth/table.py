@@ -27,8 +27,8 @@ from the service's /metrics, read every half second. The recordings of all stori
 
 A cell is *mean / last / highest* of the exported values during the story, and in brackets the true
 value. If the conditions of a story do not change, the cell leaves out the time before the values
-have settled. For frozen video the cell has the sum of all pushes, for outages the highest value of a
-push. The true length of an outage is exact to one second. An outage lasts while no packet comes
+have settled. For frozen video the cell has the sum of all pushes, for outages the highest value of
+a push. The true length of an outage is exact to one second. An outage lasts while no packet comes
 through, even after lib-jitsi-meet has given up the connection. `-` means that no value was
 exported. If a cell has no brackets, the true value is not known.
 
