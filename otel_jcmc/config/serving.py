@@ -52,8 +52,8 @@ class ServingSettings(Group):
         ge=0,
         le=64,
         validation_alias=named("JCMC_WORKERS"),
-        description="Number of processes that take pushes; one further process answers readers. Only"
-        " `serve` on Linux supports them. 0: one process does everything.",
+        description="Number of processes that take pushes; one further process answers readers."
+        " Only `serve` on Linux supports them. 0: one process does everything.",
     )
     tls_certificate_file: Path | None = Field(
         None,
