@@ -5,7 +5,7 @@ Writes all files that are derived from the catalogue, the settings and the reaso
 docs/reasons.md, docs/verdict.md, docs/rooms.md, docs/sizing.md, docs/scaling.md,
 docs/pictures/rooms.svg, road.svg and verdict.svg there, .env.example, client/parts/fields.js,
 client/served, Grafana's dashboards and otel_jcmc/doctor/shipped.json. With `--check` it writes
-nothing and exits 1 if one of them is not what it would write.
+nothing, and exits 1 if a file differs from the text that it would write.
 """
 
 import json
@@ -68,40 +68,45 @@ _TERSER: Final = _ROOT / "node_modules" / ".bin" / "terser"
 
 
 _NOT_SAID: Final = """\
-- `connectionquality` is the library's estimate. It only compares the sent bitrate with a target for
-  the picture's size. In peer-to-peer calls it was 100 with 10 % loss, at 300 kbit/s, with 100 ms
-  more each way and on a dead link. After an interruption it rises by at most 2 points a second, so
-  it is still low a minute after the call is well again.
-- `bandwidth_upload` is the browser's estimate as the library last read it;
-  `bandwidth_available_upload` is the estimate itself at the sample. On a dead link the library's
-  value stands still until it has a new one: look at the second.
-- `limitation_bandwidth` is the browser's own reason. It is often 100 although nothing is wrong: a
-  camera of 360 lines had 967 kbit/s available and used 526. The network really limits a picture if,
-  besides, `bandwidth_available_upload` is near the sent bitrate (`bitrate_upload`), and
-  `resolution_height_upload` or `framerate_upload` is below what is wanted
-  (`resolution_height_wanted`).
-- `round_trip_time` is the mean of the answered checks of an interval. Checks come every 2.5 s, so
-  an interval of 2 s may have none; the metric is then absent. `transport_rtt` is one check, made by
-  the library.
-- `packetloss_download_best` and `packetloss_download_worst` are equal with one received stream. One
-  packet lost of fewer than 20 counts as one of 20.
-- `ice_restarts` counts new ICE user names, which is restarts alone. `path_changes` counts changes
-  of the candidate pair, with or without a restart, such as from Wi-Fi to a cable."""
+- `connectionquality` is the library's estimate. The library only compares the sent bitrate with a
+  target for the picture's size. In peer-to-peer calls the estimate stayed at 100 in each of these
+  cases: 10 % loss, a limit of 300 kbit/s, 100 ms more delay each way, and a dead link. After an
+  interruption it rises by at most 2 points a second, so it is still low a minute after the call is
+  good again.
+- `bandwidth_upload` is the browser's estimate as the library last read it. The client reads the
+  same estimate in each sample and sends it as `bandwidth_available_upload`. On a dead link
+  `bandwidth_upload` does not change until the library reads a new value: use
+  `bandwidth_available_upload`.
+- `limitation_bandwidth` is the reason that the browser gives. It is often 100 although nothing is
+  wrong. Example: a camera of 360 lines used 526 kbit/s while 967 kbit/s were available. The network
+  really limits a picture only if two more things are true: `bandwidth_available_upload` is near the
+  sent bitrate (`bitrate_upload`), and `resolution_height_upload` is below
+  `resolution_height_wanted`, or `framerate_upload` is low.
+- `round_trip_time` is the mean of the connectivity checks that were answered in an interval. There
+  is one check every 2.5 s, so an interval of 2 s may have no check; the metric is then absent.
+  `transport_rtt` is the round trip of a single check, as the library reports it.
+- With only one received stream, `packetloss_download_best` and `packetloss_download_worst` are
+  equal. If fewer than 20 packets should have arrived in the interval, the client divides the lost
+  packets by 20, so one lost packet is a loss of 5 %.
+- `ice_restarts` counts new ICE user names, so it counts only restarts. `path_changes` counts all
+  changes of the candidate pair, with or without a restart, such as from Wi-Fi to a cable."""
 
 _BOUNDS: Final = """\
-Buckets are in the unit of the `jcmc` naming; the `otel` naming has ratios and seconds.
-`JCMC_BAD_PACKET_LOSS` and `JCMC_BAD_ROUND_TRIP`, and half of each, are always among
-them. These queries show the round trip that 95 of 100 pushes stay within, and the share
-of pushes with a bad loss of received packets:"""
+The table has the bounds of the buckets in the unit of the `jcmc` naming. In the `otel`
+naming they are ratios and seconds. The values of `JCMC_BAD_PACKET_LOSS` and
+`JCMC_BAD_ROUND_TRIP`, and half of each value, are always bounds. The first of these
+queries gives the round trip that 95 of 100 pushes do not exceed. The second gives the
+share of pushes in which the loss of received packets is bad:"""
 _COUNTED: Final = """\
 - A value that a push does not report is not counted, even if an earlier push of the page
   reported it.
-- A page of the original always reports 0 for the loss of sent packets: that is not counted.
-  Its loss of received packets and its round trip count while something arrives.
-- An outage counts with each push while it lasts. If a page knows only one direction, that
-  direction counts.
-- Pushes are counted, not seconds: a page that pushes every 2 s weighs five times as much
-  as one that pushes every 10 s."""
+- A page of the original always reports 0 for the loss of sent packets, so the service does
+  not count this value. It counts the loss of received packets and the round trip of such a
+  page only while something arrives at the page.
+- Each push during an outage is counted. If a page knows the outage of only one direction,
+  the service counts that direction.
+- The service counts pushes, not seconds: a page that pushes every 2 s counts five times as
+  often as a page that pushes every 10 s."""
 
 
 def metrics_page() -> str:
@@ -135,17 +140,18 @@ def metrics_page() -> str:
     ]
     return page(
         "Metrics",
-        "This page lists every series: what it means, its unit and its labels. One push makes\n"
-        "one series for each metric that it holds, with the participant's labels. When a\n"
+        "This page lists every series: what it means, its unit and its labels. A participant has\n"
+        "one series for each metric in its last push, with the participant's labels. When a\n"
         "participant leaves, is replaced or expires, its series are absent from the next\n"
-        "collection on. An unknown value is absent, never zero.",
-        "[browsers.md](browsers.md) shows which browser can fill which metric.",
+        "collection on. If a value is not known, its series is absent, never zero.",
+        "[browsers.md](browsers.md) shows which browser can report which metric.",
         "## `JCMC_NAMING=jcmc`, the default",
         "These are the names and units of the Jitsi Client Metrics Collector. In OTLP the unit\n"
         "is empty, so that a Collector adds nothing to the names.",
         table(("series", "unit", "bounds", "meaning"), [*jcmc, role]),
         _attribute_table(Naming.JCMC),
-        "A change of codec or a mute changes only the series `info`. To see the quality by codec:",
+        "If a participant changes the codec or mutes, only the labels of the series `info`\n"
+        "change. This query gives the quality by codec:",
         "```promql\n"
         "avg by (video_codec) (\n"
         f"  {prefix}connectionquality * on (roomname, client_id, participant_id)\n"
@@ -155,18 +161,19 @@ def metrics_page() -> str:
         "### What these metrics do not show",
         _NOT_SAID,
         "## `JCMC_NAMING=otel`",
-        "This naming has semantic names, base units, and attributes for direction and kind of\n"
-        "media. The Prometheus names are the same by scrape and through a Collector.",
+        "This naming has names by OpenTelemetry's conventions, base units, and attributes for the\n"
+        "direction and the kind of media. The Prometheus names are the same in a scrape and\n"
+        "through a Collector.",
         table(("field of the push", "name", "unit", "in Prometheus", "and"), [*otel, info]),
         _attribute_table(Naming.OTEL),
         "## Series of more than one participant",
         "Scrape `/metrics/verdicts` for these series alone, or `/metrics` for all series.\n"
-        "`JCMC_SERIES` chooses the levels. Above participants, settings limit the number of\n"
-        "series; everything beyond a limit is `other`.",
+        "`JCMC_SERIES` chooses the levels. Settings limit the number of conferences, bridges and\n"
+        "regions that have series of their own; all others are counted together as `other`.",
         _levels_table(prefix),
         *_fleet(prefix),
         "## The service's own metrics",
-        "These metrics are the same in both namings, and in a scrape and by OTLP.",
+        "These metrics have the same names in both namings, in a scrape and by OTLP.",
         table(("series", "type", "labels", "meaning"), own),
         "[reasons.md](reasons.md) explains the reasons.",
     )
@@ -190,11 +197,11 @@ def _fleet(prefix: str) -> list[str]:
     told = (
         "A histogram shows the distribution of the pushes that a process has stored since its\n"
         "start. It has `_bucket`, `_sum` and `_count` for each region of a bridge, in the label\n"
-        f"`{Label.REGION}` (`{otel_region}` in the `otel` naming). Without a region from the\n"
-        "page the label is absent; regions beyond `JCMC_SERIES_REGIONS` are `other`. Like the\n"
-        "service's own metrics, histograms belong to one process: each replica counts the\n"
-        "pushes that it has stored. They are exported with those metrics, by OTLP always\n"
-        "cumulative. They need `histograms` in `JCMC_SERIES`."
+        f"`{Label.REGION}` (`{otel_region}` in the `otel` naming). If the page sends no region,\n"
+        "the label is absent; regions beyond `JCMC_SERIES_REGIONS` have the label `other`. Like\n"
+        "the service's own metrics, histograms belong to one replica: each replica counts the\n"
+        "pushes that it has stored. The service exports histograms with its own metrics; by OTLP\n"
+        "they are always cumulative. `JCMC_SERIES` must contain `histograms`."
     )
     query = (
         "```promql\n"
@@ -329,13 +336,14 @@ def settings_page() -> str:
         "environment, then from a file `.env` in the working folder. It strips a trailing\n"
         "comment (`5 # In seconds`). `otel-jcmc check` prints the settings in force, without\n"
         "secrets.",
-        "A setting with a second name that ends in `_FILE` is a secret: the second name gives a\n"
-        "file that holds the secret, with or without a line end.\n"
+        "A setting with a second name that ends in `_FILE` is a secret. The value of the second\n"
+        "name is the path of a file with the secret; a line end after the secret is ignored.\n"
         "`OTEL_EXPORTER_OTLP_HEADERS_FILE` works in the same way.",
         *groups,
         "The OTLP exporters also read the other standard variables, `OTEL_EXPORTER_OTLP_HEADERS`,\n"
         "`_COMPRESSION`, `_CERTIFICATE`, `_CLIENT_KEY`, `_CLIENT_CERTIFICATE` and\n"
-        "`_INSECURE`, as the OpenTelemetry specification has them. `NODE_ENV` is ignored.",
+        "`_INSECURE`, as the OpenTelemetry specification describes them. The service ignores\n"
+        "`NODE_ENV`.",
     )
 
 
@@ -350,8 +358,8 @@ def reasons_page() -> str:
     """Return docs/reasons.md."""
     return page(
         "Reasons",
-        "Use this page to see why the service did not store a push, or one of its fields. The\n"
-        "list is closed. It covers the `reason` of an answer, and the label `reason` of\n"
+        "Use this page to see why the service did not store a push, or one of its fields. No\n"
+        "other reasons exist. They appear as `reason` in an answer, and as the label `reason` of\n"
         "`otel_jcmc_pushes_total` and `otel_jcmc_fields_dropped_total`.",
         table(("reason", "meaning"), [(f"`{reason}`", reason.brief) for reason in Reason]),
     )
@@ -454,13 +462,13 @@ def _attribute_table(naming: Naming) -> str:
 def _carrier(naming: Naming, row: Attribute) -> str:
     """Return which series of *naming* have the attribute *row*; empty: it is not for series."""
     if row.scope is Scope.STORED and naming is Naming.OTEL:
-        return "all" if row is SESSION else "none: history alone"
+        return "all" if row is SESSION else "no series, only history"
     carrier = _CARRIERS[naming].get(row.scope, "")
     return f"`{carrier}`" if carrier not in ("", "all") else carrier
 
 
 def _allowed(row: Attribute) -> str:
-    """Return the kind of text that an attribute may hold."""
+    """Return which texts an attribute may have, in words for the docs."""
     if row.kind is Kind.CHOICE:
         return ", ".join(f"`{word}`" for word in row.choices)
     if row.kind is Kind.TEXT:
@@ -471,7 +479,7 @@ def _allowed(row: Attribute) -> str:
 
 
 def _given_as(field: str) -> list[str]:
-    """Return all names of a field in the environment, with those that end in _FILE."""
+    """Return all names of a field in the environment, also the names that end in _FILE."""
     names = names_of(field)
     of_files = is_secret(Settings.model_fields[field])
     return [*names, *(f"{name}_FILE" for name in names if of_files)]
@@ -498,7 +506,8 @@ def _bounds(field: str) -> str:
     return f"at least {found['ge']}" if "ge" in found else ""
 
 
-# Members that the client's parts use among themselves. No library has them.
+# Names of members that only the client's own parts use. Terser may shorten them, because no library
+# and no browser has members with these names.
 _INNER_NAMES: Final = (
     *("isProven", "isSuspect", "isDown", "isOver", "isUp", "hasMoved", "isOff", "isFalse"),
     *("shouldMove", "rests", "notBefore", "failures", "backoffMs", "taken", "outages"),
@@ -509,9 +518,9 @@ _INNER_NAMES: Final = (
 
 def client_files() -> dict[Path, str]:
     """
-    Return the served client files, made from the files in the folder now.
+    Return the served client files, made from the files that are in the folder now.
 
-    The first line is a hash of the source. Tests use it to see that a served file is not stale.
+    The first line is a hash of the source, by which tests recognise a stale file.
 
     Raises:
         CalledProcessError: Terser can't read them.
@@ -542,7 +551,7 @@ def _minified(name: str) -> str:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """Write the files, or with `--check` name those that are stale."""
+    """Write the stale files, or with `--check` print their names; return the exit code."""
     try:
         made = files()
     except MemberUnknown as error:
@@ -558,7 +567,7 @@ def main(arguments: Sequence[str]) -> int:
 
 
 def _write(made: dict[Path, str], arguments: Sequence[str]) -> bool:
-    """Write the stale files of *made*, or name them; return whether a file is still stale."""
+    """Write or, with `--check`, print the stale files of *made*; return whether any stay stale."""
     stale = [
         path for path, text in made.items() if not path.exists() or path.read_text("utf-8") != text
     ]

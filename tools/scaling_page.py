@@ -1,4 +1,4 @@
-"""docs/scaling.md: what a number of participants needs, by the costs in docs/performance.json."""
+"""Makes docs/scaling.md: the machines that participants need, by docs/performance.json."""
 
 import json
 from math import ceil
@@ -16,16 +16,17 @@ _COUNTS: Final = (1_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_00
 PUSH_EACH_SECONDS: Final = 10
 SERIES: Final = 30
 SCRAPE_EACH_SECONDS: Final = 15
-# How much of one process or server pushes may use; the rest is for peaks and other work.
+# The share of one core of a worker or a store node that pushes may use on average; the rest is for
+# peaks and other work. A scrape may take SCRAPE_SECONDS.
 WORKER_SHARE: Final = 0.5
 STORE_SHARE: Final = 0.3
 SCRAPE_SECONDS: Final = 5.0
-# The measurement `rules` of November 2026: what Prometheus held with 10,000 participants of 30
-# series, each seen once, and all rules that we ship; the worse of two runs. The rules took 0.7 s.
+# The memory of Prometheus in the measurement `rules` of November 2026, the higher of two runs: it
+# had scraped 10,000 participants of 30 series, each once, and ran all rules that we ship in 0.7 s.
 PROMETHEUS_BYTES: Final = 1.6e9 / 10_000
 SERVER_BYTES: Final = 4e9
-# The figure with the most live participants. If it was not measured, the growth between two smaller
-# numbers in one process.
+# The memory for each participant comes from the figure with the most live participants. If that was
+# not measured, it comes from the growth between two smaller numbers of participants in one process.
 _HELD: Final = f"large: 100,000 with {SERIES} series each for 300 s: service, the most"
 _BETWEEN: Final = (10_000, 50_000)
 
@@ -36,9 +37,10 @@ class Costs(NamedTuple):
 
     Attributes:
         push_us, store_us: CPU for a push, of the service and of the store, in µs.
-        series_us: CPU for one series of a scrape, of both together, in µs, when all have pushed.
+        series_us: CPU of service and store for one series of a scrape, in µs, if all participants
+            have pushed since the last scrape.
         process_bytes: memory of a process of the service without participants.
-        live_bytes: memory that one more participant takes, by the measurement *live_source*.
+        live_bytes: memory that one more participant takes, from the measurement *live_source*.
     """
 
     push_us: float
@@ -50,7 +52,11 @@ class Costs(NamedTuple):
 
 
 class Needs(NamedTuple):
-    """What *participants* live participants need; CPU in cores. A process uses one core at most."""
+    """
+    The machines that *participants* live participants need.
+
+    `pushes` is the number in a second. CPU is in cores; a process uses one core at most.
+    """
 
     participants: int
     pushes: float
@@ -67,7 +73,7 @@ class Needs(NamedTuple):
 
     @property
     def partitions(self) -> int:
-        """The fewest partitions that give each master, Prometheus and reading process a share."""
+        """The fewest partitions with which each master, Prometheus and reading process has one."""
         shares_of = max(self.store_nodes, self.prometheus, self.readers)
         return next(number for number in NUMBERS if number >= shares_of)
 
@@ -107,7 +113,7 @@ def costs(known: dict[str, Any]) -> Costs:
 
 
 def needs(participants: int, of: Costs) -> Needs:
-    """Return what *participants* live participants need at the costs *of* each."""
+    """Return the needs of *participants* live participants, if each costs *of*."""
     pushes = participants / PUSH_EACH_SECONDS
     push_cores, store_cores = pushes * of.push_us / 1e6, pushes * of.store_us / 1e6
     scrape_seconds = participants * SERIES * of.series_us / 1e6
@@ -140,9 +146,10 @@ def scaling_page() -> str:
     return page(
         "Scaling",
         "Find your number of live participants in the first column. The row says how many\n"
-        f"processes, Valkey nodes and Prometheus servers you need. Each participant pushes once in"
-        f" {PUSH_EACH_SECONDS} s and has\n{SERIES} series, as with this project's client file."
-        f" Prometheus scrapes all of them every {SCRAPE_EACH_SECONDS} s.",
+        "processes and Valkey nodes you need; a second table has the Prometheus servers. The tables"
+        f" assume that each\nparticipant pushes once in {PUSH_EACH_SECONDS} s and has {SERIES}"
+        " series, as with this project's client file, and\nthat Prometheus scrapes all participants"
+        f" every {SCRAPE_EACH_SECONDS} s.",
         table(
             (
                 *("live participants", "pushes a second", "workers", "cores of the workers"),
@@ -195,7 +202,8 @@ def _sources(of: Costs) -> list[tuple[str, ...]]:
     measured = "[performance.md](performance.md), "
     memory = (
         f"processes x {of.process_bytes / 1e6:.0f} MB + participants x {of.live_bytes / 1e3:.1f}"
-        " kB, twice with several reading processes: one of them also holds all participants"
+        " kB; with several reading processes the second term doubles, because one of these"
+        " processes also holds all participants"
     )
     return [
         ("pushes a second", f"participants / {per}", "the client file's interval"),
@@ -207,12 +215,12 @@ def _sources(of: Costs) -> list[tuple[str, ...]]:
         (
             "workers",
             f"cores of the workers / {WORKER_SHARE:g}, rounded up",
-            "half is left for peaks",
+            "pushes use half of a core; the other half is for peaks",
         ),
         (
             "seconds of a scrape",
             f"participants x {SERIES} x {of.series_us:.2f} µs",
-            f"{measured}`scrape`, {SERIES} series each, all have pushed",
+            f"{measured}`scrape`, {SERIES} series each, all have pushed since the last scrape",
         ),
         (
             "reading processes",
@@ -232,52 +240,68 @@ def _sources(of: Costs) -> list[tuple[str, ...]]:
         (
             "Valkey nodes",
             f"cores of Valkey / {STORE_SHARE:g}, rounded up",
-            "the rest is for reads, history and saving; a server uses one core for commands",
+            (
+                f"a node uses one core for commands: {STORE_SHARE:.0%} of it for pushes, the rest"
+                " for reads, history and saving"
+            ),
         ),
         (
             "memory of Valkey",
             "[sizing.md](sizing.md), of all nodes together",
-            "with `JCMC_LIMIT_PARTICIPANTS` at this number, and the default limits of history",
+            (
+                "computed with `JCMC_LIMIT_PARTICIPANTS` at the number in the first column, and the"
+                " default limits of history"
+            ),
         ),
         (
             "Prometheus servers",
             f"memory of all / {SERVER_BYTES / 1e9:.0f} GB, rounded up",
-            "25,000 participants each. `rules`: all rules for them take 2 s in a minute",
+            (
+                "one server has 25,000 participants. By `rules`, all rules for these take 2 s in a"
+                " minute"
+            ),
         ),
         (
             "memory of all Prometheus servers",
             f"participants x {PROMETHEUS_BYTES / 1e3:.0f} kB",
-            f"`rules`: {PROMETHEUS_BYTES * 10_000 / 1e9:.1f} GB for 10,000, each seen once",
+            (
+                f"by `rules`: {PROMETHEUS_BYTES * 10_000 / 1e9:.1f} GB for 10,000 participants, if"
+                " none of them leaves and comes back"
+            ),
         ),
     ]
 
 
 _READ_OFF: Final = """\
-- **Workers**: set `JCMC_WORKERS` on one machine, or run several replicas behind a balancer that
-  together have this many. Where the table says one worker and one reading process, the default is
-  enough: one process does both, with less memory. Scrapes then make some pushes slower.
-- **Reading processes**: each replica has one. If you need several, scrape each for its share:
-  `/metrics/participants?partition=1/2` at one, `2/2` at the other.
-- **Valkey nodes**: one node is a single server, several are a cluster. Replicas of Valkey, for when
-  a node fails, come on top.
+- **Workers** are the processes that take pushes. Set `JCMC_WORKERS` on one machine, or run several
+  replicas behind a balancer that together have this number of workers. If the table says one worker
+  and one reading process, the default `JCMC_WORKERS=0` is enough: one process does both and takes
+  less memory. Some pushes are then slower during a scrape.
+- **Reading processes** answer scrapes; each replica has one. If you need several, scrape a part of
+  the participants at each: with two, `/metrics/participants?partition=1/2` at the first process and
+  `/metrics/participants?partition=2/2` at the second.
+- **Valkey nodes**: one node is a single server, several nodes are a cluster. The table does not
+  include the replicas of Valkey that take over when a node fails.
 - **`JCMC_PARTITIONS`**: each Valkey node, Prometheus server and reading process needs at least one
   partition. You cannot change the number while the service runs:
   [operations.md](operations.md#partitions).
 - **Cores** are averages. Give each process and each node a core of its own."""
 _PROMETHEUS: Final = """\
-Prometheus reaches its limit before the service does. 20,000 participants reach the `sample_limit`
-of 600,000 in the README. From two servers on, each Prometheus scrapes its share of the
-participants. If you do not need the series of each participant, scrape only `/metrics/verdicts` and
-`/metrics/service`: bridges, regions and the fleet are some thousand series for any number of
-participants, and `JCMC_SERIES_CONFERENCES` limits those of conferences. [history.md](history.md)
-still says how the call of one participant was.
+Prometheus reaches its limit before the service does. With 20,000 participants a scrape has as many
+samples as the `sample_limit` in the README allows, 600,000. If you need two or more Prometheus
+servers, let each server scrape a part of the participants. If you do not need the series of each
+participant, scrape only `/metrics/verdicts` and `/metrics/service`. Bridges, regions and the fleet
+have some thousand series together for any number of participants, and `JCMC_SERIES_CONFERENCES`
+limits the series of conferences. [history.md](history.md) still shows how the call of one
+participant was.
 
-Prometheus also holds participants who left in the last two to three hours, and a participant who
-comes back is a new one. If seats change hands three times in that time, it needs three times as
-much memory."""
+Prometheus also keeps the series of participants who left in the last two to three hours in memory.
+A participant who comes back gets new series. Example: in that time, three participants were in a
+conference for each participant that is in it now. Prometheus then needs three times as much
+memory."""
 _NOT_MEASURED: Final = """\
-All numbers come from the cost of one push and one series, which does not grow with the number of
-participants. They suppose a core for each process and node. 100,000 participants were tried on two
-cores that also made the load, which is too few:
-[performance.md](performance.md#100000-participants). Larger numbers were not measured. With half
-the push interval, pushes double, and with them workers and Valkey nodes."""
+All numbers are computed from the cost of one push and the cost of one series. Neither cost grows
+with the number of participants. The numbers assume a core for each process and node. A test with
+100,000 participants had only two cores, which also made the load. Two cores were not enough:
+[performance.md](performance.md#100000-participants). No test had more participants. If you halve
+the push interval, you need twice as many workers and Valkey nodes."""

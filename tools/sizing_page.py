@@ -6,21 +6,22 @@ from otel_jcmc.config.settings import Settings
 from otel_jcmc.config.sizing import MIB, Share, memory_advice, shares
 from tools.markdown import page, table
 
-# The table also shows what is off by default.
+# _ALL also has the kinds of data that are off by default, so that the table shows their sizes.
 _BY_DEFAULT: Final = Settings.model_construct()
 _ALL: Final = Settings.model_construct(
     summary_days=400, traces_exporter="otlp", logs_exporter="otlp"
 )
 _OF_HISTORY: Final = """\
-History contains sessions, their samples and cards, data about conferences, and the names of
-sessions. It has one limit for all: beyond it the oldest session is removed first, and a new session
-waits for a place: [history.md](history.md#what-is-kept-and-for-how-long). Tokens and secrets take
-some hundred bytes. Keys with their own time to live, such as a last push or a list of summaries,
-expire automatically."""
+History contains sessions, their samples, the texts that searches use (cards), data about
+conferences, and the names of sessions. One limit covers all of these. If history reaches it, the
+service removes the oldest session first, and a new session is not recorded until there is room for
+it: [history.md](history.md#what-is-kept-and-for-how-long). Tokens and secrets take some hundred
+bytes. Redis removes keys with their own time to live, such as a last push or a list of summaries,
+automatically."""
 _SETTING_IT: Final = """\
-`maxmemory` should be the sum of all that is on, with `maxmemory-policy noeviction`. If Redis
-saves to disk, the machine needs more memory than that. The service compares both at its start, and
-so does `otel-jcmc check`:"""
+Set `maxmemory` to at least the sum of all rows that your settings switch on, and set
+`maxmemory-policy noeviction`. If Redis saves to disk, the machine needs more memory than that. The
+service at its start, and `otel-jcmc check`, compare `maxmemory` with this sum:"""
 
 
 def sizing_page() -> str:
@@ -32,15 +33,24 @@ def sizing_page() -> str:
     (example,) = memory_advice(_BY_DEFAULT, 256 * MIB, "noeviction")
     return page(
         "Sizing",
-        "Use this page to choose Redis's `maxmemory`. The table shows how much each kind of\n"
-        "data may take at most. The size of one was measured with all keys and overhead; a push\n"
-        "with the longest texts takes more.",
-        table(("what", "bounded by", "one takes", "by default", "with all on"), rows),
+        "Use this page to choose Redis's `maxmemory`. The table shows how much memory each kind\n"
+        "of data takes at most. The sizes of single items were measured with all keys and\n"
+        "overhead; a push with the longest texts takes more.",
+        table(
+            (
+                "data",
+                "limited by",
+                "most items, size of one",
+                "most by default",
+                "most with all on",
+            ),
+            rows,
+        ),
         _OF_HISTORY,
         "## Setting it",
         _SETTING_IT,
         f"```\nstore: memory: {example}\n```",
-        "The embedded store has no `maxmemory`.",
+        "The embedded store runs without `maxmemory`.",
     )
 
 

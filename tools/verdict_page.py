@@ -7,33 +7,33 @@ from otel_jcmc.verdict import rules as verdict_rules
 from otel_jcmc.verdict.standing import THRESHOLDS
 from tools.markdown import page, table
 
-# Kind of page, what evidence it lacks, and what follows.
+# For each kind of page: its name, the values that it does not send, and the states it can have.
 _SENDERS: Final = (
     ("`otel_jcmc` in Chromium", "nothing", "every state"),
     (
         "`otel_jcmc` in Firefox",
-        "`outage_up`, limits, the bandwidth",
-        "every state; sent badly only by loss",
+        "`outage_up`, `limitation_*`, the available bandwidth",
+        "every state; loss is the only symptom of sent media",
     ),
     (
         "`otel_jcmc` in Safari",
-        "freezes in older versions, limits",
-        "every state; fewer pictures count as seen badly",
+        "freezes in older versions, `limitation_*`",
+        "every state; the service notices fewer bad pictures",
     ),
-    ("audio only", "everything about the picture", "every state"),
-    ("alone, or no other participant sends", "received media", "unknown"),
+    ("a call without video", "metrics of the picture", "every state"),
+    ("a participant who is alone, or gets no media from others", "received media", "unknown"),
     (
         "`original`",
-        "loss up (always 0), outages, sound and picture",
+        "loss up (it is always 0), outages, metrics of sound and picture",
         (
-            "good; bad by loss down or the round trip; unknown in an outage, because its numbers"
-            " stand still"
+            "good; fair or bad by loss down or the round trip; unknown in an outage, because its"
+            " numbers do not change then"
         ),
     ),
     (
         "`jmmc`",
-        "the round trip, outages, sound and picture; it sends only changes",
-        "never good; a value from two pushes ago no longer counts",
+        "the round trip, outages, metrics of sound and picture; it sends only changes",
+        "all but good; the service ignores a value that is not in the last two pushes",
     ),
 )
 
@@ -44,15 +44,17 @@ def _rules() -> str:
     return (
         "Two rules say when a thing is bad:\n\n"
         f"- *Far worse than the rest.* The average share of bad calls in its conferences is over"
-        f" {at.share:.0%},\n  and over {at.times:g} times that of the rest. The lower end of"
-        f" Wilson's interval (z = {at.z:g}) must pass\n  both bounds, also without the worst"
-        f" conference. The bad calls are in at least {at.conferences}\n  conferences and come from"
-        f" at least {at.networks} networks.\n"
-        "- *Mostly bad*, for few conferences. Over half of the calls are bad on average. In"
-        f" {at.nearly_all:.0%} of\n  the conferences at least half are bad; if there are only two"
-        " or three conferences, over half\n  in each. It has at least"
-        f" {at.small_conferences} conferences and {at.small_people} participants whose state is"
-        " known.\n  The bad calls do not all come from one network."
+        f" {at.share:.0%},\n  and over {at.times:g} times the average share of all other"
+        " conferences. The lower end of Wilson's\n  confidence interval"
+        f" (z = {at.z:g}) must be above both bounds, also if the worst conference is left\n  out."
+        f" The bad calls are in at least {at.conferences} conferences and come from at least"
+        f" {at.networks} networks.\n"
+        "- *Mostly bad*, for a thing with few conferences. On average, over half of the calls of a"
+        "\n  conference are bad. In at least"
+        f" {at.nearly_all:.0%} of the conferences, at least half of the calls are\n  bad; if the"
+        " thing has only two or three conferences, over half of the calls in each of them.\n  The"
+        f" thing has at least {at.small_conferences} conferences and {at.small_people}"
+        " participants whose state is known. The bad\n  calls come from more than one network."
     )
 
 
@@ -64,18 +66,19 @@ def _scopes() -> list[tuple[str, str]]:
             "`fleet`",
             (
                 f"the average share of bad calls is over {at.share:.0%} in at least"
-                f" {at.fleet_conferences} conferences, even without the worst bridge or region. The"
-                " rest is then at least half as bad as that bridge or region. Or only one bridge"
-                " exists, and the fleet is mostly bad"
+                f" {at.fleet_conferences} conferences, also if the worst bridge or region is left"
+                " out. The remaining fleet is then at least half as bad as that bridge or region."
+                " Or only one bridge exists, and the fleet is mostly bad"
             ),
         ),
         (
             "`region`",
             (
-                "all its bridges are bad, at least two. Or it is far worse than the rest, or mostly"
-                f" bad in at least {at.conferences} conferences and from at least {at.networks}"
-                " networks; and without its worst bridge it is still at least half as bad as that"
-                " bridge. A region with one bridge never stands out: the bridge does"
+                "it has at least two bridges, and all of them are bad. Or the region is far worse"
+                f" than the rest, or mostly bad with bad calls in at least {at.conferences}"
+                f" conferences and from at least {at.networks} networks; and its other bridges"
+                " together are at least half as bad as its worst bridge. A region with only one"
+                " bridge never stands out; the bridge stands out instead"
             ),
         ),
         ("`bridge`", "it is far worse than the rest, or mostly bad; and other bridges exist"),
@@ -91,9 +94,12 @@ def _scopes() -> list[tuple[str, str]]:
         ),
         (
             "`sender`",
-            "others receive this participant badly, and its own way up or computer is bad",
+            (
+                "other participants receive this participant's media badly, and this participant's"
+                " own way up or computer is bad"
+            ),
         ),
-        ("`participant`", "none of these applies"),
+        ("`participant`", "no wider scope applies: the call is bad for this participant alone"),
     ]
 
 
@@ -130,89 +136,97 @@ def verdict_page() -> str:
         "for each participant whose call is not good.",
         "![Where each cause is: uplink before the bridge, downlink behind it, device at both"
         " ends](pictures/verdict.svg)",
-        "State and cause are of the last push alone. The service works them out once, when it\n"
-        "takes the push.",
+        "State and cause depend only on the participant's last push. The service determines them\n"
+        "once, when it receives the push.",
         "## State: would a person complain?",
-        "The worst symptom decides. Between the two thresholds the call is fair.",
+        "The worst symptom decides. If the value of a symptom is between the two thresholds, the\n"
+        "call is fair. *Never alone*: this symptom alone never makes a call bad.",
         table(("symptom", "kind", "fair", "bad", "source of the threshold"), symptoms),
         "- A call is bad if its statistics have stopped while other participants are in the\n"
-        "  conference: the page has had none for longer than an interval. A page that only says\n"
-        "  that its connection was interrupted says nothing about the state.\n"
-        "- A call is good if it has no symptom and enough is known: a round trip, loss on the\n"
-        "  way down, and either that something arrives or that both outages are 0.\n"
-        "- All other calls are unknown: a participant is alone, a page reports too little, or the\n"
-        "  call is in its first seconds.",
+        "  conference: the page has had no statistics for longer than an interval. If a page only\n"
+        "  reports that its connection was interrupted, the state is unknown.\n"
+        "- A call is good if it has no symptom and three things are known: a round trip, the loss\n"
+        "  on the way down, and either that something arrives or that both outages are 0.\n"
+        "- The state of all other calls is unknown: for example, a participant is alone, a page\n"
+        "  reports too little, or the call is in its first seconds.",
         "## Cause: the symptom chooses",
-        "The symptom's kind chooses the causes that may explain it. The first cause with\n"
-        "evidence counts. The order is that of the table, but the service asks for `received`\n"
-        "before `downlink`, and for `path` before late timers. If no cause has evidence, the\n"
-        "cause is `unknown`.",
+        "The symptom's kind chooses the causes that may explain it. The service checks these\n"
+        "causes in the order of the table and takes the first one with evidence. There are two\n"
+        "exceptions: it checks `received` before `downlink`, and `path` before late timers. If no\n"
+        "cause has evidence, the cause is `unknown`.",
         table(("cause", "explains", "evidence", "means"), causes),
         "## Scope: how far it reaches",
-        "Every ten seconds one of the replicas looks at all participants, and finds what stands\n"
-        "out: the fleet, a region, a bridge, a TURN server (`relay`), a browser version, a\n"
-        "conference or a sender. It writes this into a journal in Redis, which all replicas\n"
-        "read and which is kept for as long as history.",
-        "- The label `scope` of `jitsi_jcmc_verdict` is the widest of these that the\n"
-        "  participant belongs to.\n"
+        "Every ten seconds one replica looks at all participants and finds the things that stand\n"
+        "out, that is, have unusually many bad calls. A thing is the fleet, a region, a bridge, a\n"
+        "TURN server (`relay`), a browser version, a conference or a sender. The replica writes\n"
+        "the result into a journal in Redis. All replicas read this journal, and Redis keeps it\n"
+        "for as long as history.",
+        "- The label `scope` of `jitsi_jcmc_verdict` is the widest thing that stands out and that\n"
+        "  the participant belongs to.\n"
         "- `jitsi_jcmc_standing_out` has one series for each thing that stands out;\n"
-        "  `jitsi_jcmc_standing_out_since_seconds` is its onset.\n"
-        "- Scope `unknown` means that no look has succeeded for half a minute. Then\n"
+        "  `jitsi_jcmc_standing_out_since_seconds` is the time since when it stands out.\n"
+        "- Scope `unknown` means that no such look has succeeded for half a minute. Then\n"
         "  `otel_jcmc_standing_known` is 0.",
         _rules(),
         table(("scope", "stands out when"), _scopes()),
         "- The wider scope wins. While the fleet stands out, no region or bridge does. While a\n"
         "  region stands out, none of its bridges does.\n"
-        "- Only participants on a bridge whose state is known count. They count as bad by\n"
-        "  `outage`, `uplink`, `downlink`, `path`, or `downlink_or_received` that stays open. A\n"
-        "  slow computer is never the fault of others.\n"
-        "- The unit is the conference with its share of bad calls, because a bad conference is\n"
+        "- A look counts only participants that are on a bridge and whose state is known. It\n"
+        "  counts a call as bad only if the cause is `outage`, `uplink`, `downlink`, `path`, or a\n"
+        "  `downlink_or_received` that stays undecided. It does not count a slow computer\n"
+        "  (`device`), because no other participant can cause it.\n"
+        "- Each conference counts once, with its share of bad calls, because a bad conference is\n"
         "  one event: forty participants in one bad conference do not make a bad bridge.\n"
         "- The page names the bridge that it uses. So that invented conferences cannot blame a\n"
         "  bridge, the bad calls must come from several networks (the first 24 bits of an\n"
         "  address, 48 for IPv6). Redis holds a short keyed hash of each network.\n"
-        "- A page of the original names no bridge. It counts on the bridge that all others of\n"
-        "  its conference name. If one of them has no bridge, it counts nowhere: a direct call\n"
-        "  has two participants.\n"
-        "- In an outage no transport is known. A page of ours says whether the call was direct.\n"
-        "- If one or two looks do not find a thing again, it has not ended yet: a push may be\n"
-        "  late.",
+        "- A page of the original names no bridge. If all other pages of its conference name the\n"
+        "  same bridge, the look counts it on that bridge. If one of the other pages has no\n"
+        "  bridge, the look does not count it: the call may be direct, between two participants.\n"
+        "- In an outage no transport is known. A page of `otel_jcmc` still reports whether the\n"
+        "  call is direct.\n"
+        "- If one or two looks do not find a thing again, it still stands out, because a push\n"
+        "  may be late.",
         "## One received stream",
-        "A bridge forwards a stream with the gaps that it arrived with. A participant who\n"
-        "receives a single stream cannot know which way loses the packets, the way from the\n"
-        "bridge or the sender's way: the cause is `downlink_or_received`. The next look settles\n"
-        "it by what the sender said of its own way up in the last half minute, or by other\n"
-        "participants who receive the same stream. If neither helps, the cause stays\n"
-        "`downlink_or_received`.",
+        "If packets are lost between a sender and the bridge, the bridge forwards the stream with\n"
+        "these gaps. A participant who receives only one stream cannot know where packets were\n"
+        "lost: on the way from the sender to the bridge, or on the way from the bridge. The cause\n"
+        "is then `downlink_or_received`. The next look decides between the two. It uses the loss\n"
+        "up that the sender reported in the last half minute, or the loss of other participants\n"
+        "who receive the same stream. If it has neither, the cause stays `downlink_or_received`.",
         "## What each kind of page reports",
-        table(("page", "what it lacks", "possible states"), _SENDERS),
+        table(("page", "values that it does not send", "possible states"), _SENDERS),
         "## Is it right?",
-        "[verdict-matrices.md](verdict-matrices.md) tries these rules on a simulated crowd\n"
-        "whose truth is known. To try a running service, use `otel-jcmc simulate --story bridge\n"
-        "--truth truth.jsonl`: it pushes such a crowd and writes the truth to a file. The\n"
-        "stories are the causes, the scopes, `mixed` and `quiet`. Bridges have names if\n"
-        "`JCMC_BRIDGES` names them: `jvb-eu-west-1=jvb-1`.",
+        "[verdict-matrices.md](verdict-matrices.md) shows how often these rules are right for\n"
+        "simulated participants whose true state and cause are known. To try a running service,\n"
+        "use `otel-jcmc simulate --story bridge --truth truth.jsonl`: it pushes for simulated\n"
+        "participants and writes their true states and causes to a file. A story is the name of a\n"
+        "cause or of a scope, `mixed` or `quiet`. To see names of the simulated bridges, set for\n"
+        "example `JCMC_BRIDGES=jvb-eu-west-1=jvb-1`.",
         "## When it is wrong",
-        "- A push that is older than two of its intervals has no state: a good call may have\n"
-        "  become bad. The exceptions are a participant's first push, and pages that do not say\n"
-        "  their interval: the service knows that these are late only when their series end.\n"
-        "- The other side reports loss on the way up every 5 seconds. With a sample every 2\n"
-        "  seconds, two pushes in five know of the loss, and a push in between may be good.\n"
-        "- In the first seconds of an outage no number shows the outage. The state is unknown;\n"
-        "  or, after the statistics have stopped for an interval, bad with cause unknown.\n"
-        "- If one of several senders is bad, a page of the original reports only the mean of all\n"
-        "  streams, in whole percent. That is usually too little for fair.\n"
+        "- If a participant's last push is older than two of its intervals, the state is unknown:\n"
+        "  a good call may have become bad. There are two exceptions: the first push of a\n"
+        "  participant, and pages that do not send their interval. Their state stays until the\n"
+        "  participant expires.\n"
+        "- The other side reports loss on the way up only every 5 seconds. If a page pushes every\n"
+        "  2 seconds, two of five pushes contain the loss; the other pushes may be good.\n"
+        "- In the first seconds of an outage no number shows the outage. The state is unknown. If\n"
+        "  the statistics have stopped for an interval, the state is bad and the cause `unknown`.\n"
+        "- If the stream of only one of several senders loses packets, a page of the original\n"
+        "  reports the mean loss of all streams, in whole percent. This mean is usually below the\n"
+        "  threshold of fair.\n"
         "- For two participants without a bridge the service cannot know whose network is bad:\n"
         "  `pair`.\n"
         "- The service finds a slow computer if the page measures how long it waits for the\n"
         "  CPU. Hidden pages, pages that have just joined and pages of the original do not\n"
-        "  measure it. A page that waits less than 10 ms at a time never has cause `device` for\n"
-        "  its timers; its call is judged by what the participant hears and sees.\n"
-        "- Jitter is measured at the last moment before the push, the round trip over the whole\n"
-        "  interval. So jitter counts only if the round trip makes it possible: a way with a\n"
-        "  round trip of 2 ms cannot have a jitter of 36 ms.",
+        "  measure it. If the timers of a page are less than 10 ms late, they never lead to the\n"
+        "  cause `device`. The service then judges the call by sound and picture alone.\n"
+        "- The page measures jitter at the moment of the push, and the round trip over the whole\n"
+        "  interval. Jitter counts only if the round trip makes it possible: a path with a round\n"
+        "  trip of 2 ms cannot have a jitter of 36 ms.",
         "## Sound",
         "`audio_mos` is our own estimate, in the form of ITU-T G.107. We chose its constants\n"
-        "for Opus: 20 % of made-up sound costs half of what loss can cost at most, and devices\n"
-        "add 40 ms. Compare it only with itself.",
+        "for Opus. Made-up sound lowers the estimate by at most a certain amount: 20 % of made-up\n"
+        "sound lowers it by half of this amount. The estimate assumes 40 ms of delay in the\n"
+        "devices. Compare `audio_mos` only with other values of `audio_mos`.",
     )

@@ -1,8 +1,8 @@
 """
-Every attribute, one row each: the only place that describes it.
+All attributes of participants, one row each. An attribute is described nowhere else.
 
-Attributes say who a participant is and how it is connected. Some become labels, others are only
-stored. Ids are permanent and never reused, like the ids of metrics.
+Attributes describe who a participant is and how it is connected. Some become labels of series;
+the service only stores the others. Ids are permanent and never reused, like the ids of metrics.
 """
 
 from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
@@ -294,7 +294,7 @@ SENDER = Attribute(
     Scope.INFO,
     "sender",
     "jitsi.client.sender",
-    "The client that pushes: `otel_jcmc`, `original` (it sends less), or `jmmc`",
+    "The client that pushes: `otel_jcmc`, `jmmc`, or `original` (of JCMC; it sends less)",
 )
 # The service makes this attribute from the address that a push comes from.
 NETWORK = Attribute(

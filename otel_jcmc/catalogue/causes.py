@@ -1,8 +1,9 @@
 """
 Causes of failed joins and calls: one closed list of words.
 
-The browser sends the name that lib-jitsi-meet gives its error. The service keeps its own word for
-it, and `other` for any unknown name. No text of a page gets into a label, a log or a span.
+The browser sends lib-jitsi-meet's name of the error. The service stores its own word for this
+error, or `other` if the name is unknown. So a page cannot write its own text into a label, a log or
+a span.
 
 Source: JitsiConferenceErrors.ts and JitsiConnectionErrors.ts of lib-jitsi-meet, and the names that
 releases up to v2193 used.

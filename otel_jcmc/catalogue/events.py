@@ -1,5 +1,5 @@
 """
-Every event that is sent as a log record, one row each: the only place that describes it.
+All events that are sent as log records, one row each. An event is described nowhere else.
 
 intake/noticing.py notices the events of participants. logs/onsets.py notices when something begins
 or ceases to stand out. logs/records.py makes log records from the events of both. The severities
@@ -25,7 +25,8 @@ class Event(NamedTuple):
     Attributes:
         name: the record's event_name.
         brief: the record's body; it names no person.
-        attributes: the event's own attributes, beside those of the participant and the place.
+        attributes: the event's own attributes. The record also has attributes of the participant
+            and its place, such as the region.
     """
 
     name: str
@@ -42,8 +43,8 @@ SCOPE: Final = "jitsi.verdict.scope"
 NAME: Final = "jitsi.standing_out.name"
 SHARE: Final = "jitsi.standing_out.share"
 SECONDS: Final = "jitsi.standing_out.duration"
-# How many participants the statement rests on; the gauge `jitsi.standing_out.participants` says it
-# too.
+# Numbers of participants from which the share was computed. The gauge
+# `jitsi.standing_out.participants` has the same numbers.
 COVERAGE: Final = tuple(
     f"jitsi.standing_out.participants.{each}" for each in ("bad", "known", "reporting", "present")
 )

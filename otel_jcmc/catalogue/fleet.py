@@ -1,8 +1,8 @@
 """
 The histograms of the fleet, one row each: the distribution of the pushes of all participants.
 
-metrics/histograms.py counts them; scrape, OTLP and docs/metrics.md are made from the rows. Unit and
-conversion come from the metric whose values are counted.
+metrics/histograms.py counts the pushes; scrape, OTLP and docs/metrics.md are made from these rows.
+A histogram has the unit and the conversion of the metric whose values it counts.
 """
 
 from typing import Final, NamedTuple
@@ -39,13 +39,14 @@ class Histogram(NamedTuple):
 
 
 _LOSS_BRIEF: Final = "Share of packets lost, one observation per push that reports it"
-# Percent of packets lost, from an inaudible loss to an unbearable one; no loss has its own bucket.
+# Percent of packets lost, from an inaudible loss to a very bad loss. The bound 0 counts
+# pushes without loss.
 _LOSS: Final = (0, 0.5, 1, 2, 5, 10, 20, 50)
 _ROUND_TRIP_MS: Final = (25, 50, 100, 150, 200, 300, 400, 600, 1_000, 2_000, 5_000)
-# The bounds 4.34, 4.03, 3.60, 3.10 and 2.58 are those of ITU-T G.107, annex B: below each of them,
-# more users are dissatisfied.
+# The bounds 4.34, 4.03, 3.60, 3.10 and 2.58 are from ITU-T G.107, annex B: below each bound, more
+# users are dissatisfied than above it.
 _MOS: Final = (1, 2, 2.58, 3.1, 3.6, 4.03, 4.2, 4.34)
-# "No outage" has its own bucket.
+# The bound 0 counts pushes without an outage.
 _OUTAGE_MS: Final = (0, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000, 600_000)
 
 
@@ -53,8 +54,8 @@ def histograms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[His
     """
     Return the histograms for the operator's thresholds of loss (percent) and round-trip time (ms).
 
-    Each threshold is a bound of a bucket, and so is half of it, where a call becomes fair. The
-    number of pushes beyond a threshold is then counted, not estimated.
+    Each threshold is the bound of a bucket. Half of each threshold, above which a call is fair, is
+    a bound too. So the number of pushes beyond a threshold is counted, not estimated.
     """
     loss = _with(_LOSS, bad_loss)
     return (

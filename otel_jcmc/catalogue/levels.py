@@ -1,9 +1,9 @@
 """
 The gauges about more than one participant: of a conference, a bridge, a region or the fleet.
 
-One row for each gauge. JCMC_SERIES chooses levels. Above the level of participants, bounds limit
-the number of series, whatever the number of participants is: states and causes are closed lists,
-and everything beyond a bound is `other`.
+One row for each gauge. JCMC_SERIES chooses which levels are exported. The number of these series
+does not grow with the number of participants: states and causes are closed lists, and settings
+limit the conferences, bridges and regions. All beyond a limit share the label value `other`.
 """
 
 from dataclasses import dataclass
@@ -133,5 +133,5 @@ FAMILIES: Final = (
     STANDING_OUT_SINCE,
     STANDING_OUT_COVERAGE,
 )
-# The label value for everything beyond a bound.
+# The label value of all conferences, bridges or regions beyond the limit of their setting.
 OTHER: Final = "other"

@@ -1,18 +1,19 @@
 """
-Every metric, one row each: the only place that describes it.
+All metrics of participants, one row each. A metric is described nowhere else.
 
 To add a metric, add a row here; docs/architecture.md has the steps. Ids are permanent and never
-reused: Redis holds them in place of names.
+reused, because Redis holds ids in place of names.
 
-Sources of the names: the wire format and series of the Jitsi Client Metrics Collector; for the
-`otel` naming the OpenTelemetry semantic conventions 1.44 where they have a name, otherwise
-`jitsi.*`.
+Sources of the names: the wire format and series of the Jitsi Client Metrics Collector. Names of the
+`otel` naming are those of the OpenTelemetry semantic conventions 1.44; if the conventions have no
+name, ours begins with `jitsi.`.
 """
 
 from otel_jcmc.catalogue.rows import How, Metric, Reading
 
 # Prefixes of `client`. `room.`: the client asks lib-jitsi-meet's JitsiConference for the value, or
-# overhears it from the page. `own.`: the client computes the value from several reports.
+# reads it from a call of the page to that object. `own.`: the client computes the value from
+# several reports.
 ROOM = "room."
 OWN = "own."
 UP = ("network.io.direction", "transmit")
@@ -34,8 +35,8 @@ _JITTER = ("jitsi.client.jitter", "s")
 _LOST = "inbound-rtp.packetsLost"
 _LOST_UP = "remote-inbound-rtp:counted.packetsLost"
 _SENT = "remote-inbound-rtp:counted.sent"
-# The packets that should have arrived. Retransmitted packets are not counted: with them Chromium
-# 156 shows a loss of 6.4 % where 11.4 % of the packets were lost.
+# The packets that should have arrived. Retransmitted packets are not counted: if they were,
+# Chromium 156 would show a loss of 6.4 % when 11.4 % of the packets were lost.
 _EXPECTED = ("inbound-rtp.packetsReceived", "-inbound-rtp.retransmittedPacketsReceived", _LOST)
 _FRAME_RATE = ("jitsi.client.video.frame_rate", "{frame}/s")
 _LIMITATION = ("jitsi.client.video.quality_limitation.ratio", "1")
@@ -44,7 +45,7 @@ _LIMITATION = ("jitsi.client.video.quality_limitation.ratio", "1")
 def _kbits(
     id_: int, name: str, client: str, otel: tuple[str, str], brief: str, *fixed: tuple[str, str]
 ) -> Metric:
-    """Return a row for a rate in kbit/s on the wire, bit/s in the `otel` naming."""
+    """Return a row for a bitrate: kbit/s on the wire, bit/s in the `otel` naming."""
     panel = "Bandwidth" if otel is _ESTIMATE else "Bitrate"
     return Metric(
         id_, name, client, "kbit/s", 0, MAX_KBITS, *otel, brief, panel, 1000, 1, tuple(fixed), True
@@ -60,7 +61,7 @@ def _percent(
     *fixed: tuple[str, str],
     panel: str = "Packet loss",
 ) -> Metric:
-    """Return a row for a share in percent on the wire, a ratio in the `otel` naming."""
+    """Return a row for a share: percent on the wire, a ratio from 0 to 1 in the `otel` naming."""
     client, reading = (source, None) if isinstance(source, str) else ("", source)
     return Metric(
         id_,
@@ -92,7 +93,7 @@ def _read(
     lower_is_worse: bool = False,
     decimals: int = 0,
 ) -> Metric:
-    """Return a row that only the browser's report has; its unit is that of *otel*, or ms for s."""
+    """Return a row read from the browser's report; its unit is that of *otel*, but ms for s."""
     per = 1000 if unit == "ms" else 1
     return Metric(
         id_,
@@ -243,9 +244,9 @@ METRICS: tuple[Metric, ...] = (
     _percent(
         10,
         "packetloss_upload",
-        # The library's packetLoss.upload is not used: it is always 0. The loss is of all streams
-        # together. The loss of the worse of two streams is too high by chance: 12.3 % where 10.1 %
-        # of the packets were lost.
+        # The library's packetLoss.upload is not used: it is always 0. This is the loss of all
+        # streams together. The loss of the worse of two streams alone would be too high by chance:
+        # it was 12.3 % when 10.1 % of the packets were lost.
         Reading(How.SHARE, (_LOST_UP,), (_SENT,), 100),
         _LOSS,
         "Share of the sent packets that were lost",

@@ -1,7 +1,7 @@
 """
 The metrics of the service itself, one row each.
 
-metrics/own.py observes them; docs/metrics.md, alerts and dashboards build on the names.
+metrics/own.py gives their values. docs/metrics.md, alerts and dashboards use their names.
 """
 
 from typing import Final, NamedTuple

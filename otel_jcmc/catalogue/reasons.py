@@ -1,9 +1,9 @@
 """
-Everything that can be wrong with a push, and whether the sender or the service is wrong.
+All reasons why a push or one of its fields is not stored, by a fault of the sender or the service.
 
-`Reason` is one closed list: the words in an answer's body, the `reason` label of counters and the
-table in the docs. Modules raise `PushRefused` (the sender is wrong) or `StoreUnavailable` (the
-service is wrong); only web/push.py knows status codes.
+`Reason` is one closed list. An answer's body, the label `reason` of counters and docs/reasons.md
+use its words. A module raises `PushRefused` if the sender is at fault, or `StoreUnavailable` if the
+service or Redis is. Only web/push.py chooses the status code.
 """
 
 from collections.abc import Sequence
@@ -12,12 +12,12 @@ from typing import Final, NamedTuple
 
 
 class Reason(StrEnum):
-    """Why a push or one of its fields was not stored; `brief` is its line in the docs."""
+    """Why a push or one of its fields was not stored; `brief` explains it in docs/reasons.md."""
 
     brief: str
 
     def __new__(cls, value: str, brief: str) -> "Reason":
-        """Make the word *value* with its line of documentation."""
+        """Return the word *value*, with its explanation *brief*."""
         member = str.__new__(cls, value)
         member._value_ = value
         member.brief = brief
@@ -98,9 +98,9 @@ class Reason(StrEnum):
     STOPPING = "stopping", "the service stopped before the whole push had arrived"
 
 
-# What a reason means for a push. FAILURES: the push failed, by a fault of the service or of Redis.
-# LATE: the push came too late. DROPS: one field is dropped and the others are kept. A push with any
-# other reason is refused; some reasons in DROPS can also refuse a push.
+# What a reason means for a push. FAILURES: the push is not stored, by a fault of the service or of
+# Redis. LATE: the push came too late. DROPS: one field is dropped and the others are kept. For any
+# other reason the push is refused; a push can also be refused for some reasons in DROPS.
 FAILURES: Final = (
     Reason.STORE_UNAVAILABLE,
     Reason.STORE_FULL,
@@ -142,7 +142,7 @@ class Fault(NamedTuple):
 
 
 class PushRefused(Exception):
-    """The sender is wrong. The push was not stored, and would be refused again."""
+    """The sender is at fault. The push was not stored; if sent again, it is refused again."""
 
     def __init__(self, faults: Sequence[Fault]) -> None:
         """Refuse a push for its *faults*, at least one; the first fault's reason is counted."""
@@ -151,7 +151,7 @@ class PushRefused(Exception):
 
     @property
     def reason(self) -> Reason:
-        """The reason under which the refused push is counted: that of its first fault."""
+        """The reason under which the refused push is counted: the reason of its first fault."""
         return self.faults[0].reason
 
 

@@ -1,4 +1,4 @@
-"""What an operator can do about refused or failed pushes, by reason."""
+"""What an operator can do about refused or failed pushes: a text for each reason."""
 
 from typing import Final
 
@@ -11,7 +11,7 @@ _JWT: Final = (
 _JMMC: Final = (
     "the browser does not send the cookie back: see docs/jmmc.md, check JCMC_CORS_ALLOWED_ORIGINS"
 )
-# One text for each reason that refuses a whole push. It is printed after the reason.
+# One text for each reason for which a whole push is not stored. It is printed after the reason.
 REMEDIES: Final[dict[Reason, str]] = {
     Reason.NOT_JSON: _SENDER,
     Reason.CONTENT_ENCODING: "a proxy or sender compresses pushes: switch compression off",

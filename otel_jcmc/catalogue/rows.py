@@ -1,12 +1,12 @@
 """
 The types of the catalogue's rows: a metric, an attribute, and a reading of the browser's report.
 
-Derived from the rows, never retyped: the push check (`wire`), the stored form (`store`), the gauges
-in both namings (`metrics`), the client's field table, docs/metrics.md and `otel-jcmc catalogue`.
+These are made from the rows: the check of a push (`wire`), the stored form (`store`), the gauges in
+both namings (`metrics`), the client's table of fields, docs/metrics.md and `otel-jcmc catalogue`.
 
-Redis holds ids in place of names. They are permanent and never reused: two versions of the service
-on one Redis never confuse two metrics. Metrics have 1 to 63, attributes 64 to 127: each is one byte
-in msgpack.
+Redis holds the ids of rows in place of names. Ids are permanent and never reused, so two versions
+of the service on one Redis never confuse two metrics. Metrics have the ids 1 to 63, attributes 64
+to 127: each id is one byte in msgpack.
 """
 
 from dataclasses import dataclass
@@ -50,17 +50,19 @@ class Attribute:
 
     Attributes:
         id: permanent id in the stored form.
-        field: its place in the push; `user_agent` fields come from the header.
-        scope: which series carry it in the `jcmc` naming.
+        field: the name of its field in the push; the service reads the fields of `user_agent` from
+            the header.
+        scope: the series that have it in the `jcmc` naming.
         label: its label in the `jcmc` naming; empty: that naming has no such label.
-        otel_name: its attribute name in the `otel` naming; empty: that naming never carries it.
-        max_length: most characters of text, if fewer than JCMC_LIMIT_LABEL_CHARACTERS; 0: that
-            limit alone.
+        otel_name: its name in the `otel` naming; empty: no series of that naming has it.
+        max_length: most characters of text, if fewer than JCMC_LIMIT_LABEL_CHARACTERS; 0: only
+            JCMC_LIMIT_LABEL_CHARACTERS limits the text.
         choices: the words accepted where kind is CHOICE.
         otel_values: words that have another form in the `otel` naming.
-        collect: the setting that must be on before this is kept; empty: always kept.
-        like: id of another attribute; this one holds that attribute's text of another participant.
-            Privacy treats both alike, and their hashes are equal. 0: none.
+        collect: the setting that must be on for the service to keep it; empty: always kept.
+        like: id of another attribute. This attribute then has the text that the other attribute
+            has for another participant. Privacy treats both in the same way, and their hashes are
+            equal. 0: none.
     """
 
     id: int
@@ -81,17 +83,16 @@ class How(StrEnum):
     """How one value is made from the streams in the browser's report."""
 
     GROWTH = "growth"  # the growth of all streams together since the last reading of the report
-    # the growth of `of`, divided by that of `per`; no value if `per` grew by less than 20, because
-    # one lost packet of very few would look like a high loss
+    # the growth of `of`, divided by the growth of `per`, or by 20 if `per` grew by less than 20:
+    # otherwise one lost packet of very few would look like a high loss
     SHARE = "share"
     MAX_GROWTH = "max growth"  # the growth of the stream that grew the most
     MIN_GROWTH = "min growth"  # the growth of the stream that grew the least
     MAX_LEVEL = "max level"  # the highest present value of a stream
-    # the highest share of a single stream, among the streams whose `per` grew by at least 20
-    MAX_SHARE = "max share"
-    MIN_SHARE = "min share"  # the lowest share of a single stream, among the same streams
+    MAX_SHARE = "max share"  # the highest share of a single stream
+    MIN_SHARE = "min share"  # the lowest share of a single stream
     CHANGES = "changes"  # how many streams changed since the last reading
-    STILLNESS = "stillness"  # 1 if nothing has grown since the last reading, otherwise 0
+    STILLNESS = "stillness"  # 1 if `of` has not grown since the last reading, otherwise 0
 
 
 class OwnMember(NamedTuple):
@@ -100,7 +101,7 @@ class OwnMember(NamedTuple):
 
     Attributes:
         told: its meaning, for the docs.
-        of: the members that it is made from; those with a minus sign may be missing.
+        of: the members that the client computes it from. A member with a minus sign may be missing.
     """
 
     told: str
@@ -156,11 +157,12 @@ class Reading:
     How the client reads a metric from the browser's report (RTCStatsReport of webrtc-stats).
 
     Attributes:
-        of: terms `type.member` that are added. A term with a minus sign is subtracted, unless the
-            receiving path is down. `type:which.member` covers only some streams of the type
-            (STREAMS). The client computes the members in OWN_MEMBERS.
-        per: terms of the same kind; the sum of `of` is divided by their sum. Empty: not divided.
-        times: factor from the browser's unit to the wire's.
+        of: terms `type.member` that are added. A term with a minus sign is subtracted, unless
+            nothing arrives from the other side. `type:which.member` covers only some streams of the
+            type (STREAMS). The client computes the members in OWN_MEMBERS.
+        per: terms of the same kind. The sum of `of` is divided by the sum of these terms. Empty:
+            the sum is not divided.
+        times: factor that converts the browser's unit to the unit on the wire.
     """
 
     how: How
@@ -198,19 +200,19 @@ class Metric:
         id: permanent id in the stored form.
         field: key in the push's `metrics`; also the series name in the `jcmc` naming.
         client: where the client finds it: a path into `cq.local_stats_updated`, or after `room.` a
-            method of the room; empty: neither.
-        reading: how the client makes it from the browser's own report; None: it does not.
+            method of lib-jitsi-meet's room object; empty: in neither.
+        reading: how the client computes it from the browser's own report; None: it does not.
         unit: unit on the wire and in the `jcmc` naming, for the docs.
         minimum, maximum: bounds of an accepted value, in that unit.
         otel_name, otel_unit: name and UCUM unit in the `otel` naming.
         times, per: wire value x times / per is the value in the `otel` naming. Two integers,
             because a division by 100 rounds correctly and a multiplication by 0.01 does not.
         otel_attributes: fixed attributes that distinguish the rows of one `otel` name.
-        lower_is_worse: of two values for one series, the lower one is kept; otherwise the higher
-            one.
-        is_list: several values, one for each transport.
-        is_ours: the service makes it from the push; no client may push it.
-        panel: its subject, in a word or two; a gauge of several rows has it as description.
+        lower_is_worse: if one series gets two values, whether the service keeps the lower value;
+            otherwise it keeps the higher value.
+        is_list: whether it has several values, one for each transport.
+        is_ours: whether the service computes it from the push; no client may push it.
+        panel: its subject, in a word or two; it is the description of a gauge with several rows.
         decimals: decimal places that history keeps.
     """
 

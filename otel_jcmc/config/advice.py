@@ -1,4 +1,4 @@
-"""The lines of `check` and of the start: where signals are sent, which settings may disappoint."""
+"""Lines that `check` and the start print: where signals are sent, and advice on settings."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ LONG_INTERVAL_SECONDS = 120
 
 
 def ways(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield each signal that is sent by OTLP, except metrics, with its protocol and endpoint."""
+    """Yield `traces` and `logs`, each if OTLP sends it, with the protocol and the endpoint."""
     for signal, exporter, protocol, endpoint in (
         ("traces", settings.traces_exporter, settings.spans_protocol, settings.spans_endpoint),
         ("logs", settings.logs_exporter, settings.logs_protocol, settings.logs_endpoint),
@@ -24,7 +24,7 @@ def ways(settings: Settings) -> Iterator[tuple[str, str]]:
 
 
 def advice(settings: Settings) -> list[str]:
-    """Return a line for each setting that is allowed but likely to disappoint."""
+    """Return a line for each setting that is allowed but probably not what the operator wants."""
     lines = misspelt(type(settings))
     if "otlp" in settings.metrics_exporter:
         ttl, interval = settings.metrics_expiration_seconds, settings.export_interval_ms / 1000
@@ -112,13 +112,13 @@ def _of_former(settings: Settings) -> list[str]:
 
 
 def _is_dropped_unsaid(settings: Settings, row: Attribute) -> bool:
-    """Say whether *row* is dropped although JCMC_PRIVACY does not name it."""
+    """Return whether *row* is dropped although JCMC_PRIVACY does not name it."""
     is_dropped = settings.privacy_policy.get(row.id) is Treatment.DROP
     return is_dropped and row.id not in read_entries(settings.privacy)
 
 
 def _of_traces(settings: Settings) -> list[str]:
-    """Return a line for each setting of spans that is likely to disappoint."""
+    """Return a line for each setting of spans that is probably not what the operator wants."""
     lines = []
     if settings.redis_url is None:
         lines.append(

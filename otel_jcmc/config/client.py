@@ -29,8 +29,9 @@ class ClientSettings(Group):
         ge=0,
         le=100,
         validation_alias=named("JCMC_CLIENT_JITTER"),
-        description="Each browser waits a random time before its first push, at most this many"
-        " seconds and one sample. Browsers that join together then do not push together.",
+        description="Each browser waits a random time before its pushes: at most this many seconds,"
+        " and at most the time between two samples. So browsers that join at the same moment do not"
+        " push at the same moment.",
     )
     client_send_jwt: bool = Field(
         False,

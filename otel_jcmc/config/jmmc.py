@@ -29,8 +29,9 @@ class JmmcSettings(Group):
     jmmc_authorized_regions: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
         validation_alias=named("JCMC_JMMC_AUTHORIZED_REGIONS"),
-        description="Server regions whose JMMC pushes are kept, separated by commas. `none` or"
-        " unset: all regions.",
+        description="Server regions that are accepted in JMMC pushes, separated by commas. The"
+        " service drops any other region, and keeps the rest of the push. `none` or unset: all"
+        " regions.",
     )
     jmmc_push_url: str | None = Field(
         None,

@@ -48,9 +48,9 @@ class LimitSettings(Group):
         ge=0,
         allow_inf_nan=False,
         validation_alias=named("JCMC_LIMIT_PARTICIPANT_PUSHES_PER_SECOND"),
-        description="Most pushes per second for one participant, in each replica. A burst may be as"
-        " large as ten seconds' worth. A participant may also change its session at most every 10"
-        " s. 0: no limit.",
+        description="Most pushes per second for one participant, in each replica. A burst may"
+        " have as many pushes as ten seconds allow. A participant may also change its session at"
+        " most every 10 s. 0: no limit.",
     )
     limit_address_pushes: float = Field(
         1000.0,
@@ -58,8 +58,8 @@ class LimitSettings(Group):
         allow_inf_nan=False,
         validation_alias=named("JCMC_LIMIT_ADDRESS_PUSHES_PER_SECOND"),
         description="Most pushes per second from one address (IPv6: one /64), in each replica. A"
-        " burst may be as large as ten seconds' worth. Example: a school of 2,000 pupils behind one"
-        " address pushes 200 times a second. 0: no limit.",
+        " burst may have as many pushes as ten seconds allow. Example: a school of 2,000 pupils"
+        " behind one address pushes 200 times a second. 0: no limit.",
     )
     limit_address_newcomers: float = Field(
         50.0,
@@ -67,7 +67,7 @@ class LimitSettings(Group):
         allow_inf_nan=False,
         validation_alias=named("JCMC_LIMIT_ADDRESS_NEWCOMERS_PER_SECOND"),
         description="Most new participants per second from one address, in each replica. A burst"
-        " may be as large as ten seconds' worth. 0: no limit.",
+        " may have as many newcomers as ten seconds allow. 0: no limit.",
     )
     limit_address_participants: int = Field(
         2_500,
@@ -75,8 +75,8 @@ class LimitSettings(Group):
         validation_alias=named("JCMC_LIMIT_ADDRESS_PARTICIPANTS"),
         description="Most live participants of one address. Each replica counts them from its"
         " start. Further newcomers are refused; live participants continue. Example: a school"
-        " behind one address has 2,000 pupils. 0: no limit, also within one conference, and no"
-        " limit for an address's share of history.",
+        " behind one address has 2,000 pupils. 0: no limit. An address then also has no limit"
+        " within one conference, and no limit for its share of history.",
     )
     limit_connections: int = Field(
         10_000,
@@ -111,13 +111,13 @@ class LimitSettings(Group):
         ge=0,
         validation_alias=named("JCMC_LIMIT_ANSWER_SECONDS"),
         description="Most seconds that a caller may take to read an answer, counted from when the"
-        " network first holds it up. 0: no limit.",
+        " answer first has to wait for the caller. 0: no limit.",
     )
     limit_scrapes: int = Field(
         10,
         ge=0,
         validation_alias=named("JCMC_LIMIT_SCRAPES"),
-        description="Most scrapes that are answered at a time. Each holds its snapshot in memory"
-        " until the caller has read the answer. Further scrapes get 503 with `Retry-After`. 0: no"
-        " limit.",
+        description="Most scrapes that are answered at a time. Each scrape holds its snapshot in"
+        " memory until the caller has read the answer. Further scrapes get 503 with `Retry-After`."
+        " 0: no limit.",
     )

@@ -14,7 +14,7 @@ class LogSettings(Group):
         "none",
         validation_alias=named("OTEL_LOGS_EXPORTER"),
         description="`otlp`: the service sends outages, failed joins, ratings and what stands out"
-        " as log records that are events (docs/logs.md). `none`: it sends none.",
+        " as log records that are events (docs/logs.md). `none`: the service sends no events.",
     )
     logs_waiting: int = Field(
         50_000,

@@ -2,7 +2,8 @@
 Finds misspelt variables, such as METRICS_EXPRATION or PUSH_URI, that no setting reads.
 
 Names that begin with JCMC_ belong to this service alone: sources.py refuses an unknown one. Other
-names may belong to another program, so each only gets a line that names the nearest setting.
+names may belong to another program, so `misspelt` only returns a line for each such name, with the
+nearest setting.
 """
 
 import os
@@ -16,10 +17,10 @@ from pydantic_settings import BaseSettings
 
 from otel_jcmc.config.sources import PREFIX, setting_names
 
-# Beginnings that many settings share: they are left out when two names are compared.
+# Prefixes that many settings have. They are left out when two names are compared.
 _FAMILIES: Final = ("METRICS_", "OTEL_")
-# The least likeness of two names, from 0 to 1. METRICS_PORT and REDIS_HOST, which are names of
-# other programs, are less like our names.
+# Two names are near from this similarity on, from 0 to 1. The similarity of METRICS_PORT and
+# REDIS_HOST, which are names of other programs, to our names is lower.
 _NEAR: Final = 0.8
 # OpenTelemetry's own names that are near one of ours. Source: its specification, "Environment
 # Variable Specification" and "OpenTelemetry Protocol Exporter".
@@ -33,7 +34,7 @@ _TOO_SHORT: Final = 4
 
 
 def misspelt(settings: type[BaseSettings]) -> list[str]:
-    """Return a line for each variable, also of `.env`, whose name is near a setting's name."""
+    """Return a line for each variable, also in `.env`, whose name is near a setting's name."""
     env_file = settings.model_config.get("env_file")
     of_file: Mapping[str, Any] = dotenv_values(env_file) if isinstance(env_file, str) else {}
     given = {name.upper(): text for name, text in (*of_file.items(), *os.environ.items())}

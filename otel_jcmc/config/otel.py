@@ -46,9 +46,10 @@ class OtelSettings(Group):
         ge=1,
         le=64,
         validation_alias=named("JCMC_EXPORT_SHARES"),
-        description="Number of shares in which the replicas export participants by OTLP. With 1,"
-        " one replica exports all participants. At most JCMC_PARTITIONS, and the same in all"
-        " replicas. With JCMC_SERIES_PARTICIPANTS it is always 1.",
+        description="Number of shares that participants are divided into for the export by OTLP."
+        " Several replicas can then export, each its own shares. With 1, one replica exports all"
+        " participants. At most JCMC_PARTITIONS, and the same in all replicas. With"
+        " JCMC_SERIES_PARTICIPANTS it is always 1.",
     )
     export_timeout_ms: int = Field(
         30_000,

@@ -23,20 +23,20 @@ class PrivacySettings(Group):
         False,
         validation_alias=named("COLLECT_USERNAME"),
         description="Collect display names (a label of the connection quality). Short for"
-        " `username=keep` in JCMC_PRIVACY; JCMC_PRIVACY wins.",
+        " `username=keep` in JCMC_PRIVACY. If both are set, JCMC_PRIVACY applies.",
     )
     collect_addresses: bool = Field(
         False,
         validation_alias=named("JCMC_COLLECT_ADDRESSES"),
         description="Collect the addresses of transports (labels of the round-trip time). Short for"
-        " `src_ip=keep,dst_ip=keep` in JCMC_PRIVACY; JCMC_PRIVACY wins.",
+        " `src_ip=keep,dst_ip=keep` in JCMC_PRIVACY. If both are set, JCMC_PRIVACY applies.",
     )
     collect_feedback: bool = Field(
         False,
         validation_alias=named("JCMC_COLLECT_FEEDBACK"),
         description="Collect the text that participants write when they rate a call, for the"
-        " session's history and span. Short for `feedback=keep` in JCMC_PRIVACY; JCMC_PRIVACY wins."
-        " The rating itself is always collected.",
+        " session's history and span. Short for `feedback=keep` in JCMC_PRIVACY. If both are"
+        " set, JCMC_PRIVACY applies. The rating itself is always collected.",
     )
     privacy: Annotated[tuple[str, ...], NoDecode] = Field(
         (),
@@ -58,8 +58,8 @@ class PrivacySettings(Group):
         (),
         validation_alias=named("JCMC_BRIDGES"),
         description="Names of bridges, for example `203.0.113.7:10000=jvb-1`, separated by commas."
-        " Left of `=` stands the bridge's own `server-id`, or its address with or without the port;"
-        " several entries may have one name. A bridge without a name here is shown as a hash."
+        " Write left of `=` the bridge's own `server-id`, or its address with or without the port."
+        " Several entries may have the same name. A bridge without a name here is shown as a hash."
         " `none`: no names.",
     )
 
@@ -67,7 +67,7 @@ class PrivacySettings(Group):
         (),
         validation_alias=named("JCMC_RELAYS"),
         description="Names of your TURN servers, for example `203.0.113.9=turn-1`, separated by"
-        " commas. Left of `=` stands the address that other hosts see. A relay without a name here"
+        " commas. Write left of `=` the address that other hosts see. A relay without a name here"
         " is not shown. `none`: no names.",
     )
 
@@ -112,11 +112,11 @@ class PrivacySettings(Group):
 
     @property
     def privacy_policy(self) -> Policy:
-        """How each attribute is treated."""
+        """The treatment of each attribute: keep, drop, hash or truncate."""
         names = ("collect_username", "collect_addresses", "collect_feedback")
         return make_policy(self.privacy, [name for name in names if getattr(self, name)])
 
     @property
     def hashes(self) -> bool:
-        """Whether some attribute is hashed."""
+        """Whether the service hashes at least one attribute."""
         return Treatment.HASH in self.privacy_policy.values()

@@ -24,10 +24,10 @@ class PushingSettings(Group):
         validation_alias=named("JCMC_PUSH_AUTH"),
         description="Callers that may push. `none`: anyone. `token`: pages of the allowed origins."
         " `jwt`: callers with a Jitsi token for the conference. With `none`, anyone who knows a"
-        " participant's ids can overwrite it. They can also lock its owner out: nine pushes at once"
-        " use up the participant's limit. With `token` any script can do the same. With `jwt` that"
-        " takes a token for the conference, and a user cannot overwrite the participant of another"
-        " user (docs/security.md).",
+        " participant's ids can overwrite its values, or use up its limit by nine pushes at once,"
+        " so that its own pushes are refused. With `token` any script can still do both. With"
+        " `jwt` only a caller with a token for the conference can use up the limit, and no user can"
+        " overwrite the participant of another user (docs/security.md).",
     )
     push_token_secret: SecretStr | None = Field(
         None,

@@ -23,29 +23,29 @@ class SeriesSettings(Group):
         0,
         ge=0,
         validation_alias=named("JCMC_SERIES_PARTICIPANTS"),
-        description="Most participants that have series: the worst ones, each for at least a"
-        " minute. 0: all participants.",
+        description="Most participants that have series. The service chooses the participants with"
+        " the worst calls, and exports each of them for at least a minute. 0: all participants.",
     )
     series_conferences: int = Field(
         10_000,
         ge=0,
         validation_alias=named("JCMC_SERIES_CONFERENCES"),
-        description="Most conferences that have series of their own: the worst ones. The others"
-        " share the series `other`. 0: no limit.",
+        description="Most conferences that have series of their own. The service chooses the worst"
+        " conferences; all others share the series `other`. 0: no limit.",
     )
     series_bridges: int = Field(
         200,
         ge=0,
         validation_alias=named("JCMC_SERIES_BRIDGES"),
-        description="Most bridges that have series of their own: the largest ones. The others share"
-        " the series `other`. 0: no limit.",
+        description="Most bridges that have series of their own. The service chooses the bridges"
+        " with the most participants; all others share the series `other`. 0: no limit.",
     )
     series_regions: int = Field(
         50,
         ge=0,
         validation_alias=named("JCMC_SERIES_REGIONS"),
-        description="Most regions that have series of their own: the largest ones. The others share"
-        " the series `other`. 0: no limit.",
+        description="Most regions that have series of their own. The service chooses the regions"
+        " with the most participants; all others share the series `other`. 0: no limit.",
     )
 
     @field_validator("series", mode="before")

@@ -11,7 +11,7 @@ from pydantic_settings import NoDecode
 from otel_jcmc.config.fields import Group, named, split
 from otel_jcmc.intake.callers import PRIVATE, Network
 
-# RFC 6750 allows fewer characters. These are all that a header and an env file can hold unchanged.
+# The characters that a header and an env file can hold unchanged. RFC 6750 allows fewer of them.
 _TOKEN = re.compile(r"[\x21-\x7e]{16,}")
 _HOST = re.compile(r"[a-z0-9_-]+(\.[a-z0-9_-]+)*")
 
@@ -52,8 +52,8 @@ class ServingSettings(Group):
         ge=0,
         le=64,
         validation_alias=named("JCMC_WORKERS"),
-        description="Number of processes that take pushes; one further process answers readers. For"
-        " `serve` on Linux. 0: one process does everything.",
+        description="Number of processes that take pushes; one further process answers readers."
+        " Only `serve` on Linux supports them. 0: one process does everything.",
     )
     tls_certificate_file: Path | None = Field(
         None,
@@ -100,9 +100,10 @@ class ServingSettings(Group):
     read_hosts: Annotated[frozenset[str], NoDecode] = Field(
         frozenset(),
         validation_alias=named("JCMC_READ_HOSTS"),
-        description="DNS names of this service, separated by commas. A caller that has only a"
-        " private address may read pages and /sessions if its URL has one of these names, an"
-        " address, or a name that public DNS cannot have. `none`: no names.",
+        description="DNS names of this service, separated by commas. A caller that has a private"
+        " address and no JCMC_READ_TOKEN may read pages and /sessions only if the host in its URL"
+        " is one of these names, an IP address, or a name that public DNS cannot have. `none`: no"
+        " names.",
     )
     log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
         "INFO",

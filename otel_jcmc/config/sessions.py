@@ -71,15 +71,16 @@ class SessionSettings(Group):
         "none",
         validation_alias=named("OTEL_TRACES_EXPORTER"),
         description="`otlp`: the service sends each session that has ended as a span; a conference"
-        " is a trace (docs/traces.md). `none`: it sends none.",
+        " is a trace (docs/traces.md). `none`: the service sends no spans.",
     )
     session_grace_seconds: int = Field(
         60,
         ge=1,
         le=3600,
         validation_alias=named("JCMC_SESSION_GRACE"),
-        description="Seconds after its expiry in which a returning participant continues the same"
-        " session. A conference that is empty for that long becomes a new instance afterwards.",
+        description="If a participant comes back within this many seconds after it expired, it"
+        " continues the same session. If a conference has been empty for this many seconds, the"
+        " next join begins a new instance.",
     )
     traces_waiting: int = Field(
         100_000,
@@ -93,9 +94,9 @@ class SessionSettings(Group):
         ge=0,
         le=100,
         validation_alias=named("JCMC_BAD_QUALITY"),
-        description="A span says for how long the connection quality was below this value"
-        " (`jitsi.session.quality.bad_share`). The verdict does not use it. The Jitsi page shows"
-        " the quality as good from 30 on (jitsi-meet, INDICATOR_DISPLAY_THRESHOLD).",
+        description="A span has the share of the time in which the connection quality was below"
+        " this value (`jitsi.session.quality.bad_share`). The verdict does not use it. The Jitsi"
+        " page shows the quality as good from 30 on (jitsi-meet, INDICATOR_DISPLAY_THRESHOLD).",
     )
     bad_packet_loss: float = Field(
         5,
@@ -110,9 +111,9 @@ class SessionSettings(Group):
         400,
         ge=0,
         validation_alias=named("JCMC_BAD_ROUND_TRIP"),
-        description="Round-trip time in ms above which the verdict is bad. The default means 200 ms"
-        " one way to the bridge. Two such participants reach the 400 ms that should not be exceeded"
-        " (ITU-T G.114).",
+        description="Round-trip time in ms above which the verdict is bad. A round trip of 400 ms,"
+        " the default, is 200 ms each way. From one such participant through the bridge to another"
+        " sound takes 400 ms, which should not be exceeded (ITU-T G.114).",
     )
     otlp_traces_protocol: Literal["grpc", "http/protobuf"] | None = Field(
         None,

@@ -1,12 +1,12 @@
 """
 All settings together: where they are read from, and the checks between groups.
 
-Settings are read from the environment, then from a `.env` file in the working folder. Names of the
-original service (JCMC) are kept. Standard `OTEL_*` names mean what the OpenTelemetry specification
-says. All other names start with `JCMC_`. A trailing comment (`5 # In seconds`) is stripped, also if
-a container runtime passes it along. NAME_FILE may name a file that holds the secret NAME. Each
-group of fields has its own file; docs/settings.md and .env.example are made from these files, in
-the order of GROUPS.
+Settings are read from the environment, then from a `.env` file in the working folder. Settings of
+the original service (JCMC) have its names. `OTEL_*` names have the meaning that the OpenTelemetry
+specification gives them. All other names start with `JCMC_`. A trailing comment (`5 # In seconds`)
+is stripped, also if a container runtime passes it on. NAME_FILE may be the path of a file that
+holds the secret NAME. Each group of fields has its own file; docs/settings.md and .env.example are
+made from these files, in the order of GROUPS.
 """
 
 import os
@@ -67,7 +67,7 @@ class Settings(
     ServingSettings,
     StoreSettings,
 ):
-    """The settings in force; frozen. An unknown variable that begins with JCMC_ is refused."""
+    """The settings in force; frozen. Reading fails if an unknown variable begins with JCMC_."""
 
     model_config = SettingsConfigDict(
         env_file=".env",
@@ -75,8 +75,8 @@ class Settings(
         extra="ignore",
         frozen=True,
         populate_by_name=True,
-        # Field names work for keyword arguments alone: no variable has an equals sign in its name.
-        # Without this, HOST and LOG_LEVEL of other programs would set fields of ours.
+        # No variable has an equals sign in its name, so field names work only as keyword arguments.
+        # Without this prefix, HOST and LOG_LEVEL of other programs would set our fields.
         env_prefix="=",
         hide_input_in_errors=True,
         defer_build=False,
@@ -147,7 +147,7 @@ class Settings(
     @model_validator(mode="after")
     def _check_hashes(self) -> Self:
         if self.redis_url and not self.privacy_key and self.hashes:
-            # If replicas hash with different keys, each of them stores every participant once more.
+            # If replicas hash with different keys, each replica stores every participant once more.
             raise ValueError(
                 "JCMC_PRIVACY hashes attributes: set JCMC_PRIVACY_KEY, the same in all replicas,"
                 " and keep it"
@@ -169,9 +169,9 @@ class Settings(
     @property
     def spans_protocol(self) -> str:
         """
-        OTLP transport of spans: the setting for traces if it is set, otherwise the general one.
+        OTLP transport of spans: the setting for traces if it is set, otherwise the general setting.
 
-        Settings for metrics alone have no influence.
+        Settings that are only for metrics have no influence.
         """
         return self._protocol_of(self.otlp_traces_protocol)
 
@@ -233,7 +233,7 @@ class Settings(
         return Keys(self.key_prefix, self.partitions)
 
     def with_redis(self, url: str) -> Self:
-        """Return these settings with the Redis at *url*."""
+        """Return a copy of these settings with *url* as REDIS_URL."""
         return self.model_copy(update={"redis_url": SecretStr(url)})
 
     @property
@@ -242,13 +242,13 @@ class Settings(
         return -(-self.limit_connections // max(1, self.workers))
 
     def to_environ(self) -> dict[str, str]:
-        """Return the environment that gives these settings, secrets included, to a child."""
+        """Return the environment that gives a child process these settings, also the secrets."""
         environ = {
             name_of(field): to_text(getattr(self, field))
             for field in type(self).model_fields
             if getattr(self, field) is not None
         }
-        # The child gets the secret itself, not its file: an empty variable counts as not given.
+        # The child gets the secret itself, not the file: a variable that is empty counts as unset.
         environ |= {f"{name}_FILE": "" for name in secret_names(type(self)) if name in environ}
         # The child gets the endpoint by its general name, because an exporter adds /v1/metrics only
         # to the general URL.
@@ -270,12 +270,12 @@ def names_of(field: str) -> list[str]:
 
 
 def in_order() -> list[str]:
-    """Return all fields, group after group."""
+    """Return the names of all fields, group after group."""
     return [field for group in GROUPS for field in group.model_fields]
 
 
 def other_names(name: str) -> list[str]:
-    """Return all names of the field that the environment calls *name*; empty if none has it."""
+    """Return all environment names of the field with the name *name*; empty if no field has it."""
     every = (names_of(field) for field in Settings.model_fields)
     return next((names for names in every if name in names), [])
 

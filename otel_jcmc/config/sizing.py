@@ -1,5 +1,5 @@
 """
-How much memory Redis may need with given settings, for docs/sizing.md and a warning.
+Computes how much memory Redis may need with given settings, for docs/sizing.md and a warning.
 
 The sizes were measured on Valkey 9.1 with usual pushes, and include all keys and overhead. A push
 with the longest texts that are allowed takes more.
@@ -19,9 +19,10 @@ SPAN_BYTES: Final = 2000
 EVENT_BYTES: Final = 500
 JOURNAL_BYTES: Final = 180
 JOURNAL_ENTRIES: Final = 10_000
-# Redis needs at most this share more memory than the bytes that history and summaries count.
+# History and summaries count their bytes themselves. Redis needs at most this share more memory.
 HISTORY_MORE: Final = 0.1
-# The most sessions of JMMC pages, and the most ended sessions, per participant of the limit.
+# The most sessions of JMMC pages, and the most ended sessions, for each participant that
+# JCMC_LIMIT_PARTICIPANTS allows.
 _JMMC_EACH: Final = 2
 _ENDED_EACH: Final = 0.5
 
@@ -74,9 +75,11 @@ def _counted(what: str, setting: str, most: int, each_bytes: int) -> Share:
 
 def memory_advice(settings: Settings, most_bytes: int, policy: str) -> list[str]:
     """
-    Return a line for each fault of a Redis whose maxmemory is *most_bytes*; 0: unlimited.
+    Return a line for each wrong setting of a Redis that has these values.
 
-    *policy* is that Redis's maxmemory-policy.
+    Args:
+        most_bytes: Redis's maxmemory; 0: unlimited.
+        policy: Redis's maxmemory-policy.
     """
     lines = []
     wanted = sum(each.most_bytes for each in shares(settings))

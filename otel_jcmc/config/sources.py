@@ -12,9 +12,9 @@ from pydantic_settings import BaseSettings, DotEnvSettingsSource, EnvSettingsSou
 _COMMENT: Final = re.compile(r"\s+#.*$", re.DOTALL)
 
 
-# Names with this prefix are settings of this service, or misspelt ones.
+# Names with this prefix are settings of this service, or misspelt names of settings.
 PREFIX: Final = "JCMC_"
-# Variables that `serve` passes to the exporter that it starts; they are no settings.
+# Variables that `serve` passes to the exporter's process that it starts; they are not settings.
 _TOLD: Final = frozenset(("JCMC_INSTANCE_ID",))
 # Kubernetes gives every pod variables for its services, which may be called jcmc or jcmc-redis.
 _OF_KUBERNETES: Final = re.compile(
@@ -23,14 +23,14 @@ _OF_KUBERNETES: Final = re.compile(
 
 
 class NoSetting(ValueError):
-    """Takes the place of a setting's value that can't be read; the message says why."""
+    """Stands for the value of a setting that can't be read; the message says why it can't."""
 
 
 class Environment(EnvSettingsSource):
-    """The environment, and the files of secrets that it names."""
+    """Reads settings from the environment, and secrets from the files that it names."""
 
     def __call__(self) -> dict[str, Any]:
-        """Return the settings that are given. A secret from a file keeps blanks and `#`."""
+        """Return the settings that are set. A secret from a file keeps blanks and `#`."""
         found = super().__call__()
         given = {name.upper(): text for name, text in self.env_vars.items()}
         for name in secret_names(self.settings_cls):
@@ -65,10 +65,10 @@ def _unknown(name: str, given: Mapping[str, Any], settings: type[BaseSettings]) 
 
 class EnvFile(Environment, DotEnvSettingsSource):
     """
-    The `.env` file, and the files of secrets that it names.
+    Reads settings from the `.env` file, and secrets from the files that it names.
 
-    A setting in the environment wins, also if a secret is NAME in one source and NAME_FILE in the
-    other.
+    If the environment and the `.env` file both have a setting, the environment's value applies.
+    This is also true if one of them has a secret as NAME and the other as NAME_FILE.
     """
 
 
@@ -92,12 +92,12 @@ def read_secret(name: str, path: str) -> str:
 
 
 def is_secret(field: Any) -> bool:
-    """Say whether a *field* of a pydantic model holds a secret, which may come from a file."""
+    """Return whether a *field* of a pydantic model holds a secret, which may come from a file."""
     return field.annotation is SecretStr or SecretStr in get_args(field.annotation)
 
 
 def secret_names(settings: type[BaseSettings]) -> list[str]:
-    """Return the names of all secrets in the environment."""
+    """Return the names that secrets have in the environment, set or not."""
     fields: Mapping[str, Any] = settings.model_fields
     return [
         str(name)
@@ -116,7 +116,7 @@ def setting_names(settings: type[BaseSettings]) -> set[str]:
 
 def strip_comments(values: dict[str, Any]) -> dict[str, Any]:
     """
-    Return *values* without the trailing comments and blanks that env files have.
+    Return *values* without trailing comments and blanks, which env files may have.
 
     Raises:
         ValueError: a value can't be read.

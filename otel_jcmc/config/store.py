@@ -27,14 +27,14 @@ class StoreSettings(Group):
         ge=1,
         le=3600,
         validation_alias=named("METRICS_EXPIRATION"),
-        description="Seconds after its last push at which all series of a participant disappear.",
+        description="A participant's series disappear this many seconds after its last push.",
     )
     metrics_expiration_check_seconds: int = Field(
         10,
         ge=0,
         validation_alias=named("METRICS_EXPIRATION_CHECK", "METRICS_EXPIRATION_TOLERANCE"),
-        description="Accepted, but without effect: Redis expires participants automatically."
-        " METRICS_EXPIRATION_TOLERANCE is its deprecated name.",
+        description="The service accepts this setting and does not use it, because Redis expires"
+        " participants automatically. METRICS_EXPIRATION_TOLERANCE is its deprecated name.",
     )
     key_prefix: str = Field(
         "jcmc",
@@ -45,8 +45,9 @@ class StoreSettings(Group):
         DEFAULT_PARTITIONS,
         validation_alias=named("JCMC_PARTITIONS"),
         description="Number of partitions that participants are spread over: 4, 16 or 64. It must"
-        " be the same in all services on one Redis; Redis remembers it. More partitions use more"
-        " masters of a cluster and make the shares of a scrape smaller.",
+        " be the same in all services on one Redis; Redis remembers it. With more partitions, the"
+        " data can be spread over more masters of a cluster, and a scrape can be divided into more"
+        " shares.",
     )
     embedded_dir: Path | None = Field(
         None,

@@ -154,21 +154,21 @@ DOWNLINK: Final = Cause(
     Kind.RECEIVED,
     "The way from the bridge to this participant",
     "loss over half of the bad threshold; with streams of several senders, even the best stream"
-    " loses over an eighth of it",
+    " loses over an eighth of the threshold",
 )
 RECEIVED: Final = Cause(
     3,
     "received",
     Kind.RECEIVED,
     "The streams that others send; this participant's own way is good",
-    "one stream loses over half of the bad threshold (over all of it if one sender may have sent"
-    " all streams), and another stream at most an eighth of it",
+    "one stream loses over half of the bad threshold (over the whole threshold if one sender may"
+    " have sent all streams), and another stream at most an eighth of the threshold",
 )
 DOWNLINK_OR_RECEIVED: Final = Cause(
     4,
     "downlink_or_received",
     Kind.RECEIVED,
-    "One of the two: with one received stream the page cannot know which",
+    "`downlink` or `received`: with one received stream the page cannot know which",
     "loss or jitter down, and no other sender to compare with: a conference of two, or only one"
     " expected stream",
 )
@@ -184,7 +184,7 @@ PATH: Final = Cause(
     6,
     "path",
     Kind.RECEIVED,
-    "A long way, without loss",
+    "A long network path, without loss",
     "no loss, and a round trip over half of the bad threshold, after twice the delay of the page's"
     " own timers is subtracted",
 )

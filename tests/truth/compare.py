@@ -325,7 +325,7 @@ class _Judge:
             told = self.result.told.get(metric)
             bound = self.loss_points if metric in LOSSES else max(SHARE * true, FLOOR_MS)
             if told is None:
-                self._fault(metric, f"not told, true {true:.1f}")
+                self._fault(metric, f"not exported, true {true:.1f}")
             elif abs(told.mean - true) > bound:
                 self._fault(metric, f"mean {told.mean:.1f}, true {true:.1f}")
 
@@ -358,9 +358,9 @@ class _Judge:
     def _judge_sum(self, metric: str, true: float, bound: float) -> None:
         told = self.result.told.get(metric)
         if told is None and true > bound:
-            self._fault(metric, f"not told, true {true:.0f}")
+            self._fault(metric, f"not exported, true {true:.0f}")
         elif told is not None and abs(told.mean - true) > bound:
-            self._fault(metric, f"told {told.mean:.0f}, true {true:.0f}")
+            self._fault(metric, f"exported {told.mean:.0f}, true {true:.0f}")
 
     def _judge_unmeasurable(self) -> None:
         """Find numbers of a time in which there was nothing to measure, zeros above all."""
@@ -444,14 +444,14 @@ class _Judge:
             held = [each.t for each in late if metric in each.values and each.t < self._last]
             if held:
                 self._fault(
-                    metric, f"told until {held[-1] - gone[0]:.1f} s after the other had gone"
+                    metric, f"exported until {held[-1] - gone[0]:.1f} s after the other had gone"
                 )
 
     def _judge_failed_join(self) -> None:
         """Find that nobody was told of a join that failed."""
         pushes = self.recording.of("push", self.tab)
         if not any(line.data["body"].get("session", {}).get("end") for line in pushes):
-            self._fault("participant", "the join that failed was not told")
+            self._fault("participant", "the join that failed was not exported")
 
 
 def _samples(recording: Recording, tab: str) -> Iterator[Sample]:

@@ -60,7 +60,7 @@ def test_what_is_lost_on_the_way_down_counts_as_well() -> None:
 
 def test_what_was_never_told_is_a_fault_where_it_was_true() -> None:
     lossy = made(exported={}, loss_percent={"ada": 10}, plan=STEADY)
-    assert faults(lossy)["packetloss_upload"].startswith("not told")
+    assert faults(lossy)["packetloss_upload"].startswith("not exported")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_an_outage_is_of_who_sends_and_of_who_gets() -> None:
     assert of(cut).true["outage_up"] == 12_000
     assert of(cut).true["outage_down"] == 0
     assert of(cut, "bob").true["outage_down"] == 12_000
-    assert faults(cut)["outage_up"] == "not told, true 12000"
+    assert faults(cut)["outage_up"] == "not exported, true 12000"
     assert "outage_down" not in faults(cut)
 
 
@@ -129,7 +129,7 @@ def test_an_outage_up_may_be_told_by_an_interval_too_long_or_short() -> None:
 
 def test_an_outage_that_was_none_is_a_fault_however_short() -> None:
     call = made(push(20, "ada", outage_down=1), exported=SOUND | NO_OUTAGE)
-    assert faults(call) == {"outage_down": "told 1, true 0"}
+    assert faults(call) == {"outage_down": "exported 1, true 0"}
 
 
 def test_a_zero_of_a_time_that_nobody_could_measure_is_a_fault() -> None:
@@ -188,7 +188,7 @@ def test_frozen_is_what_the_browser_books_as_a_pause_or_a_freeze() -> None:
     ]
     call = made(*reports, push(24, "ada", freeze_time=1000.0), exported=SOUND)
     assert of(call).true["freeze_time"] == 13_000
-    assert faults(call) == {"freeze_time": "told 1000, true 13000"}
+    assert faults(call) == {"freeze_time": "exported 1000, true 13000"}
 
 
 def test_frozen_is_a_picture_that_never_goes_on() -> None:
@@ -205,7 +205,7 @@ def test_a_camera_that_is_off_or_a_page_that_nobody_sees_is_no_freeze(
     reports = [raw(t, who, video(1, totalPausesDuration=t)) for t in (2, 30)]
     told = push(24, who, freeze_time=20_000.0)
     call = made(*reports, told, exported=SOUND, plan=plan)
-    assert faults(call, who) == {"freeze_time": "told 20000, true 0"}
+    assert faults(call, who) == {"freeze_time": "exported 20000, true 0"}
     assert faults(made(*reports, exported=SOUND, plan=plan), who) == {}
 
 

@@ -19,9 +19,9 @@ def test_a_cell_has_what_was_told_and_what_was_true() -> None:
 
 def test_the_page_says_who_is_out_of_bounds_and_why() -> None:
     good = Verdict("ada")
-    bad = Verdict("bob", faults=[Fault("outage_up", "not told, true 12000")] * 2)
+    bad = Verdict("bob", faults=[Fault("outage_up", "not exported, true 12000")] * 2)
     text = page([made(interval_ms=10_000)], [[good, bad]])
     assert "- made: by hand" in text
     assert "| made | 10 s | ada | - | - | - | - | - | - | - | - | yes |" in text
     assert "| - | **no**: `outage_up` |" in text
-    assert "| made | 10 s | bob | `outage_up` | not told, true 12000 |" in text
+    assert "| made | 10 s | bob | `outage_up` | not exported, true 12000 |" in text
