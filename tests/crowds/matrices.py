@@ -269,7 +269,7 @@ try the same on a running service: `otel-jcmc simulate --story NAME --truth FILE
   headed "Recall of causes in a part of these looks" repeat the recall for the intervals *that show
   any harm*. Harm means one of these: sound that the browser made up, a picture that stood still,
   packets lost in either direction or of any stream, a limit on what the page sends, an outage. Each
-  must be worse than in the recording of the same browser tab without a fault. A round trip that is
+  of these must be worse than in the recording of the same browser tab without a fault. A round trip that is
   longer by 100 ms is harm too. This choice uses no rule and no threshold of the verdict
   (tests/crowds/harm.py). *All* means every interval of the story, even if the page cannot see the
   fault.
