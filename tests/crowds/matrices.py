@@ -247,19 +247,21 @@ _HEAD: Final = """# Is the verdict right?
 
 See here how often the [verdict](verdict.md) is right. Recall is how many of the true faults it
 finds. Precision is how many of the faults that it names are true. For this test a program simulates
-crowds of participants, and knows which fault each participant has (a *story*). There is no network:
-each push is taken from a recorded call and gets another identity, and the code of the service
-checks and judges it. Every 10 s the service looks at the states of all participants (a *look*). To
+crowds of participants, and knows what happens to whom (a *story*). There is no network: each push
+is taken from a recorded call and gets another identity. The code of the service checks the push and
+judges the call. Every 10 s the service looks at the states of all participants (a *look*). To
 try the same on a running service: `otel-jcmc simulate --story NAME --truth FILE`.
 
 ## How to read a cell
 
-- Each column is for one crowd. Its title says how many conferences ("rooms") the crowd has; they
-  have different sizes if the title names no size. Pages push every 10 s if the title names no other
-  interval.
+- Each column is for one crowd. Its title says how many conferences ("rooms") the crowd has. If
+  the title names no size, the conferences have different sizes. If it names no interval, pages push
+  every 10 s.
 - A cell is *recall / precision* in percent. In the tables of causes and scopes, the number in
-  brackets says how many times a look found a participant with this fault. In the table of what
-  stands out, it is the number of looks. **Bold** is a recall under 90 % or a precision under 95 %.
+  brackets says how many times a look found a participant with this fault. The table
+  "stands out" is about conferences, bridges, regions and fleets that are bad as a whole; there the
+  number in brackets is the number of looks. **Bold** is a recall under 90 % or a precision under
+  95 %.
 - Counting begins one push after the moment when the browser can know of the fault (5 s), and ends
   when the story ends.
 - **Two recalls.** The first tables count every interval of a story that the page can see. Some of
@@ -268,11 +270,11 @@ try the same on a running service: `otel-jcmc simulate --story NAME --truth FILE
   verdict names no cause; the last tables count these intervals in the column `none`. So the tables
   headed "Recall of causes in a part of these looks" repeat the recall for the intervals *that show
   any harm*. Harm means one of these: sound that the browser made up, a picture that stood still,
-  packets lost in either direction or of any stream, a limit on what the page sends, an outage. Each
-  of these must be worse than in the recording of the same browser tab without a fault. A round trip that is
-  longer by 100 ms is harm too. This choice uses no rule and no threshold of the verdict
-  (tests/crowds/harm.py). *All* means every interval of the story, even if the page cannot see the
-  fault.
+  packets lost in either direction or of any stream, a limit on what the page sends, or an outage.
+  Each of these must be worse than in the recording of the same browser tab without a fault. A round
+  trip that is longer by 100 ms is harm too. This choice uses no rule and no threshold of the
+  verdict (tests/crowds/harm.py). *All* means every interval of the story, even if the page cannot
+  see the fault.
 
 ## What does not count
 
