@@ -1,4 +1,4 @@
-"""Reads the memory limit of a Redis, and what this Redis does when the limit is reached."""
+"""Reads the memory limit of a Redis, and its policy for the time when the limit is reached."""
 
 from typing import NamedTuple
 
