@@ -1,8 +1,8 @@
 """
 Renders collected gauges as exposition text, in the Prometheus text format or OpenMetrics.
 
-The gauges and histograms of one collection, and the text of the service's own metrics, go in. The
-bytes of one answer to a scrape come out.
+`render` takes the gauges and histograms of one collection, and the text of the service's own
+metrics. It returns the bytes of one answer to a scrape.
 
 Source: the Prometheus exposition formats (text 0.0.4), OpenMetrics 1.0.0, and the OpenTelemetry
 specification, compatibility/prometheus_and_openmetrics.md for names and units.
@@ -48,8 +48,8 @@ def render(
     """
     Return the whole exposition, piece by piece, with the *own* metrics first.
 
-    *own* must be in the same format. All samples of a metric family follow each other without
-    samples of other families in between. A gauge without observations has no lines.
+    *own* must be in the same format. The samples of a metric family are never separated by samples
+    of other families. A gauge without observations has no lines.
     """
     made: _Made = {}
     yield own.removesuffix(_EOF)
@@ -70,7 +70,7 @@ def render(
 
 
 def _head(name: str, kind: str, description: str, *, is_openmetrics: bool) -> str:
-    """Return the lines before the samples of a family."""
+    """Return the HELP and TYPE lines of a metric family."""
     description = description.replace("\\", r"\\").replace("\n", r"\n")
     if is_openmetrics:
         description = description.replace('"', r"\"")
@@ -78,7 +78,7 @@ def _head(name: str, kind: str, description: str, *, is_openmetrics: bool) -> st
 
 
 def _buckets(name: str, of: Distribution) -> str:
-    """Return the lines of one histogram: each bucket includes those below it."""
+    """Return the lines of one histogram; each bucket's count includes the lower buckets."""
     text = _label_text(Labels.of(of.labels))
     start = text[:-2] + "," if of.labels else "{"
     counts = list(accumulate(of.counts))
@@ -93,12 +93,11 @@ def _buckets(name: str, of: Distribution) -> str:
 
 
 def _lines(name: str, column: Column, made: _Made) -> str:
-    """Return the lines of *column*; empty if nothing in it is observed."""
+    """Return the lines of *column*; an empty text if it has no values."""
     # Rendering all values at once takes a third of the time of rendering them one by one.
     values = column.values
     numbers = _encode(values)[1:-1].decode()
-    # A value that is not observed becomes null. So would NaN or an infinite number, which no push
-    # can hold.
+    # None becomes null. NaN and infinite numbers would become null too, but pushes can't have them.
     unknown = numbers.count("null")
     if unknown == len(values):
         return ""
@@ -111,7 +110,7 @@ def _lines(name: str, column: Column, made: _Made) -> str:
 
 
 def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
-    """Return the text of each of *labels*, from *made* if an earlier column had this list."""
+    """Return the text of each of *labels*; if an earlier column had this list, from *made*."""
     known = made.get(id(labels))
     if known is not None:
         return known[1]
@@ -138,11 +137,11 @@ def label_name(name: str) -> str:
 
 
 def _label_text(labels: Labels) -> str:
-    """Return *labels* in braces, escaped, followed by the blank that precedes the value."""
+    """Return *labels* in braces, escaped, with the blank that must follow."""
     if not labels.names:
         return " "
     text = _template(labels.names) % labels.values
-    # Characters to escape are rare: look for them once in the whole text, not in each label.
+    # Few labels need escapes: look for such characters once in the whole text, not in each label.
     if "\\" in text or "\n" in text or text.count('"') != 2 * len(labels.names):
         text = _template(labels.names) % tuple([_escape(each) for each in labels.values])
     return text

@@ -1,4 +1,4 @@
-"""Turns a snapshot into the verdict's form: counts of all participants, and each one not well."""
+"""Prepares a snapshot for the verdict: counts all participants, and lists those not good."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -41,8 +41,8 @@ class Who:
     The facts about one stay that the verdict needs; the stay keeps this object.
 
     Attributes:
-        place: each stay has its own object. Sharing equal places takes more memory and time than
-            it saves.
+        place: each stay has its own Place object. To share equal objects would take more memory and
+            time than it saves.
         participant, network, source: as in Seen.
         knows_loss_up: false for the original's page, which always reports a loss up of 0.
     """
@@ -60,7 +60,7 @@ class Who:
 
 
 def who_is(stay: Stay) -> Who:
-    """Return the facts about *stay* for the verdict, the same object each time."""
+    """Return the facts about *stay* for the verdict; *stay* keeps them for the next call."""
     made: Who | None = stay.who
     if made is None:
         made = stay.who = Who(stay)
@@ -82,7 +82,7 @@ def _place(conference: str, attributes: dict[int, Any]) -> Place:
 
 
 def _is_direct(attributes: dict[int, Any]) -> bool:
-    """Say whether the participant is, or when last known was, connected to a peer only."""
+    """Say whether the participant is connected only to a peer, now or when this was last known."""
     paths = attributes.get(LIST_ID)
     if not paths:
         return attributes.get(DIRECT.id) == "true"
@@ -141,7 +141,7 @@ def _members(snapshot: Snapshot, conferences: Collection[str]) -> Iterator[Seen]
 
 
 def _present(snapshot: Snapshot, conferences: Collection[str]) -> Mapping[str, int]:
-    """Return for each of *conferences* the largest number of people a participant of it sees."""
+    """Return conference -> how many people its participants see; the largest number counts."""
     found: dict[str, int] = {}
     for part in snapshot.parts:
         for place, count in zip(part.derive(_places), part.column(_PRESENT), strict=True):

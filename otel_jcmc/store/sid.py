@@ -31,7 +31,7 @@ def sid_member(sid: str) -> str:
 
 
 def sid_began(sid: str) -> str:
-    """Return the member and the start in *sid*, without the digits of the session id."""
+    """Return the member and the start in *sid*; two sessions of one client may share both."""
     return sid[: MEMBER_DIGITS + BEGAN_DIGITS]
 
 
