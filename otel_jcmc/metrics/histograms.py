@@ -51,7 +51,7 @@ class Distribution(NamedTuple):
 
 class Family(NamedTuple):
     """
-    One histogram with all its regions, as it is exported.
+    One histogram to export: its name, unit and description, and the counts of each region.
 
     Attributes:
         since_unix_nano: Unix time in ns at which the counting began.
@@ -196,10 +196,10 @@ class Histograms:
 
 def _of_original(numbers: list[Any]) -> tuple[float | None, float | None, float | None]:
     """
-    Return loss up, loss down and round trip in a push of the original's page; None: not known.
+    Return loss up, loss down and round trip in a push of the original JCMC; None: not known.
 
-    That page always reports a loss up of 0, so this value is not known. If no media arrives, the
-    page reports a loss down of 0 and repeats its last round trip; then no value is known.
+    The original's page always reports a loss up of 0, so this value is not known. If no media
+    arrives, it reports a loss down of 0 and repeats its last round trip; then no value is known.
     """
     if not numbers[_BITRATE_DOWN]:
         return None, None, None

@@ -109,7 +109,7 @@ class _Durations:
     """Gives a scrape the histograms of durations."""
 
     def __init__(self, collect: Callable[[], list[Family]]) -> None:
-        """Take the families from *collect*."""
+        """Get the families from *collect* at each scrape."""
         self._collect = collect
 
     def collect(self) -> Iterator[HistogramMetricFamily]:

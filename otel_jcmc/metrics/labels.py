@@ -91,8 +91,8 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
     common = tuple(map(attributes.__getitem__, layout.common.ids))
     sets = [Labels(names, common + texts) for names, texts in layout.fixed]
     for names, ids in layout.described:
-        # For some pages, such as the original's, a set equals the set before it. One object for
-        # both saves memory for thousands of participants.
+        # For some pages, such as those of the original JCMC, a set equals the set before it. One
+        # object for both saves memory for thousands of participants.
         is_same = sets[-1].names == names
         sets.append(sets[-1] if is_same else Labels(names, common + _texts(attributes, ids)))
     paths = []

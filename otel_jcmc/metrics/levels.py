@@ -100,7 +100,7 @@ class Counted:
                 sums.causes[WORD_OF.get(seen.cause, UNKNOWN)] += 1
 
     def _wide(self, place: Place) -> Iterable[Sums]:
-        """Return the counts of the fleet, and of the region and the bridge at *place* if any."""
+        """Return the fleet's counts and, if *place* has them, its region's and its bridge's."""
         if place.is_direct:
             return [self.fleet]
         region = self.regions[place.region]
@@ -217,7 +217,7 @@ def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
 
 
 def _coverage(naming: Naming) -> Column:
-    """Return how many participants the verdict on each group that stands out is based on."""
+    """Return for each group that stands out the numbers of participants behind the verdict."""
     values: list[int] = []
     labels: list[Labels] = []
     look = current().look

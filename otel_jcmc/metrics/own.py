@@ -247,7 +247,7 @@ class Telemetry:
         events: bool = False,
         push_tokens: bool = False,
     ) -> None:
-        """Set counts to 0 that only this deployment's *exporters*, *spans* and so on need."""
+        """Begin at 0 the counts of *exporters*, and of spans, events and tokens if these are on."""
         for exporter in exporters:
             for outcome in _EXPORT_OUTCOMES.get(exporter, ()):
                 self.exports.setdefault((exporter, outcome), 0)

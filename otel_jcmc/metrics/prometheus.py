@@ -110,7 +110,7 @@ def _lines(name: str, column: Column, made: _Made) -> str:
 
 
 def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
-    """Return the text of each of *labels*; if an earlier column had this list, from *made*."""
+    """Return the texts of *labels*; *made* keeps them for later columns with the same list."""
     known = made.get(id(labels))
     if known is not None:
         return known[1]
@@ -118,7 +118,7 @@ def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
         if not each.text:
             each.text = _label_text(each)
     texts = [each.text for each in labels]
-    made[id(labels)] = (labels, texts)  # with the labels, so that the id stays theirs
+    made[id(labels)] = (labels, texts)  # a reference to labels, so that no other list gets its id
     return texts
 
 

@@ -61,7 +61,7 @@ class _Gauge(metrics.ObservableGauge):
     callbacks: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Begin without an error to log."""
+        """Prepare the log lines for callbacks that raise."""
         begins = f"gauge {self.name} is left out: %s"
         self.trouble = Trouble(log, begins, f"gauge {self.name} is back", logging.ERROR)
 

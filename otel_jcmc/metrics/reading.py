@@ -74,7 +74,7 @@ class SnapshotReader:
                 building.add(live)
         else:
             await self._add_in_thread(building, known, key, self._thread)
-        # The thread frees the people of the last snapshot, with the last reference to them.
+        # The thread now has the last reference to objects of the last snapshot, and frees them.
         del known
         return await self.in_thread(partial(self._finish, key, building))
 

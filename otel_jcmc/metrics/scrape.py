@@ -119,7 +119,7 @@ SERVICE: Final = Page(own=True)
 
 @dataclass(slots=True)
 class Scraper:
-    """Answers scrapes; any number may run at a time, each scrape on its own snapshot."""
+    """Answers scrapes. Several scrapes may run at the same time, each with its own snapshot."""
 
     reader: SnapshotReader
     gauges: Gauges

@@ -43,8 +43,8 @@ class Who:
     Attributes:
         place: each stay has its own Place object. To share equal objects would take more memory and
             time than it saves.
-        participant, network, source: as in Seen.
-        knows_loss_up: false for the original's page, which always reports a loss up of 0.
+        participant, network, source: as in the verdict's class Seen.
+        knows_loss_up: false for the page of the original JCMC, which always reports a loss up of 0.
     """
 
     __slots__ = ("knows_loss_up", "network", "participant", "place", "source")
@@ -90,7 +90,7 @@ def _is_direct(attributes: dict[int, Any]) -> bool:
 
 
 def everybody_in(snapshot: Snapshot) -> Everybody:
-    """Return all participants of *snapshot* in the verdict's form."""
+    """Return the counts of all participants of *snapshot*, and those who are not good as Seen."""
     counts: Counter[tuple[Place, int | None]] = Counter()
     ill: list[Seen] = []
     for part in snapshot.parts:

@@ -159,7 +159,7 @@ class Building:
 
     def __init__(self, known: People, expiration_ms: int = 0, look: Look | None = None) -> None:
         """
-        Begin without participants; *known* are the people of an earlier snapshot.
+        Begin without participants; *known* is the attribute `people` of an earlier snapshot.
 
         *expiration_ms* is the shortest time for which a push keeps a participant live.
         """

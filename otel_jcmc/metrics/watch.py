@@ -79,8 +79,7 @@ class Watch:
             if taken.unread:
                 # A result for some partitions may be wrong for all participants.
                 return "failed"
-            # To free the snapshot takes long too. Keep no reference here, so that the thread does
-            # it.
+            # To free the snapshot takes long too. Without a reference here, the thread frees it.
             find = partial(self._find, [taken], before, now_ms)
             del taken
             look, over = await self._reader.in_thread(find)

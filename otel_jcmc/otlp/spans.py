@@ -31,7 +31,7 @@ class SpanSender:
     """
 
     def __init__(self, sender: Sender, resource: Resource) -> None:
-        """Send by *sender*, under *resource*."""
+        """Send spans by *sender*, with *resource* in each request."""
         self._sender = sender
         # The SDK's own encoder makes resource and scope. The spans themselves are encoded already.
         nothing = SpanContext(1, 1, is_remote=False)

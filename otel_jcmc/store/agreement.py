@@ -74,12 +74,12 @@ class AgreedLink:
 
     @property
     def stood_still(self) -> bool:
-        """Whether the event loop stood still when the last replies were due, although they came."""
+        """Whether the event loop stood still when the last replies were due; they came late."""
         return self._link.stood_still
 
     @property
     def away(self) -> str:
-        """Why some keys could not be reached at the last replies; empty: all keys could be."""
+        """Why some keys are unreachable, as the last replies showed; empty: all are reachable."""
         return self._link.away
 
     async def run(

@@ -24,7 +24,7 @@ from otel_jcmc.store.slots import Address, SlotMap, show, slots_of
 from otel_jcmc.store.url import is_cluster, parse_cluster
 from otel_jcmc.store.wire import Told
 
-# How long a node may take to name the masters. A push has 0.5 s for this and for its write.
+# How long a node may take to name the masters: a push waits at most 0.5 s, and needs time to write.
 MAP_SECONDS: Final = 0.2
 # While a master is away, a task looks for it this often; pushes do not wait for this task.
 LOOK_SECONDS: Final = 0.2
@@ -73,7 +73,7 @@ class ClusterLink:
 
     @property
     def away(self) -> str:
-        """Why some keys could not be reached at the last replies; empty: all keys could be."""
+        """Why some keys are unreachable, as the last replies showed; empty: all are reachable."""
         return next(iter(self._away.values()), "")
 
     async def run(

@@ -38,7 +38,7 @@ class PartAway(NoConnection):
 
 
 def code_of(error: Exception) -> str:
-    """Return the first word of Redis's *error*, such as OOM; the rest may repeat a command."""
+    """Return the first word of Redis's *error*, such as OOM; other words may repeat a command."""
     if code := _CODE_OF.get(type(error)):
         return code
     found = _CODE.match(str(error))
@@ -57,7 +57,7 @@ def bulk(word: bytes) -> bytes:
 
 def expect_all(replies: list[Any]) -> list[Any]:
     """
-    Return *replies*, for a caller that needs all of them.
+    Return *replies* if none of them is an error.
 
     Raises:
         StoreUnavailable: a reply is an error; its `__cause__` is that error.

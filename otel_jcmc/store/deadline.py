@@ -45,7 +45,8 @@ class Timer:
 
     def _look(self) -> None:
         """Call *late*; if the loop stood still, call it GRACE_SECONDS later instead."""
-        # The timer waits only once more: the loop has then read its sockets, even if late again.
+        # The timer waits longer only once. After that, the loop has read its sockets, even if the
+        # timer is late again.
         if self.stood_still or monotonic() < self._at + LATE_SECONDS:
             self._late()
             return

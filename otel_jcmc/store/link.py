@@ -56,7 +56,7 @@ class AnyLink(Protocol):
 
     @property
     def away(self) -> str:
-        """Why some keys could not be reached at the last replies; empty: all keys could be."""
+        """Why some keys are unreachable, as the last replies showed; empty: all are reachable."""
 
     async def run(
         self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
@@ -265,7 +265,7 @@ class _Sent:
     def __init__(
         self, link: Link, wire: Wire, commands: Sequence[bytes], seconds: float, told: Told
     ) -> None:
-        """Send *commands* by *wire*, the open connection of *link*; call *told* in *seconds*."""
+        """Send *commands* by *wire*, *link*'s open connection; call *told* within *seconds*."""
         self._link, self._wire, self._commands = link, wire, commands
         self._told: Told | None = told
         self._timer = Timer(asyncio.get_running_loop(), max(0.0, seconds), self._late)

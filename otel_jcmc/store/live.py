@@ -158,7 +158,7 @@ class Store:
         try:
             await self._pushes.run([("PING",)])
         except StoreUnavailable as away:
-            # No log line here: the error that ends the start has the message.
+            # Nothing is logged here, because the error below ends the start and is logged then.
             if isinstance(away.__cause__, Unfit):
                 raise StoreCannotStart(str(away.__cause__)) from None
             self._set_up(up=False, why=away.__cause__)

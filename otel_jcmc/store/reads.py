@@ -127,7 +127,7 @@ async def read_pages(
 
 class _Partition:
     """
-    The read of one partition: the commands to send next, and the pages that their replies complete.
+    Reads one partition: has the commands to send next, and makes pages from their replies.
 
     The commands ask for the values of a page together with the next page of the index. This saves
     time: the event loop is busy with pushes, and each answer waits until the loop reads it.
@@ -153,7 +153,7 @@ class _Partition:
         return ("ZRANGEBYSCORE", self._index, self._begin, "+inf", "WITHSCORES", *limits)
 
     def take(self, replies: list[Any]) -> list[Live]:
-        """Return the pages completed by *replies*, the answers to `commands`; set the next ones."""
+        """Return the pages that *replies* complete; put the next commands into `commands`."""
         listed = None if self._is_listed else replies.pop()
         whole = []
         if self._wanted:

@@ -25,7 +25,7 @@ _FRONT: Final = 100
 
 
 class Script(NamedTuple):
-    """A script's text, and the digest that Redis knows it by."""
+    """A script's text, and its SHA-1 digest, which is its name in Redis."""
 
     text: bytes
     sha: str
@@ -98,7 +98,7 @@ async def _bring_along(
     deadline: float,
 ) -> list[Any]:
     """
-    Return *replies*; if Redis did not have a script, call it again with its whole text.
+    Return *replies*; if Redis did not have a script, repeat the call with the script's text.
 
     Raises:
         StoreUnavailable: no connection, or not all replies in time.

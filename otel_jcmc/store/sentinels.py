@@ -25,7 +25,7 @@ Address = tuple[str, int]
 
 class Sentinels:
     """
-    The Sentinels that one URL names.
+    Asks the Sentinels that one URL names.
 
     Attributes:
         pool: makes connections to the master.

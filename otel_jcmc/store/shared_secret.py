@@ -15,7 +15,7 @@ from typing import Final
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.cluster import open_link
 
-# As long as the output of HS256 (RFC 7518, section 3.2).
+# The least length of a secret: as long as the output of HS256 (RFC 7518, section 3.2).
 LEAST_BYTES: Final = 32
 # How often the service asks Redis while it does not know the secret (SOON), and after that (LATER).
 # With LATER, an emptied Redis gets the secret again before many pushes are refused.

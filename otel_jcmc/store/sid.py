@@ -46,7 +46,7 @@ def began_ms(sid: str) -> int:
 
 
 def by_time(sid: bytes) -> bytes:
-    """Return *sid* with its end first; such names, when sorted, are in the order of the starts."""
+    """Move the end of *sid* to its front, so that sorted names are in the order of the starts."""
     return sid[MEMBER_DIGITS:] + sid[:MEMBER_DIGITS]
 
 

@@ -3,8 +3,8 @@ Sends commands on an open connection to Redis, and gives each caller the replies
 
 An exchange is a write with one or more packed commands, and a reply to each command. Several
 exchanges may be under way: Redis answers in the order of the commands. Any failure ends the whole
-connection, and every caller that waits gets an error. After a failure, nobody could know which
-reply belongs to which command.
+connection, and every caller that waits gets an error. After a failure, a reply could not be matched
+with its command.
 """
 
 import asyncio
