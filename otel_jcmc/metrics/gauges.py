@@ -248,7 +248,7 @@ _OTHERS: Final[dict[str, Callable[[Naming], Any]]] = {
     VERDICT_BRIEF: lambda naming: partial(_observe_verdict, naming),
     ROLE_BRIEF: lambda _naming: _observe_role,
 }
-# Made once, because `Part.derive` remembers a result under the function object.
+# These functions are made only once, because `Part.derive` keeps a result for each function object.
 _LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
 _LABELS: Final = {
     (naming, place): partial(_labels, naming, place)

@@ -217,7 +217,7 @@ def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
 
 
 def _coverage(naming: Naming) -> Column:
-    """Return for each group that stands out the numbers of participants behind the verdict."""
+    """Return the numbers of bad, known, reporting and present participants in these groups."""
     values: list[int] = []
     labels: list[Labels] = []
     look = current().look

@@ -65,7 +65,7 @@ class Place:
     """
     The memory in which one process publishes its figures.
 
-    Concurrency: one process at a time publishes; any number reads, from any thread.
+    Concurrency: one process at a time publishes; any number of processes and threads may read.
     """
 
     def __init__(self, size: int, clock: Callable[[], float]) -> None:

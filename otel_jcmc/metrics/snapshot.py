@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class _Deriving:
-    """Base class of objects that remember the results of functions of them."""
+    """Base class for objects that keep the results of functions that were called with them."""
 
     __slots__ = ("_derived",)
 

@@ -101,7 +101,7 @@ class Watch:
 
 
 def _log_changes(look: Look, before: Look | None, over: list[Entry]) -> None:
-    """Log groups that begin or cease to stand out, except conferences and people (private)."""
+    """Log groups that begin or cease to stand out; conferences and people are private: not them."""
     known = {(each.scope, each.name) for each in before.entries} if before else set()
     for each in look.entries:
         if (each.scope, each.name) not in known and each.scope in _LOGGED:

@@ -53,7 +53,7 @@ class Waiting(NamedTuple):
 
 class Outbox:
     """
-    The items of one kind that wait in one Redis under one key prefix, at most *most* items.
+    Reads and removes the waiting items of one kind, and drops the oldest of more than *most* items.
 
     Attributes:
         kind: the kind of the items.

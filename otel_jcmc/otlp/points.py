@@ -34,7 +34,7 @@ MAX_POINTS: Final = 8_000
 MAX_BYTES: Final = 3_500_000
 _SCOPE: Final = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
 
-# A field's tag: its number times 8, and 2 for "length and bytes", 1 for "64 bits".
+# A field's tag is its number times 8, plus 2 for "length and bytes", or plus 1 for "64 bits".
 _SCOPE_METRICS_METRICS: Final = bytes([2 * 8 + 2])
 _METRIC_NAME, _METRIC_DESCRIPTION, _METRIC_UNIT, _METRIC_GAUGE = (
     bytes([number * 8 + 2]) for number in (1, 2, 3, 5)
@@ -42,7 +42,7 @@ _METRIC_NAME, _METRIC_DESCRIPTION, _METRIC_UNIT, _METRIC_GAUGE = (
 _GAUGE_POINTS: Final = bytes([1 * 8 + 2])
 _POINT_TIME, _POINT_DOUBLE, _POINT_INT = (bytes([number * 8 + 1]) for number in (3, 4, 6))
 _POINT_ATTRIBUTES: Final = bytes([7 * 8 + 2])
-# "No recorded value": the first bit of the flags, and no value.
+# A point that ends a series has no value. Its flags have the first bit set: "No recorded value".
 _POINT_OVER: Final = bytes([8 * 8, 1])
 _KEY, _VALUE, _STRING = (bytes([number * 8 + 2]) for number in (1, 2, 1))
 # Time and value of a point: a tag and 64 bits each.

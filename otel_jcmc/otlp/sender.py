@@ -207,7 +207,7 @@ def _make_exporter(
     try:
         make = _exporter_of(signal, is_grpc=is_grpc)
         exporter = make(url, timeout=timeout_seconds)
-    except Exception as error:  # whatever it is, the start reports it
+    except Exception as error:  # the start reports every error
         raise ExporterCannotStart(f"OTEL_EXPORTER_OTLP_*: {error}") from error
     expect_known(exporter, is_grpc=is_grpc)
     return exporter

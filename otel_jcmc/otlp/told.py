@@ -1,7 +1,7 @@
 """
 Remembers which series a receiver has, and for which ended series it still needs an end point.
 
-The caller tells the series of each collection. It gets back the series to end: those that were in
+The caller names the series of each collection. It gets back the series to end: those that were in
 an earlier collection and are missing now. OTLP ends a series by a point without a value, here
 called an end point: a Collector's Prometheus exporter then drops the series, and Prometheus marks
 it as stale. Without an end point, a receiver continues to show the last value.
@@ -35,7 +35,7 @@ class Over(NamedTuple):
 
 class Told:
     """
-    The series that one receiver has from us.
+    Remembers which series one receiver has from this process.
 
     For each collection call `begin`, then `tell` for each metric, then `rest`, then `end` with the
     outcome. An ended series is returned in each collection until the receiver has accepted TIMES of

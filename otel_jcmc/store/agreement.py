@@ -74,7 +74,7 @@ class AgreedLink:
 
     @property
     def stood_still(self) -> bool:
-        """Whether the event loop stood still when the last replies were due; they came late."""
+        """Whether the event loop stood still when the last replies were due, and read them late."""
         return self._link.stood_still
 
     @property

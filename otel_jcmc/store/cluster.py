@@ -143,7 +143,7 @@ class ClusterLink:
         replies: list[Any],
         seconds: float,
     ) -> None:
-        """Send *commands* at the indexes *asked* to their masters, and fill in *replies*."""
+        """Send the commands at the indexes *asked* to their masters; fill in their *replies*."""
         shares = self._shares(slots, asked)
         parts = [
             self._ask_one(master, [commands[at] for at in share], seconds)

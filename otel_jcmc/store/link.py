@@ -52,7 +52,7 @@ class AnyLink(Protocol):
 
     @property
     def stood_still(self) -> bool:
-        """Whether the event loop stood still when the last replies were due; they came late."""
+        """Whether the event loop stood still when the last replies were due, and read them late."""
 
     @property
     def away(self) -> str:
@@ -300,7 +300,7 @@ def _options(connect_seconds: float | None) -> dict[str, Any]:
     """Return the options for redis-py's connections; None: no time-out for opening them."""
     return {
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": None,  # the whole batch has one deadline, not each reply its own
+        "socket_timeout": None,  # each batch has one deadline for all its replies
         "socket_connect_timeout": connect_seconds,
         "protocol": 2,
     }

@@ -18,7 +18,7 @@ from otel_jcmc.store.commands import Command, bulk, expect_all, pack
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
-# The deadline of commands that no push waits for.
+# How long the replies to commands may take, if no push waits for them.
 READ_SECONDS: Final = 2.0
 # The script's digest is within this number of bytes at the beginning of a call.
 _FRONT: Final = 100

@@ -26,7 +26,8 @@ class Wire(asyncio.Protocol):
 
     def __init__(self, transport: asyncio.Transport) -> None:
         """Become the protocol of *transport*, in place of redis-py's."""
-        # redis-py tells errors of the whole connection from errors of one command.
+        # redis-py's `parse_error` returns another class for errors of the whole connection than for
+        # errors of one command.
         self._parser = hiredis.Reader(protocolError=NoConnection, replyError=BaseParser.parse_error)
         self._replies: list[Any] = []
         # For each exchange that is under way: the number of its replies, and the callback.

@@ -56,7 +56,7 @@ class Stored(Enum):
     JOINED = ord("8")
 
 
-# A table, because `Stored(value)` takes longer than the rest of the work for an answer.
+# A dict, because `Stored(value)` takes longer than all other work for an answer.
 # `Stored.JOINED` takes as long, so code that handles every push has module names for these values.
 _STORED_OF: Final = {member.value: member for member in Stored}
 Done = Callable[[Stored | Exception], None]
