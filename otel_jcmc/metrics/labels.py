@@ -170,7 +170,7 @@ _IDENTITY: Final = {
 }
 _ROLE: Final = {
     Naming.JCMC: _names(Naming.JCMC, Scope.ROLE),
-    Naming.OTEL: {},  # it is part of what `info` has
+    Naming.OTEL: {},  # the series of `info` have the role
 }
 _PATHS: Final = {naming: _names(naming, Scope.PATH) for naming in Naming}
 # Attribute id -> its values that have another word in the `otel` naming.

@@ -24,8 +24,8 @@ class Labels:
     Attributes:
         names: without duplicates; sets with equal names share one tuple.
         values: one for each name.
-        text: the label set in the form of prometheus.py; empty until prometheus.py needs it.
-        encoded: the label set in the form of otlp/points.py; empty until points.py needs it.
+        text: the label set in the form of prometheus.py; empty until that file needs it.
+        encoded: the label set in the form of otlp/points.py; empty until that file needs it.
     """
 
     __slots__ = ("encoded", "names", "text", "values")

@@ -90,7 +90,7 @@ def _is_direct(attributes: dict[int, Any]) -> bool:
 
 
 def everybody_in(snapshot: Snapshot) -> Everybody:
-    """Return the counts of all participants of *snapshot*, and those who are not good as Seen."""
+    """Count the participants of *snapshot*; return also a Seen for each in state fair or bad."""
     counts: Counter[tuple[Place, int | None]] = Counter()
     ill: list[Seen] = []
     for part in snapshot.parts:

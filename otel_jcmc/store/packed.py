@@ -12,8 +12,8 @@ from typing import Any
 import msgspec
 
 Packed = bytes
-# The column of a metric that no participant has; most metrics are such. Its length is not stored:
-# it means None for each participant.
+# The column of a metric that no participant has, as most metrics are. It means None for each
+# participant, so it needs no length.
 NOTHING: Packed = b""
 
 _encode = msgspec.msgpack.Encoder().encode

@@ -1,7 +1,7 @@
 """
 Asks the Sentinels in a URL for the master, and makes connections to the master.
 
-After a fail-over by command, the former master goes on as a master for ten seconds: it accepts
+If an operator orders a fail-over, the former master remains a master for ten seconds: it accepts
 writes that are then lost. So even with an open connection, the service asks the Sentinels regularly
 for the master's address.
 """
