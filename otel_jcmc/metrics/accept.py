@@ -1,8 +1,8 @@
 """
-The format and the compression that a reader's headers ask for.
+Decides by a request's headers whether the answer is OpenMetrics, and whether it is compressed.
 
-`Accept` and `Accept-Encoding` go in, a yes or a no comes out. A header that can't be read asks for
-nothing. The answer is then uncompressed text, which every reader takes.
+Each function reads one header, `Accept` or `Accept-Encoding`, and returns yes or no. A header that
+can't be read counts as missing. The answer is then uncompressed text, which every reader accepts.
 
 Source: RFC 9110, sections 12.4.2 (weights), 12.5.1 (Accept) and 12.5.3 (Accept-Encoding); the
 content types of the Prometheus text format and of OpenMetrics.
@@ -15,7 +15,8 @@ from typing import Final
 # A weight in the syntax of RFC 9110.
 _WEIGHT: Final = re.compile(r"0(\.\d{0,3})?|1(\.0{0,3})?")
 _OPENMETRICS: Final = "application/openmetrics-text"
-# From the most specific to the least specific; the first of these that the header names counts.
+# The names for text in `Accept`, the most specific first. If a header has several of these names,
+# the weight of the first name in this list counts.
 _TEXT: Final = ("text/plain", "text/*", "*/*")
 # The versions that the service writes. A reader that names no version accepts any version.
 _OPENMETRICS_VERSIONS: Final = ("", "1.0.0")
@@ -24,7 +25,7 @@ _TEXT_VERSIONS: Final = ("", "0.0.4")
 
 def wants_openmetrics(accept: str) -> bool:
     """
-    Say whether the header *accept* prefers OpenMetrics, in the version we write, to text.
+    Say whether the header *accept* asks for OpenMetrics, in our version, rather than for text.
 
     The header must name OpenMetrics: a reader that takes any format gets text. If the header gives
     both formats the same weight, OpenMetrics wins.

@@ -1,8 +1,8 @@
 """
-One collection: the gauges of participants and of levels, over one snapshot.
+Collects the gauges of participants and of levels from one snapshot.
 
-The gauges of levels (conferences, bridges, regions, the fleet) count all participants, even if the
-service exports series of only the worst participants.
+The levels are the conferences, the bridges, the regions and the fleet. Their gauges count all
+participants, even if the service exports series of only the worst participants.
 """
 
 from collections.abc import Collection
@@ -36,7 +36,7 @@ class Gauges:
         bounds: Bounds,
         most_participants: int = 0,
     ) -> None:
-        """Declare the gauges of *series*; 0 *most_participants*: export all participants."""
+        """Declare the gauges of *series*; *most_participants* 0: export all participants."""
         self._provider = GaugeProvider()
         self.errors = self._provider.errors
         if Level.PARTICIPANTS in series:

@@ -1,8 +1,8 @@
 """
-Counts in buckets how long each batch of pushes and each collection took.
+Counts the durations of batches of pushes and of collections in histograms.
 
-Seconds come in. Histograms go out, in the same form as the fleet's histograms. The buckets are
-plain lists, because the SDK takes 6 µs to record one value.
+A caller records each duration in seconds. The histograms have the same form as the fleet's
+histograms. The buckets are plain lists, because the SDK takes 6 µs to record one value.
 """
 
 from bisect import bisect_left
@@ -20,8 +20,8 @@ from otel_jcmc.metrics.histograms import Distribution, Family
 BOUNDS: Final = (
     *(0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0),
 )
-# The first bound is below every value. `bisect` then returns a bucket's index in a list that begins
-# with the sum.
+# A list of buckets begins with the sum, so the first bucket has index 1. With a first bound below
+# every value, `bisect` returns this index.
 _PLACED: Final = (-inf, *BOUNDS)
 _ROWS: Final = [row for row in OWN_METRICS if row.kind == "histogram"]
 
@@ -49,7 +49,7 @@ class Durations:
         buckets[0] += seconds
 
     def figures(self) -> Tables:
-        """Return a copy of the counts."""
+        """Return a copy of the counts: name of the histogram -> label -> buckets."""
         return {name: sum_buckets([table]) for name, table in self._tables.items()}
 
     def resume(self, left: Tables) -> None:
@@ -58,7 +58,7 @@ class Durations:
             add_buckets(table, left.get(name, {}))
 
     def collect(self, others: Sequence[Tables] = ()) -> list[Family]:
-        """Return the sums of this process's and *others*' histograms, without empty histograms."""
+        """Add *others* to this process's histograms; return the sums that are not empty."""
         families = []
         for row in _ROWS:
             tables = [tables.get(row.name, {}) for tables in (self._tables, *others)]

@@ -1,9 +1,9 @@
 """
-The counts of one process as plain values: packs them for other processes, and adds them up.
+Packs the counts of one process for other processes, and adds up the counts of several processes.
 
-The dicts that a process counts in come in. Bytes for its place (places.py) and sums over several
-processes go out. A sum begins with a copy: it never writes to a dict that is in use or that was
-read from another process.
+A process counts in dicts. This file packs these dicts into the bytes that the process publishes in
+shared memory (places.py). A sum is a new dict: the functions that sum never change the dicts that
+they get.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,10 +22,10 @@ Tables = dict[str, dict[str, Buckets]]
 
 class Figures(msgspec.Struct):
     """
-    The counts of one process and of its predecessors in its place.
+    The counts of one process, and of the processes that had its place in shared memory before.
 
     Attributes:
-        since_unix_nano: when the counting began.
+        since_unix_nano: Unix time in ns at which the first of these processes began to count.
         counters: name -> label values -> count.
         gauges: name -> value now; a gauge with an unknown value is absent.
         histograms: name -> label value (empty: the histogram has no label) -> counts.
@@ -47,8 +47,8 @@ def pack(figures: Figures, most_bytes: int) -> tuple[bytes, list[str]]:
     """
     Return *figures* packed in at most *most_bytes*, and the names of metrics that lost labels.
 
-    The largest tables lose labels. The labels that were counted first stay, not the labels with
-    the highest counts: that order changes, and a counter must not come and go.
+    If they need more bytes, the largest tables lose labels. The labels that were counted first
+    stay. Labels with the highest counts would change over time, and a counter must not come and go.
     """
     packed = _encode(figures)
     cut: set[str] = set()
@@ -76,12 +76,12 @@ def add_counts(into: Counts, more: Mapping[Key, int]) -> None:
 
 
 def add_buckets(into: dict[str, Buckets], more: Mapping[str, Buckets]) -> None:
-    """Add *more*, with the same buckets, to *into*, whose lists stay the same objects."""
+    """Add the counts *more*, which have the same buckets, to the lists in *into*."""
     for label, buckets in more.items():
         held = into.get(label)
         if held is None:
-            # One step of the interpreter: no other thread counts in between, so all buckets have
-            # the same age.
+            # A copy is one step of the interpreter: no other thread counts during it, so all
+            # buckets are of the same moment.
             into[label] = buckets.copy()
         else:
             for at, count in enumerate(buckets.copy()):

@@ -2,12 +2,12 @@
 Declares the catalogue's rows as OpenTelemetry observable gauges, in the `jcmc` or `otel` naming.
 
 `declare` takes any Meter and declares one gauge for each series name. The callbacks only read the
-current snapshot and return observations. A participant that is not in the snapshot is not observed,
-and is absent from the very next collection. Series with equal labels become one series, with the
-worst of their values.
+current snapshot and return observations. A participant that has left is not in the snapshot, so its
+series end at the next collection. If several series have equal labels, one series is exported, with
+the worst of their values.
 
-A snapshot has a column of numbers for each metric. This module adds a column of label sets for each
-kind of label set, so that a callback handles thousands of values in a few steps.
+A snapshot has a column of numbers for each metric. This module adds columns with the label set of
+each participant, so that a callback handles thousands of values in a few steps.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -44,7 +44,7 @@ from otel_jcmc.verdict.standing import sender_name
 
 @dataclass(frozen=True, slots=True)
 class Instrument:
-    """The name, unit and description of one gauge, and the rows of the catalogue it exports."""
+    """The name, unit and description of one gauge, and the catalogue's rows that it exports."""
 
     name: str
     unit: str
@@ -55,7 +55,8 @@ class Instrument:
 def instruments(naming: Naming, prefix: str = "jitsi_jcmc_") -> list[Instrument]:
     """Return the gauges of *naming*; *prefix* begins each name in the `jcmc` naming."""
     if naming is Naming.JCMC:
-        # No unit: a Collector would add it to the names, and dashboards know them without it.
+        # No unit, because a Collector would add a unit to the names, and dashboards use the names
+        # without units.
         made = [Instrument(prefix + row.field, "", row.brief, (row,)) for row in METRICS]
         made.append(Instrument(prefix + INFO_FIELD, "", INFO_BRIEF, ()))
         made.append(Instrument(prefix + VERDICT_FIELD, "", VERDICT_BRIEF, ()))
@@ -84,7 +85,7 @@ def declare(meter: Meter, naming: Naming, prefix: str = "jitsi_jcmc_") -> None:
 
 
 def _common_brief(rows: list[Metric]) -> str:
-    """Return the description of the *rows* that share a name in the `otel` naming."""
+    """Return the description of the gauge of *rows*, which share a name in the `otel` naming."""
     return rows[0].brief if len(rows) == 1 else f"{rows[0].panel}, by its attributes"
 
 
@@ -100,7 +101,7 @@ def _observe(naming: Naming, row: Metric, _options: CallbackOptions) -> Observed
 
 
 def _observe_info(naming: Naming, _options: CallbackOptions) -> Observed:
-    """Return a 1 with its attributes for each participant; equal identities share one 1."""
+    """Return the value 1 with its attributes for each participant, once for each identity."""
     snapshot = current()
     labels = [part.derive(_LABELS[naming, -1]) for part in snapshot.parts]
     if naming is Naming.OTEL and snapshot.derive(_has_twins):
@@ -111,13 +112,13 @@ def _observe_info(naming: Naming, _options: CallbackOptions) -> Observed:
 
 
 def _observe_role(_options: CallbackOptions) -> Observed:
-    """Return a 1, labelled with the role, for each participant that has a role."""
+    """Return the value 1, labelled with the role, for each participant that has a role."""
     parts = [part.derive(_roles) for part in current().parts]
     return Observed([Column([1] * len(labels), labels) for labels in parts if labels])
 
 
 def _observe_verdict(naming: Naming, _options: CallbackOptions) -> Observed:
-    """Return a 1, labelled with cause and scope, for each participant whose call is not good."""
+    """Return the value 1, with cause and scope, for each participant whose call is not good."""
     snapshot = current()
     reach = Reach(snapshot.look.entries) if snapshot.look else None
     columns = []
@@ -170,7 +171,7 @@ def _column(naming: Naming, row: Metric, part: Part) -> Column | None:
 
 
 def _paths(row: Metric, known: Sequence[Any], sets: list[LabelSets]) -> Column:
-    """Return an observation for each transport; transports with equal labels share the worst."""
+    """Return a value for each transport; of transports with equal labels, only the worst value."""
     values: list[float | None] = []
     labels: list[Labels] = []
     for here, made in zip(known, sets, strict=True):
@@ -188,7 +189,7 @@ def _paths(row: Metric, known: Sequence[Any], sets: list[LabelSets]) -> Column:
 
 
 def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | None]:
-    """Return wire *values* in the unit of the `otel` naming."""
+    """Convert *values* from the unit of pushes to the unit of the `otel` naming."""
     times, per = row.times, row.per
     if times == per:
         return values
@@ -198,7 +199,7 @@ def _scaled(values: Sequence[float | None], row: Metric) -> Sequence[float | Non
 
 
 def _one_each(columns: Iterable[Column], row: Metric) -> Column:
-    """Return one column with the worst observation in *columns* of each label set."""
+    """Return one column that has each label set of *columns* once, with its worst value."""
     worst = min if row.lower_is_worse else max
     found: dict[tuple[tuple[str, ...], tuple[str, ...]], tuple[float, Labels]] = {}
     for value, labels in chain.from_iterable(column.known() for column in columns):
@@ -229,7 +230,8 @@ def _has_twins(snapshot: Snapshot) -> bool:
     Say whether two participants have the same labels in the `otel` naming.
 
     The `otel` naming has no client id, so a forged session id can give two participants the same
-    labels. The `jcmc` naming can't: its labels make the participant's key in Redis.
+    labels. In the `jcmc` naming this can't happen: its labels contain all three texts that identify
+    a participant in Redis.
     """
     found = [part.derive(_identities) for part in snapshot.parts]
     return len(set().union(*found)) < sum(map(len, found))
@@ -246,7 +248,7 @@ _OTHERS: Final[dict[str, Callable[[Naming], Any]]] = {
     VERDICT_BRIEF: lambda naming: partial(_observe_verdict, naming),
     ROLE_BRIEF: lambda _naming: _observe_role,
 }
-# Made once, because `Part.derive` remembers a result under the function object.
+# These functions are made only once, because `Part.derive` keeps a result for each function object.
 _LABEL_SETS: Final = {naming: partial(_label_sets, naming) for naming in Naming}
 _LABELS: Final = {
     (naming, place): partial(_labels, naming, place)

@@ -1,12 +1,12 @@
 """
 Counts the figures of each push in histograms, by the region of its bridge.
 
-Each push that Redis has stored comes in from intake/intake.py. The fleet's histograms go out, for
-the scrape (prometheus.py) and for OTLP (otlp/histograms.py), in the chosen naming. The rows are in
-catalogue/fleet.py. Each process counts alone, from its start or from the counts of its predecessor.
-It counts in plain lists: all five histograms cost a push 0.6 µs, and the SDK takes 4 µs to record
-one value. Browsers choose the region's text, so each process separates only a limited number of
-regions.
+intake/intake.py calls `count` for each push that Redis has stored. The scrape (prometheus.py) and
+OTLP (otlp/histograms.py) export the histograms, in the chosen naming. The histograms' rows are in
+catalogue/fleet.py. Each process counts its own pushes, from its start, or from the counts of an
+earlier process in its place. It counts in plain lists: for a push, all five histograms take 0.6 µs,
+and the SDK would take 4 µs for one value. Browsers choose the region's text, so each process counts
+only a limited number of regions separately.
 """
 
 from bisect import bisect_left
@@ -38,8 +38,9 @@ class Distribution(NamedTuple):
 
     Attributes:
         bounds: upper bounds of all buckets except the last, which has none.
-        counts: number of values in each bucket alone; one bucket more than bounds.
-        total: sum of the values; it may lack a value that is being counted.
+        counts: number of values in each bucket, without those of lower buckets; one more than
+            bounds.
+        total: sum of the values; the value that is just being counted may be missing.
     """
 
     labels: dict[str, str]
@@ -50,7 +51,7 @@ class Distribution(NamedTuple):
 
 class Family(NamedTuple):
     """
-    One histogram with all its regions, as it is exported.
+    One histogram to export: its name, unit and description, and the counts of each region.
 
     Attributes:
         since_unix_nano: Unix time in ns at which the counting began.
@@ -91,8 +92,8 @@ class Histograms:
         self._naming, self._prefix = naming, prefix
         self._most_regions = most_regions
         self._since = time_ns()
-        # The first bound is below every value. `bisect` then returns a bucket's index in a list
-        # that begins with the sum.
+        # A list of buckets begins with the sum, so the first bucket has index 1. With a first bound
+        # below every value, `bisect` returns this index.
         placed = [(-inf, *row.bounds) for row in self._rows]
         self._loss, _, self._trips, self._scores, self._outages = placed
         self._sizes = [len(bounds) + 1 for bounds in placed]
@@ -101,14 +102,14 @@ class Histograms:
         self._counted: dict[str, list[Buckets]] = {}
 
     def count(self, report: Report) -> None:
-        """Count the values that *report* itself sends, not values kept from earlier pushes."""
+        """Count the values that *report* itself has, without values kept from earlier pushes."""
         numbers = report.numbers if report.sent is None else report.sent
         up, down, trip = numbers[_LOSS_UP], numbers[_LOSS_DOWN], numbers[_TRIP]
         if not report.session.id:
             up, down, trip = _of_original(numbers)
         region = report.attributes.get(_REGION, "")
         ups, downs, trips, scores, outages = self._counted.get(region) or self._begin(region)
-        # Each histogram has its own lines, because a loop over them takes twice the time.
+        # Each histogram has its own lines, because a loop over the histograms takes twice the time.
         if up is not None:
             ups[bisect_left(self._loss, up)] += 1
             ups[0] += up
@@ -129,7 +130,7 @@ class Histograms:
             outages[0] += outage
 
     def _begin(self, region: str) -> list[Buckets]:
-        """Return the counts to use for a *region* that has no counts of its own yet."""
+        """Return the counts for a new *region*: its own, or those of `other` at the limit."""
         named = self._counted.keys() - {"", OTHER}
         if region and 0 < self._most_regions <= len(named):
             region = OTHER
@@ -149,7 +150,7 @@ class Histograms:
                 add_buckets({region: counted[place]}, {region: buckets})
 
     def collect(self, others: Sequence[Tables] = ()) -> list[Family]:
-        """Return the sums of this process's and *others*' histograms, without empty histograms."""
+        """Add *others* to this process's histograms; return the sums that are not empty."""
         families: dict[str, Family] = {}
         for place, row in enumerate(self._rows):
             tables = [self._table(place), *(other.get(row.field, {}) for other in others)]
@@ -164,10 +165,10 @@ class Histograms:
         return list(families.values())
 
     def _table(self, place: int) -> dict[str, Buckets]:
-        """Return the buckets of the row at *place*, by region; counting goes on in them."""
-        # Another thread may add regions. A copy of the dict is one step of the interpreter. A list
-        # of its items is not: it makes tuples, and during a garbage collection another thread may
-        # run.
+        """Return region -> buckets of the row at *place*, no copies: `count` adds to them."""
+        # Another thread may add regions. A copy of the dict is safe, because it is one step of the
+        # interpreter. A list of the dict's items is not safe: it makes tuples, which may start a
+        # garbage collection, and then another thread may run.
         return {region: counted[place] for region, counted in self._counted.copy().items()}
 
     def _family(self, row: Histogram) -> Family:
@@ -195,10 +196,10 @@ class Histograms:
 
 def _of_original(numbers: list[Any]) -> tuple[float | None, float | None, float | None]:
     """
-    Return loss up, loss down and round trip of the original's page; None for an unknown value.
+    Return loss up, loss down and round trip in a push of the original JCMC; None: not known.
 
-    That page always reports a loss up of 0. If no media arrives, it reports a loss down of 0 and
-    repeats its last round trip.
+    The original's page always reports a loss up of 0, so this value is not known. If no media
+    arrives, it reports a loss down of 0 and repeats its last round trip; then no value is known.
     """
     if not numbers[_BITRATE_DOWN]:
         return None, None, None

@@ -1,8 +1,8 @@
 """
-Exports the service's own metrics: counters and gauges by the stock SDK, and durations.
+Exports the service's own metrics: counters and gauges by the stock SDK, and durations without it.
 
-The rows of catalogue/own.py and functions for their current values over all processes come in. The
-text of a scrape, and the data for an OTLP reader, go out.
+The metrics are the rows of catalogue/own.py. The caller gives functions that return the current
+values over all processes. This file makes the text of a scrape, and the data for an OTLP reader.
 """
 
 import platform
@@ -32,7 +32,7 @@ _SHOWN_NAMES: Final = {row.name: row.prometheus_name for row in OWN_METRICS}
 
 class Instruments:
     """
-    The instruments of the service's own metrics.
+    Exports the service's own metrics, to scrapes and to added OTLP readers.
 
     Concurrency: any thread may collect.
     """
@@ -56,7 +56,7 @@ class Instruments:
         self._added: list[MetricReader] = []
         self._registry = CollectorRegistry()
         prometheus = PrometheusMetricReader(scope_info_enabled=False, registry=self._registry)
-        # Durations are not instruments: the SDK takes 6 µs to record one value.
+        # Durations are not instruments of the SDK, because the SDK takes 6 µs to record one value.
         self._registry.register(_Durations(durations))
         self._provider = MeterProvider(
             metric_readers=[prometheus], resource=resource, shutdown_on_exit=False
@@ -86,7 +86,7 @@ class Instruments:
         return [] if value is None else [Observation(value)]
 
     def exposition(self, *, openmetrics: bool) -> bytes:
-        """Return the service's own metrics as text; *openmetrics* text ends with its `# EOF`."""
+        """Return the own metrics as text; the text of OpenMetrics includes the final `# EOF`."""
         write: Callable[[CollectorRegistry], bytes] = (
             generate_openmetrics if openmetrics else generate_latest
         )
@@ -109,11 +109,11 @@ class _Durations:
     """Gives a scrape the histograms of durations."""
 
     def __init__(self, collect: Callable[[], list[Family]]) -> None:
-        """Take the families from *collect*."""
+        """Get the families from *collect* at each scrape."""
         self._collect = collect
 
     def collect(self) -> Iterator[HistogramMetricFamily]:
-        """Return the families in the exposition's form: each bucket includes those below it."""
+        """Return the families for a scrape: each bucket's count includes the lower buckets."""
         for family in self._collect():
             name = _SHOWN_NAMES[family.name]
             labels = [*family.distributions[0].labels]
@@ -126,6 +126,6 @@ class _Durations:
 
 
 def _observe_build(_options: CallbackOptions) -> list[Observation]:
-    """Return a 1 with the versions of the build, which all processes share."""
+    """Return the value 1 with the versions of the service and of Python as labels."""
     build = {"version": __version__, "python_version": platform.python_version()}
     return [Observation(1, build)]

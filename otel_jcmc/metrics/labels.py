@@ -1,9 +1,10 @@
 """
 Makes the label sets of a participant's series, in the `jcmc` or the `otel` naming.
 
-A participant's stay goes in, the label sets of its series come out. The stay keeps its label sets:
-a push that changes only numbers makes no new sets. A label without a value is left out. The label
-names follow from the attributes that a page sends, and many pages send the same attributes.
+`labels_of` makes the label sets from a participant's stay. The stay keeps its label sets: a push
+that changes only numbers makes no new sets. A label without a value is left out. The attributes
+that a page sends decide the label names. Many pages send the same attributes, so the names are
+cached.
 """
 
 from collections.abc import Iterable
@@ -25,10 +26,10 @@ class LabelSets(NamedTuple):
     The label sets of one stay.
 
     Attributes:
-        sets: in the order of `place_of`; the first set has only the common labels, the last set
-            the labels of `info`.
-        paths: a label set for each transport, which is each value of the list metric.
-        role: labels of the series of the participant's role; None: it has no role.
+        sets: one for each kind of series; `place_of` returns the index for a metric. The first set
+            has only the labels that all series have, the last set has the labels of `info`.
+        paths: a label set for each transport; the list metric has one value for each transport.
+        role: the labels for the series of the participant's role; None: it has no role.
     """
 
     naming: Naming
@@ -38,7 +39,7 @@ class LabelSets(NamedTuple):
 
 
 class _Told(NamedTuple):
-    """A set's label names, and the ids of the attributes that follow the common labels."""
+    """The label names of one set, and the ids of the attributes after the common labels."""
 
     names: _Texts
     ids: tuple[int, ...]
@@ -50,10 +51,10 @@ class _Layout(NamedTuple):
 
     Attributes:
         common: the labels that every set has.
-        fixed: for each set that adds the same labels for every participant: all names, and the
-            values of the added labels.
+        fixed: the sets whose added labels are the same for every participant: for each set all
+            names, and the values of the added labels.
         described: the sets after the fixed sets; the last set is for `info`.
-        role: labels of the role's series; None if the participant has no role.
+        role: the names of the labels of the role's series; None if the participant has no role.
     """
 
     common: _Told
@@ -63,7 +64,7 @@ class _Layout(NamedTuple):
 
 
 def labels_of(naming: Naming, stay: Stay) -> LabelSets:
-    """Return the label sets of *stay*, the same objects each time."""
+    """Return the label sets of *stay*; *stay* keeps them for the next call."""
     made: LabelSets | None = stay.labels
     if made is None or made.naming is not naming:
         made = stay.labels = _make(naming, stay)
@@ -71,7 +72,7 @@ def labels_of(naming: Naming, stay: Stay) -> LabelSets:
 
 
 def place_of(naming: Naming, row: Metric) -> int:
-    """Return the index in `LabelSets.sets` of the set that the series of *row* carry."""
+    """Return the index in `LabelSets.sets` of the label set for the series of *row*."""
     if naming is Naming.JCMC:
         return _QUALITY_PLACE if row.field == "connectionquality" else 0
     return _FIXED[naming].index(row.otel_attributes)
@@ -84,14 +85,14 @@ def _make(naming: Naming, stay: Stay) -> LabelSets:
         _reword(attributes)
         attributes[SESSION.id] = stay.session_id
     layout = _layout(naming, tuple(attributes))
-    # Nearly every participant has an identity of its own. All participants of a conference share
-    # the text of its name.
+    # All participants of a conference use the same text object for its name. The client id and the
+    # participant id are different for nearly every participant, so sharing them saves nothing.
     attributes[CONFERENCE.id] = stay.conference
     common = Labels(layout.common.names, tuple(map(attributes.__getitem__, layout.common.ids)))
     sets = [Labels(names, texts, common) if texts else common for names, texts in layout.fixed]
     for names, ids in layout.described:
-        # A set may equal the set before it, as for the original's pages. One object for both saves
-        # memory for thousands of participants.
+        # For some pages, such as those of the original JCMC, a set equals the set before it. One
+        # object for both saves memory for thousands of participants.
         is_same = sets[-1].names == names
         sets.append(sets[-1] if is_same else Labels(names, _texts(attributes, ids), common))
     paths = []
@@ -112,8 +113,8 @@ def _reword(attributes: dict[int, Any]) -> None:
         if id_ in attributes:
             attributes[id_] = words.get(attributes[id_], attributes[id_])
     if BROWSER_VERSION.id in attributes:
-        # OpenTelemetry's convention has the major version as its example. More digits would only
-        # multiply series.
+        # OpenTelemetry's convention has a major version as its example. The whole version would
+        # only make more series.
         attributes[BROWSER_VERSION.id] = attributes[BROWSER_VERSION.id].partition(".")[0]
 
 
@@ -128,8 +129,8 @@ def _same(texts: _Texts) -> _Texts:
     return texts
 
 
-# The sender chooses which attributes it sends: the cache has a limit that is enough for honest
-# senders.
+# Clients choose which attributes they send, so a hostile client could fill an unlimited cache. The
+# limit is enough for honest clients.
 @lru_cache(maxsize=1024)
 def _layout(naming: Naming, told: tuple[int, ...]) -> _Layout:
     """Return the label names of participants that send the attributes with the ids *told*."""
@@ -149,7 +150,7 @@ def _layout_of_path(naming: Naming, common: _Texts, told: tuple[int, ...]) -> _T
 
 
 def _told(common: _Texts, names: dict[int, str], told: tuple[int, ...]) -> _Told:
-    """Return the *common* labels and, after them, those of *names* whose ids are in *told*."""
+    """Return the *common* labels, then the labels in *names* whose ids are in *told*."""
     ids = tuple(id_ for id_ in names if id_ in told)
     return _Told(common + tuple(names[id_] for id_ in ids), ids)
 
@@ -175,14 +176,14 @@ _IDENTITY: Final = {
 }
 _ROLE: Final = {
     Naming.JCMC: _names(Naming.JCMC, Scope.ROLE),
-    Naming.OTEL: {},  # it is part of what `info` has
+    Naming.OTEL: {},  # the series of `info` have the role
 }
 _PATHS: Final = {naming: _names(naming, Scope.PATH) for naming in Naming}
 # Attribute id -> its values that have another word in the `otel` naming.
 _WORDS: Final = {row.id: dict(row.otel_values) for row in ATTRIBUTES if row.otel_values}
 # The sets with attributes that describe the participant: browser, system, region, codecs. In the
-# `jcmc` naming the first set has the attributes that the original puts on its connection quality.
-# A mute or a change of codec changes no label of that first set.
+# `jcmc` naming the first of these sets has the labels that the original JCMC gives its connection
+# quality. Mute and codec are not in this first set, so its series continue when these change.
 _DESCRIBED: Final = {
     Naming.JCMC: [
         _names(Naming.JCMC, Scope.QUALITY, Scope.DESCRIPTION),
@@ -192,7 +193,7 @@ _DESCRIBED: Final = {
         _names(Naming.OTEL, Scope.DESCRIPTION, Scope.INFO) | _names(Naming.OTEL, Scope.ROLE)
     ],
 }
-# The labels that a set adds for every participant alike. The first set adds no labels.
+# The labels, with their values, that each set adds for every participant. The first set adds none.
 _FIXED: Final[dict[Naming, list[tuple[tuple[str, str], ...]]]] = {
     Naming.JCMC: [()],
     Naming.OTEL: list(dict.fromkeys([(), *(row.otel_attributes for row in METRICS)])),

@@ -1,8 +1,8 @@
 """
-The gauges of groups of participants: conferences, bridges, regions, the fleet, what stands out.
+Declares the gauges of conferences, bridges, regions, the fleet, and of groups that stand out.
 
-The groups are counted once per collection, from its snapshot. All states and causes are exported,
-even with the value 0: a bridge's series neither come nor go while the bridge is in use.
+Each collection counts the participants of these groups once, in its snapshot. All states and causes
+are exported, also with the value 0. So a bridge has the same series as long as it is in use.
 """
 
 from collections import Counter, defaultdict
@@ -80,7 +80,7 @@ class Counted:
     """The counts of a snapshot's participants by conference, bridge and region."""
 
     def __init__(self, snapshot: Snapshot) -> None:
-        """Count all participants of *snapshot*; direct calls count for no bridge and no region."""
+        """Count the participants of *snapshot*; direct calls are in no bridge and no region."""
         self.fleet = Sums()
         self.conferences: dict[str, Sums] = defaultdict(Sums)
         self.bridges: dict[str, Sums] = defaultdict(Sums)
@@ -100,7 +100,7 @@ class Counted:
                 sums.causes[WORD_OF.get(seen.cause, UNKNOWN)] += 1
 
     def _wide(self, place: Place) -> Iterable[Sums]:
-        """Return the counts of the groups at *place* that are wider than a conference."""
+        """Return the fleet's counts and, if *place* has them, its region's and its bridge's."""
         if place.is_direct:
             return [self.fleet]
         region = self.regions[place.region]
@@ -138,19 +138,19 @@ def declare_levels(
 
 
 def _observe(column: Callable[[], Column], _options: CallbackOptions) -> Observed:
-    """Return what *column* makes from the current snapshot, as observations."""
+    """Call *column*, which reads the current snapshot, and return its values as observations."""
     return Observed([column()])
 
 
 @lru_cache(maxsize=65_536)
 def _labels(naming: Naming, family: Family, texts: _Texts) -> Labels:
-    """Return the labels of one series, the same object each time."""
+    """Return the labels of one series, from a cache."""
     return _named(naming, family, texts)
 
 
 @lru_cache(maxsize=65_536)
 def _labels_of_conference(naming: Naming, name: str) -> list[Labels]:
-    """Return the labels of a conference's series, by state, the same objects each time."""
+    """Return the labels of a conference's series, one set for each state, from a cache."""
     return [_named(naming, CONFERENCES, (name, state)) for state in STATES]
 
 
@@ -165,7 +165,7 @@ def _name(naming: Naming, label: Label) -> str:
 
 
 def _conferences(naming: Naming, most: int) -> Column:
-    """Return the states of each of the *most* worst conferences, and of all others as one."""
+    """Return the states of the *most* worst conferences, and the sums of all others as `other`."""
     told = _bounded(current().derive(Counted).conferences, most, _badness)
     values: list[int] = []
     labels: list[Labels] = []
@@ -176,7 +176,7 @@ def _conferences(naming: Naming, most: int) -> Column:
 
 
 def _bridges(naming: Naming, most: int) -> Column:
-    """Return states and causes of the *most* largest bridges, and of all others as one."""
+    """Return states and causes of the *most* largest bridges, and sums of others as `other`."""
     counted = current().derive(Counted)
     told = _bounded(counted.bridges, most, _size)
     places: dict[_Texts, Sums] = {
@@ -187,13 +187,13 @@ def _bridges(naming: Naming, most: int) -> Column:
 
 
 def _regions(naming: Naming, most: int) -> Column:
-    """Return states and causes of the *most* largest regions, and of all others as one."""
+    """Return states and causes of the *most* largest regions, and sums of others as `other`."""
     told = _bounded(current().derive(Counted).regions, most, _size)
     return _by_state(naming, REGIONS, {(name,): sums for name, sums in told.items()})
 
 
 def _by_state(naming: Naming, family: Family, told: dict[_Texts, Sums]) -> Column:
-    """Return the series of *family*: for each group in *told*, its states, and bad by cause."""
+    """Return for each group in *told* its numbers by state, and its bad participants by cause."""
     values: list[int] = []
     labels: list[Labels] = []
     for texts, sums in told.items():
@@ -207,7 +207,7 @@ def _by_state(naming: Naming, family: Family, told: dict[_Texts, Sums]) -> Colum
 
 
 def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
-    """Return share or onset of each thing that stands out now; empty if that is not known."""
+    """Return the share, or the onset, of each group that stands out; empty if not known."""
     look = current().look
     entries = look.entries if look else []
     family = STANDING_OUT_SINCE if is_onset else STANDING_OUT
@@ -217,7 +217,7 @@ def _standing_out(naming: Naming, *, is_onset: bool) -> Column:
 
 
 def _coverage(naming: Naming) -> Column:
-    """Return the numbers of participants behind each thing that stands out."""
+    """Return the numbers of bad, known, reporting and present participants in these groups."""
     values: list[int] = []
     labels: list[Labels] = []
     look = current().look

@@ -1,10 +1,9 @@
 """
-The observations of a gauge's callback: many values, each with its label set.
+Holds the observations of a gauge's callback: many values, each with its label set.
 
 A callback returns `Observed`, an iterable of the API's Observations, so any provider can read it.
-Our provider reads the columns in `Observed` instead: making 130,000 Observation objects, each read
-only once, took a third of the time of a scrape. gauges.py makes the columns; provider.py and the
-exporters read them.
+Our exporters read the columns in `Observed` instead. With 130,000 Observation objects, each read
+once, making the objects took a third of the time of a scrape. gauges.py makes the columns.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -17,7 +16,7 @@ from otel_jcmc.store.packed import Packed, unpack
 
 class Labels:
     """
-    One label set, shared by its series and kept from collection to collection.
+    One label set. Several series share this object, and it is kept for later collections.
 
     The object keeps the label set in the forms of both exporters. It has slots and no dict, to save
     memory: a participant has four or more label sets. All of them begin with the same labels, so
@@ -76,13 +75,13 @@ class Column:
 
     @property
     def values(self) -> Sequence[float | None]:
-        """A number for each label set; None: not observed. Each access may make a new list."""
+        """The value for each label set; None: no value. Each access may make a new list."""
         if isinstance(self._values, Packed):
             return unpack(self._values, len(self.labels))
         return self._values
 
     def known(self) -> Iterator[tuple[float, Labels]]:
-        """Yield the values that are observed, with their labels."""
+        """Yield each value that is not None, with its labels."""
         for value, labels in zip(self.values, self.labels, strict=True):
             if value is not None:
                 yield value, labels
@@ -111,7 +110,7 @@ class Observed(Iterable[Observation]):
 
     @classmethod
     def gather(cls, observations: Iterable[Observation]) -> "Observed":
-        """Return the *observations* of any callback in columns."""
+        """Convert the *observations* of any callback to columns."""
         if isinstance(observations, cls):
             return observations
         found = list(observations)

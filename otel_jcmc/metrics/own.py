@@ -2,9 +2,9 @@
 Counts the service's own metrics.
 
 Each count is a plain integer that an observable counter reads (instruments.py): the SDK's
-`Counter.add` costs 6 µs, and a whole push may cost 40. If a service has several processes, each
-packs its counts (figures.py) and publishes them (places.py); the process that answers scrapes shows
-the sum. The names are fixed, because alerts and dashboards use them.
+`Counter.add` takes 6 µs, and a whole push may take only 40. If a service has several processes,
+each packs its counts (figures.py) and publishes them (places.py). The process that answers scrapes
+shows the sums. The metrics' names are fixed, because alerts and dashboards use them.
 """
 
 from collections.abc import Callable, Iterable
@@ -31,15 +31,15 @@ _MOST_ORIGIN: Final = 300  # longer than any name that DNS has
 # The kind of a process: label `process` of otel_jcmc_process_starts_total.
 WORKER: Final = "worker"
 READER: Final = "reader"
-# How to combine the values of a gauge of which each process knows a part. Other gauges have one
-# value for all processes; the greatest value is the newest.
+# For these gauges each process knows only its own part; the function combines the parts. For other
+# gauges the greatest value of all processes is taken, because it is the newest.
 _OF_SEVERAL: Final[dict[str, Callable[[Iterable[int]], int]]] = {
     "otel_jcmc.connections": sum,
     "otel_jcmc.history_waiting": sum,
     "otel_jcmc.workers": sum,
     "otel_jcmc.store_up": min,
 }
-# Exporter -> outcomes of a collection. Only an OTLP receiver can accept a part of it.
+# Exporter -> outcomes of a collection. Only an OTLP receiver can accept some points of it.
 _EXPORT_OUTCOMES: Final = {"prometheus": ("ok", "failed"), "otlp": ("ok", "failed", "partial")}
 
 
@@ -47,8 +47,8 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
     """
     Return the resource of the service's own metrics.
 
-    *attributes* is OTEL_RESOURCE_ATTRIBUTES. An empty *instance_id* leaves the instance out: a
-    participant's series must not change when another replica exports it.
+    *attributes* is OTEL_RESOURCE_ATTRIBUTES. If *instance_id* is empty, the resource has no
+    instance: the series of participants must not change when another replica exports them.
     """
     found = {
         key.strip(): value.strip()
@@ -58,7 +58,7 @@ def make_resource(service_name: str, attributes: str, instance_id: str) -> Resou
     ours = {"service.name": service_name, "service.version": __version__}
     if instance_id:
         ours["service.instance.id"] = instance_id
-    # Not `Resource.create`, because its detectors describe the process, not the service.
+    # Not `Resource.create`, which would add attributes of the process.
     sdk = {"telemetry.sdk.language": "python", "telemetry.sdk.name": "opentelemetry"}
     return Resource({**sdk, **ours, **found}, SCHEMA_URL)
 
@@ -71,19 +71,19 @@ class Telemetry:
         pushes: (outcome, reason) -> pushes so far; the push endpoint counts them here.
         push_tokens: (outcome, reason) -> requests for a token so far.
         pushed_at: Unix time of the last stored push, in s; 0: none yet.
-        pushed_by: the head of the last stored push; None if its endpoint keeps no heads.
+        pushed_by: the HTTP head of the last stored push; None if its endpoint keeps no heads.
         spans_at, events_at: Unix time when a receiver last accepted spans, or events; 0: never.
         words: exporter -> the receiver's last error; empty: the receiver accepted everything.
         dropped: reason -> fields dropped so far.
-        exported_at: (exporter, outcome) -> Unix time in s of this process's last such collection.
-        participants, conferences: numbers in the last collection; None: the store was unread.
+        exported_at: (exporter, outcome) -> Unix time in s of the last collection that ended so.
+        participants, conferences: numbers in the last collection; None: Redis was not readable.
         standing_known: 1 if the last collection knew what stands out, 0 if not; None before it.
-        partitions_unread: partitions that the last collection could not read; None before it.
+        partitions_unread: how many partitions the last collection failed to read; None before it.
         store_up: whether the last exchange with Redis worked.
         count_connections: returns the number of open connections; None: not known.
         history: the figures of history; None if no sessions are recorded.
-        reads_refused: counts of refused reads; the parts of `web` that refuse count in it.
-        instruments: they export all own metrics; the fleet's histograms are exported elsewhere.
+        reads_refused: number of refused reads by two labels; routes of `web` count them here.
+        instruments: exports all own metrics, but not the fleet's histograms.
     """
 
     def __init__(
@@ -100,7 +100,7 @@ class Telemetry:
         clock: Callable[[], float] = time,
     ) -> None:
         """
-        Declare all metrics; figures that other parts of the service count are read from them.
+        Declare all metrics. Some counts are not made here but read from the objects in Args.
 
         Args:
             callback_errors: gauge -> errors so far.
@@ -110,7 +110,7 @@ class Telemetry:
             process: kind of this process, `worker` or `reader`.
             others: returns the figures that other processes of the service have published.
         """
-        # Counts begin at 0: the first failure is then an increase, not a new series.
+        # Counts begin at 0: Prometheus sees the first failure as an increase, not as a new series.
         self.pushes: dict[tuple[str, str], int] = _zeros(REFUSALS, LATE)
         self.push_tokens: dict[tuple[str, str], int] = {}
         self.dropped: dict[str, int] = dict.fromkeys(DROPS, 0)
@@ -163,7 +163,7 @@ class Telemetry:
         self.instruments = Instruments(resource, self.sum_of, self.gauge_of, self.durations)
 
     def sum_of(self, counter: str) -> Counts:
-        """Return the counts of *counter* over all processes."""
+        """Return label values -> the sum of *counter* over all processes."""
         others = (figures.counters[counter] for figures in self._others())
         return sum_counts([self._counters[counter], *others])
 
@@ -247,7 +247,7 @@ class Telemetry:
         events: bool = False,
         push_tokens: bool = False,
     ) -> None:
-        """Begin at 0 the counts that only some deployments have, such as those of *exporters*."""
+        """Begin at 0 the counts of *exporters*, and of spans, events and tokens if these are on."""
         for exporter in exporters:
             for outcome in _EXPORT_OUTCOMES.get(exporter, ()):
                 self.exports.setdefault((exporter, outcome), 0)
@@ -280,7 +280,7 @@ class Telemetry:
         self._durations.record("otel_jcmc.push_duration", seconds)
 
     def record_export(self, exporter: str, outcome: str, seconds: float, why: str = "") -> None:
-        """Record the outcome and time of a collection by *exporter*; *why*: its error, if any."""
+        """Record a collection by *exporter*: *outcome*, *seconds*, and its error *why* if any."""
         key = (exporter, outcome)
         self.words[exporter] = why
         self.exports[key] = self.exports.get(key, 0) + 1
@@ -288,16 +288,16 @@ class Telemetry:
         self._durations.record("otel_jcmc.collection_duration", seconds, exporter)
 
     def record_snapshot(self, participants: int | None, conferences: int | None) -> None:
-        """Remember the numbers of live participants and conferences; None: the store was unread."""
+        """Remember how many participants and conferences are live; None: Redis was unreadable."""
         self.participants, self.conferences = participants, conferences
 
     def count_look(self, outcome: str) -> None:
-        """Count one look for what stands out."""
+        """Count by *outcome* one search for what stands out among all participants."""
         self.looks[outcome] = self.looks.get(outcome, 0) + 1
 
     def record_spans(self, spans: dict[str, int], waiting: int | None, why: str = "") -> None:
         """
-        Count *spans* by outcome; remember how many are *waiting* (None: another replica knows).
+        Add *spans* (outcome -> number); remember how many wait (None: another replica knows).
 
         *why* is the receiver's error for spans that it did not accept.
         """
@@ -305,7 +305,7 @@ class Telemetry:
         self.spans_waiting = waiting
 
     def record_events(self, events: dict[str, int], waiting: int | None, why: str = "") -> None:
-        """Count *events* by outcome, with the same arguments as `record_spans`."""
+        """Add *events* (outcome -> number); the arguments are as in `record_spans`."""
         self.events_at = self._sent("events", self.events, events, why) or self.events_at
         self.events_waiting = waiting
 
@@ -317,7 +317,7 @@ class Telemetry:
         return self._clock() if more.get("sent") else 0.0
 
     def drop_events(self, count: int) -> None:
-        """Count events that were dropped before they waited for a receiver."""
+        """Count *count* events that were dropped and so never waited for a receiver."""
         self.events["dropped"] = self.events.get("dropped", 0) + count
 
     def durations(self) -> list[Family]:
@@ -329,11 +329,11 @@ class Telemetry:
         return self._of_all(self._fleet) if self._fleet else []
 
     def histograms(self) -> list[Family]:
-        """Return the histograms of durations and of the fleet, which are not in the SDK."""
+        """Return the histograms of durations and of the fleet, which the SDK does not have."""
         return [*self.durations(), *self.fleet()]
 
     def _of_all(self, histograms: Durations | Histograms) -> list[Family]:
-        """Return *histograms* with the counts of all processes, since the first process began."""
+        """Return *histograms* summed over all processes; they begin with the first process."""
         since = self.since()
         found = histograms.collect([figures.histograms for figures in self._others()])
         return [family._replace(since_unix_nano=since) for family in found]
@@ -344,7 +344,7 @@ class Telemetry:
 
 
 def _zeros(refusals: Iterable[Reason], late: Iterable[Reason] = ()) -> dict[tuple[str, str], int]:
-    """Return the count 0 for each (outcome, reason) that a request can have."""
+    """Return a dict with 0 for each (outcome, reason) that a push or a token request can have."""
     accepted = dict.fromkeys([(ACCEPTED, ""), *((ACCEPTED, reason) for reason in late)], 0)
     refused = dict.fromkeys(((REFUSED, reason) for reason in refusals), 0)
     return accepted | refused | dict.fromkeys(((FAILED, reason) for reason in FAILURES), 0)

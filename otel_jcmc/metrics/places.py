@@ -1,5 +1,5 @@
 """
-Memory that processes share: each process publishes its counts in a place of its own.
+Shares counts between processes: each process publishes its counts in its own place in memory.
 
 Make the places before forking, so that all processes share the memory:
 
@@ -9,14 +9,14 @@ Make the places before forking, so that all processes share the memory:
     take_over(place, telemetry)            # before the process counts anything, or may fail
     task = asyncio.create_task(keep_publishing(place, telemetry.figures))    # in the running loop
 
-A process that shows metrics gets the counts of all other processes by `others`; a process that
-shows none needs no `others`. A successor in a place continues from the counts there, so no counter
-goes backwards. A killed process loses the counts of at most PUBLISH_SECONDS.
+A process that exports metrics gets the counts of all other processes by `others`; other processes
+need no `others`. If a process ends, the next process in its place continues from its counts, so no
+counter goes backwards. A killed process loses the counts of at most PUBLISH_SECONDS.
 
-A place has two halves, written in turn. Each half has a content, a sequence number, a time, the
-content's length, and a checksum over all of these. While a half is being written, or after its
-writer was killed, its checksum is wrong, whatever the order of the processor's writes. The other
-half is then complete.
+A place has two halves. A process writes to one half, and the next time to the other. Each half has
+a content, a sequence number, a time, the content's length, and a checksum over all of these. While
+a process writes a half, the checksum of this half is wrong, in whatever order the processor writes.
+If the process is killed during the write, the checksum remains wrong. The other half is complete.
 """
 
 import asyncio
@@ -37,18 +37,19 @@ from otel_jcmc.metrics.own import Telemetry
 log = logging.getLogger(__name__)
 
 PUBLISH_SECONDS: Final = 0.5
-# A process that has published nothing for this long has ended, or is stuck.
+# If a process has published nothing for this long, it has ended or is stuck, and its gauges are
+# ignored.
 FRESH_SECONDS: Final = 5.0
-# Each half has room for 50 regions with the longest names. Memory pages never written to cost
-# nothing.
+# Each half has room for 50 regions with the longest names. Memory that is never written to takes no
+# room in the machine.
 PLACE_BYTES: Final = 1 << 22
 # Sequence number, time of publishing by the monotonic clock, and length of the content. In memory
 # the checksum stands before these three.
 _HEAD: Final = struct.Struct("<QdQ")
 _SUM: Final = struct.Struct("<I")
 _BEFORE: Final = _SUM.size + _HEAD.size
-# How often a reader tries to read a half. A writer that spoils two of the tries has published twice
-# meanwhile, which takes the writer at least half a second.
+# How many times a reader tries to read. A try fails if the process writes during it. If two tries
+# fail, the process has published twice, which takes at least half a second.
 _READS: Final = 5
 
 
@@ -64,7 +65,7 @@ class Place:
     """
     The memory in which one process publishes its figures.
 
-    Concurrency: one process at a time publishes; any number reads, from any thread.
+    Concurrency: one process at a time publishes; any number of processes and threads may read.
     """
 
     def __init__(self, size: int, clock: Callable[[], float]) -> None:
@@ -92,12 +93,12 @@ class Place:
         self._memory[start : start + len(whole)] = whole
 
     def read(self) -> Figures | None:
-        """Return the last published figures, None if nothing was published; do not change them."""
+        """Return the last published figures; the caller must not change them. None: none yet."""
         read = self._read_newest()
         return read and read[1]
 
     def read_fresh(self) -> Figures | None:
-        """Return what `read` returns, but without gauges if older than FRESH_SECONDS."""
+        """Return the last published figures, without gauges if older than FRESH_SECONDS."""
         read = self._read_newest()
         if read is None:
             return None
@@ -124,7 +125,7 @@ class Place:
         return None
 
     def _start(self, number: int) -> int:
-        """Return the offset in memory of the half that the sequence *number* is written to."""
+        """Return the offset of half 0 if *number* is even, of half 1 if *number* is odd."""
         return number % 2 * self._half_bytes
 
     def _sequence(self, number: int) -> int:
@@ -146,7 +147,7 @@ class Place:
 
 
 class Places:
-    """The places of all processes; make them before the first fork."""
+    """Has the places of all processes; make this object before the first fork."""
 
     def __init__(
         self, count: int, size: int = PLACE_BYTES, clock: Callable[[], float] = monotonic
@@ -166,10 +167,10 @@ class Places:
 
 def take_over(place: Place, telemetry: Telemetry) -> None:
     """
-    Let *telemetry* continue from the counts in *place*, and publish this process's start.
+    Let *telemetry* continue from the counts in *place*, and publish that this process has started.
 
-    Other processes then know of the start even if this process ends early. This process's gauges
-    are not published, because they have no values yet.
+    So other processes count the start even if this process ends early. The gauges are not published
+    here, because this process has no values for them yet.
     """
     if left := place.read():
         telemetry.resume(left)
@@ -177,7 +178,7 @@ def take_over(place: Place, telemetry: Telemetry) -> None:
 
 
 async def keep_publishing(place: Place, collect: Callable[[], Figures]) -> None:
-    """Publish again and again what *collect* returns; when cancelled, publish a last time."""
+    """Publish the figures from *collect* again and again, and a last time when cancelled."""
     try:
         while True:
             place.publish(collect())

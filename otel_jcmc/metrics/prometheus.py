@@ -1,8 +1,8 @@
 """
 Renders collected gauges as exposition text, in the Prometheus text format or OpenMetrics.
 
-The gauges and histograms of one collection, and the text of the service's own metrics, go in. The
-bytes of one answer to a scrape come out.
+`render` takes the gauges and histograms of one collection, and the text of the service's own
+metrics. It returns the bytes of one answer to a scrape.
 
 Source: the Prometheus exposition formats (text 0.0.4), OpenMetrics 1.0.0, and the OpenTelemetry
 specification, compatibility/prometheus_and_openmetrics.md for names and units.
@@ -51,8 +51,8 @@ def render(
     """
     Return the whole exposition, piece by piece, with the *own* metrics first.
 
-    *own* must be in the same format. All samples of a metric family follow each other without
-    samples of other families in between. A gauge without observations has no lines.
+    *own* must be in the same format. The samples of a metric family are never separated by samples
+    of other families. A gauge without observations has no lines.
     """
     made: _Made = {}
     yield own.removesuffix(_EOF)
@@ -73,7 +73,7 @@ def render(
 
 
 def _head(name: str, kind: str, description: str, *, is_openmetrics: bool) -> str:
-    """Return the lines before the samples of a family."""
+    """Return the HELP and TYPE lines of a metric family."""
     description = description.replace("\\", r"\\").replace("\n", r"\n")
     if is_openmetrics:
         description = description.replace('"', r"\"")
@@ -81,7 +81,7 @@ def _head(name: str, kind: str, description: str, *, is_openmetrics: bool) -> st
 
 
 def _buckets(name: str, of: Distribution) -> str:
-    """Return the lines of one histogram: each bucket includes those below it."""
+    """Return the lines of one histogram; each bucket's count includes the lower buckets."""
     text = _label_text(tuple(of.labels), tuple(of.labels.values()))
     start = text[:-2] + "," if of.labels else "{"
     counts = list(accumulate(of.counts))
@@ -96,12 +96,11 @@ def _buckets(name: str, of: Distribution) -> str:
 
 
 def _lines(name: str, column: Column, made: _Made) -> str:
-    """Return the lines of *column*; empty if nothing in it is observed."""
+    """Return the lines of *column*; an empty text if it has no values."""
     # Rendering all values at once takes a third of the time of rendering them one by one.
     values = column.values
     numbers = _encode(values)[1:-1].decode()
-    # A value that is not observed becomes null. So would NaN or an infinite number, which no push
-    # can hold.
+    # None becomes null. NaN and infinite numbers would become null too, but pushes can't have them.
     unknown = numbers.count("null")
     if unknown == len(values):
         return ""
@@ -114,7 +113,7 @@ def _lines(name: str, column: Column, made: _Made) -> str:
 
 
 def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
-    """Return the text of each of *labels*, from *made* if an earlier column had this list."""
+    """Return the texts of *labels*; *made* keeps them for later columns with the same list."""
     known = made.get(id(labels))
     if known is not None:
         return known[1]
@@ -127,7 +126,10 @@ def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
     # Texts that are put together are not kept until the end of the scrape: they would take more
     # memory than all other data of the participants together.
     if all(each.base is None for each in labels):
-        made[id(labels)] = (labels, texts)  # with the labels, so that the id stays theirs
+        made[id(labels)] = (
+            labels,
+            texts,
+        )  # a reference to labels, so that no other list gets its id
     return texts
 
 
@@ -159,7 +161,7 @@ def label_name(name: str) -> str:
 
 
 def _label_text(names: tuple[str, ...], values: tuple[str, ...]) -> str:
-    """Return labels in braces, escaped, followed by the blank that precedes the value."""
+    """Return labels in braces, escaped, with the blank that must follow."""
     if not names:
         return " "
     text = _template(names) % values

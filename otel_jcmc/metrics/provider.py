@@ -1,13 +1,13 @@
 """
 A MeterProvider that runs callbacks and keeps nothing between collections.
 
-It implements the part of the OpenTelemetry API that last-value gauges need:
-`create_observable_gauge`, and a `collect` that returns this time's observations. The stock SDK
-keeps every attribute set that an observable instrument has ever seen. Participants come and go, so
-the SDK would leak memory, or put all attribute sets after the 2,000th into one overflow point. By
-the specification, a collection of an asynchronous instrument has only the observations since the
-previous collection, so a provider need not keep any. Other kinds of instruments go to a stock
-provider. Never set this provider as the global provider.
+It implements the part of the OpenTelemetry API that gauges of current values need:
+`create_observable_gauge`, and a `collect` that returns the observations of one collection. The
+stock SDK keeps every attribute set that an observable instrument has ever seen. Participants come
+and go, so the SDK would leak memory, or put all attribute sets after the 2,000th into one overflow
+point. By the specification, a collection of an asynchronous instrument has only the observations
+since the previous collection, so a provider need not keep old observations. Instruments of other
+kinds go to a stock provider. Never set this provider as the global provider.
 
 Source: opentelemetry-specification, metrics/api.md and sdk.md (asynchronous instruments).
 """
@@ -61,7 +61,7 @@ class _Gauge(metrics.ObservableGauge):
     callbacks: list[Any] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        """Begin without an error to log."""
+        """Prepare the log lines for callbacks that raise."""
         begins = f"gauge {self.name} is left out: %s"
         self.trouble = Trouble(log, begins, f"gauge {self.name} is back", logging.ERROR)
 
@@ -73,11 +73,12 @@ class GaugeProvider(MeterProvider):
     Attributes:
         errors: the gauge's name -> how many of its callbacks have failed since the start.
 
-    Concurrency: collections may overlap in several threads; declare before the first of them.
+    Concurrency: several threads may collect at the same time. Declare all gauges before the first
+    collection.
     """
 
     def __init__(self, others: MeterProvider | None = None) -> None:
-        """Delegate all instruments that are not observable gauges to *others*."""
+        """Let *others* make the instruments that are not observable gauges; None: no-op ones."""
         self._others = others or metrics.NoOpMeterProvider()
         self._gauges: dict[str, _Gauge] = {}
         self.errors: dict[str, int] = {}
@@ -131,13 +132,13 @@ class GaugeProvider(MeterProvider):
 
 
 def _where(error: Exception) -> str:
-    """Return the type of *error* and its place; its text may hold pushed data, so not that."""
+    """Return the type of *error*, its file and line, but not its text: it may hold pushed data."""
     *_, (frame, line) = traceback.walk_tb(error.__traceback__)
     return f"{type(error).__name__} in {Path(frame.f_code.co_filename).name}, line {line}"
 
 
 class _GaugeMeter(Meter):
-    """A meter whose observable gauges go to the provider, and all others to another meter."""
+    """A meter that declares observable gauges at our provider, and others at a stock meter."""
 
     def __init__(
         self, name: str, version: str | None, schema_url: str | None, declare: Any, others: Meter

@@ -1,9 +1,9 @@
 """
-Reads all live participants, with what stands out, into a snapshot.
+Reads all live participants, and the groups that stand out among them, into a snapshot.
 
-The read runs on the event loop; long work runs in a thread, if the reader has a thread. The reader
-keeps participants that have not pushed since the last read, and decodes only the other participants
-again.
+The read runs on the event loop; long work runs in a thread, if the reader has a thread. If a
+participant has not pushed since the last read, the reader uses what it decoded at that read. It
+decodes only the other participants.
 """
 
 import asyncio
@@ -20,7 +20,8 @@ from otel_jcmc.verdict.record import Record
 
 T = TypeVar("T")
 
-# Shares of the partitions whose last snapshot is remembered: as many as scrapes can divide into.
+# A scrape may read only some partitions. The reader keeps the last snapshot for this many different
+# choices of partitions: scrapes can be divided into no more.
 MOST_KNOWN: Final = 64
 
 
@@ -41,10 +42,10 @@ class SnapshotReader:
         thread: Executor | None = None,
     ) -> None:
         """
-        Read participants from *store*, and what stands out from *record*.
+        Read participants from *store*, and the groups that stand out from *record*.
 
         Args:
-            expiration_ms: shortest time that participants live.
+            expiration_ms: the shortest time for which a push keeps a participant live.
             thread: makes the snapshots; None: the event loop makes them.
         """
         self.store = store
@@ -52,8 +53,8 @@ class SnapshotReader:
         self._record = record
         self._expiration_ms = expiration_ms
         self._thread = thread
-        # Partitions -> people of their last snapshot. A new snapshot replaces this dict of people,
-        # and never changes it.
+        # Partitions -> the `people` of their last snapshot. A new snapshot brings a new dict, and
+        # never changes the old dict.
         self._known: dict[tuple[int, ...], People] = {}
         # Partitions -> set when the last read of them that began has ended.
         self._reading: dict[tuple[int, ...], asyncio.Event] = {}
@@ -91,7 +92,7 @@ class SnapshotReader:
                 building.add(live)
         else:
             await self._add_in_thread(building, known, key, self._thread)
-        # The thread frees the people of the last snapshot, with the last reference to them.
+        # The thread now has the last reference to objects of the last snapshot, and frees them.
         del known
         return await self.in_thread(partial(self._finish, key, building))
 
@@ -100,8 +101,8 @@ class SnapshotReader:
         made = building.finish()
         self._known.pop(key, None)
         self._known[key] = made.people
-        # Only the latest shares are kept: a caller that asks for a new share each time does not
-        # fill the memory.
+        # Only the latest choices of partitions are kept, so that callers with ever new choices
+        # can't fill the memory.
         while len(self._known) > MOST_KNOWN:
             self._known.pop(next(iter(self._known)))
         return made

@@ -2,12 +2,12 @@
 Answers one scrape: reads live participants, runs the gauges, renders the text and compresses it.
 
 The read runs on the event loop, everything else in a thread, so pushes continue. The text is made
-in batches while the scraper reads it: memory never holds a gigabyte of text, and a slow reader
-delays only its own text. All values are from the moment of the read.
+in batches while the scraper reads it: memory never holds a gigabyte of text, and a slow scraper
+delays only its own answer. All values are from the moment of the read.
 
-If Redis is away, the answer holds only this process's own counts: old values of participants would
-mislead more than no values. If a part of a Redis cluster is away, the answer holds the participants
-of the other parts, and no figure that needs all participants.
+If Redis is away, the answer has only the service's own metrics and the fleet's histograms: old
+values of participants would mislead more than no values. If a master of a Redis cluster is away,
+the answer has the participants of the other masters, and no figure that counts all participants.
 """
 
 import re
@@ -33,8 +33,8 @@ from otel_jcmc.metrics.snapshot import Snapshot
 # differ by less than a tenth.
 _GZIP_LEVEL: Final = 1
 _GZIP_WINDOW: Final = 31
-# Bytes of text to make in one turn of the thread: handing a turn to the thread takes as long as
-# rendering 200 series.
+# How many bytes of text the thread makes before it gives them to the event loop. To change between
+# the two takes as long as to render 200 series.
 _BATCH_BYTES: Final = 1_048_576
 _TYPE: Final = re.compile(rb"^# TYPE (\S+) (\S+)$", re.MULTILINE)
 _HISTOGRAM_PARTS: Final = ("_bucket", "_count", "_sum")
@@ -98,7 +98,7 @@ def _batch(pieces: Iterator[bytes]) -> list[bytes]:
 
 class Page(NamedTuple):
     """
-    The parts of the metrics that one scrape asks for.
+    The metrics that one scrape asks for.
 
     Attributes:
         partitions: the partitions whose participants are included; empty: none, None: all.
@@ -119,7 +119,7 @@ SERVICE: Final = Page(own=True)
 
 @dataclass(slots=True)
 class Scraper:
-    """Answers scrapes; any number may run at a time, each scrape on its own snapshot."""
+    """Answers scrapes. Several scrapes may run at the same time, each with its own snapshot."""
 
     reader: SnapshotReader
     gauges: Gauges
@@ -138,7 +138,7 @@ class Scraper:
             partitions = every if page.levels or page.partitions is None else page.partitions
             with suppress(StoreUnavailable):
                 taken = await self.reader.take(partitions)
-            # Set by this read alone: pushes may have reached a new master before this read did.
+            # `Store.up` is not used here: after a fail-over, pushes may work before reads do.
             self.telemetry.store_up = taken is not None and not taken.unread
             self.telemetry.standing_known = int(bool(taken and taken.look))
             self.telemetry.partitions_unread = taken.unread if taken else len(partitions)
@@ -146,7 +146,7 @@ class Scraper:
             self.telemetry.record_snapshot(*(taken.counts if taken else (None, None)))
         is_read = taken is not None
         job = partial(self._collect, taken, page, is_openmetrics=is_openmetrics)
-        # From here only the rendering refers to the snapshot, so the thread frees it at the end.
+        # Only the rendering keeps the snapshot now, so the thread frees it at the end.
         del taken
         pieces = await self.reader.in_thread(job)
         del job
@@ -205,7 +205,7 @@ class Scraper:
 
 
 def _holding(_taken: Snapshot | None, pieces: Iterator[bytes]) -> Iterator[bytes]:
-    """Yield *pieces*, and refer to their snapshot until the last piece is made."""
+    """Yield *pieces*, and keep a reference to their snapshot until the last piece is made."""
     yield from pieces
 
 

@@ -1,4 +1,4 @@
-"""Turns a snapshot into the verdict's form: counts of all participants, and each one not well."""
+"""Prepares a snapshot for the verdict: counts all participants, and lists those not good."""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -41,10 +41,10 @@ class Who:
     The facts about one stay that the verdict needs; the stay keeps this object.
 
     Attributes:
-        place: each stay has its own object. Sharing equal places takes more memory and time than
-            it saves.
-        participant, network, source: as in Seen.
-        knows_loss_up: false for the original's page, which always reports a loss up of 0.
+        place: each stay has its own Place object. To share equal objects would take more memory and
+            time than it saves.
+        participant, network, source: as in the verdict's class Seen.
+        knows_loss_up: false for the page of the original JCMC, which always reports a loss up of 0.
     """
 
     __slots__ = ("knows_loss_up", "network", "participant", "place", "source")
@@ -60,7 +60,7 @@ class Who:
 
 
 def who_is(stay: Stay) -> Who:
-    """Return the facts about *stay* for the verdict, the same object each time."""
+    """Return the facts about *stay* for the verdict; *stay* keeps them for the next call."""
     made: Who | None = stay.who
     if made is None:
         made = stay.who = Who(stay)
@@ -82,7 +82,7 @@ def _place(conference: str, attributes: dict[int, Any]) -> Place:
 
 
 def _is_direct(attributes: dict[int, Any]) -> bool:
-    """Say whether the participant is, or when last known was, connected to a peer only."""
+    """Say whether the participant is connected only to a peer, now or when this was last known."""
     paths = attributes.get(LIST_ID)
     if not paths:
         return attributes.get(DIRECT.id) == "true"
@@ -90,7 +90,7 @@ def _is_direct(attributes: dict[int, Any]) -> bool:
 
 
 def everybody_in(snapshot: Snapshot) -> Everybody:
-    """Return all participants of *snapshot* in the verdict's form."""
+    """Count the participants of *snapshot*; return also a Seen for each in state fair or bad."""
     counts: Counter[tuple[Place, int | None]] = Counter()
     ill: list[Seen] = []
     for part in snapshot.parts:
@@ -141,7 +141,7 @@ def _members(snapshot: Snapshot, conferences: Collection[str]) -> Iterator[Seen]
 
 
 def _present(snapshot: Snapshot, conferences: Collection[str]) -> Mapping[str, int]:
-    """Return for each of *conferences* the largest number of people a participant of it sees."""
+    """Return conference -> how many people its participants see; the largest number counts."""
     found: dict[str, int] = {}
     for part in snapshot.parts:
         for place, count in zip(part.derive(_places), part.column(_PRESENT), strict=True):

@@ -1,14 +1,14 @@
 """
 Holds one read of all live participants, which all callbacks of a collection use.
 
-`Building` makes a snapshot from the store's data (reading.py). The collection that follows runs
-inside `bound`, and the gauges' callbacks get the snapshot from `current`. Both use a context
-variable, so overlapping collections never share a snapshot.
+reading.py gives the store's data to `Building`, which makes a snapshot. The collection then runs
+inside `bound`, and the gauges' callbacks get the snapshot from `current`. Both functions use a
+context variable, so overlapping collections never share a snapshot.
 
-A snapshot may reuse the snapshot before it. Participants that have not pushed since then are taken
-over unchanged. For the other participants, the attributes and their label sets are taken over if
-the store returns the same bytes for them. Only the store decides which participants are live, and
-in which state. Numbers are kept packed, as columns.
+A new snapshot may use objects of the snapshot before it. If a participant has not pushed since
+then, everything about it is used again. If it has pushed with the same attributes, its attributes
+and label sets are used again. Only the store decides which participants are live. Numbers are kept
+packed, as columns.
 """
 
 import logging
@@ -29,7 +29,7 @@ T = TypeVar("T")
 
 
 class _Deriving:
-    """Base of objects that remember results derived from them."""
+    """Base class for objects that keep the results of functions that were called with them."""
 
     __slots__ = ("_derived",)
 
@@ -37,7 +37,7 @@ class _Deriving:
         self._derived: dict[Hashable, object] = {}
 
     def derive(self, make: Callable[[Self], T]) -> T:
-        """Return *make* of this object; call *make* only the first time, and keep its result."""
+        """Return the result of *make* for this object; call *make* only the first time."""
         if make not in self._derived:
             self._derived[make] = make(self)
         return self._derived[make]  # type: ignore[return-value]
@@ -68,7 +68,7 @@ class Part(_Deriving):
 
     @classmethod
     def gathered(cls, places: Sequence[tuple["Part", int]]) -> "Part":
-        """Return a part with the participants at *places*, each (part, index), in that order."""
+        """Return a part with the participants at *places*, (part, index) each, in that order."""
         parts = list(dict.fromkeys(part for part, _ in places))
         numbers = {part: number for number, part in enumerate(parts)}
         where = [(numbers[part], at) for part, at in places]
@@ -102,8 +102,8 @@ class Part(_Deriving):
             self._columns[id_ - 1] = pack([None if late else value for value, late in column])
 
 
-# Member of the store's index -> the participant's expiry there (which changes with each push), its
-# part of the last snapshot, and its index in that part.
+# Member of the store's index -> the participant's expiry there (each push changes it), the Part of
+# the last snapshot that has the participant, and the participant's index in that Part.
 People = dict[bytes, tuple[bytes, Part, int]]
 
 
@@ -112,9 +112,9 @@ class Snapshot(_Deriving):
     All participants that were live at the time of the read.
 
     Attributes:
-        parts: the participants, partition by partition, in the order of the index; each identity
-            once. A collection handles one part in one step. Nothing else in the process runs
-            during a step, so the size of parts limits how long others wait.
+        parts: the participants, partition by partition, in the order of the index; each participant
+            once. A collection handles one part in one step. No other code of the process runs
+            during a step, so the size of parts limits how long other code waits.
         people: member -> where the participant is in `parts`, used to build the next snapshot.
         look: the result of the last search for what stands out; None: not known now.
         unread: number of partitions that could not be read; if it is not 0, figures that count
@@ -145,7 +145,7 @@ class Snapshot(_Deriving):
 
     @property
     def counts(self) -> tuple[int, int] | tuple[None, None]:
-        """Numbers of participants and conferences; None if a partition could not be read."""
+        """Numbers of participants and conferences; both None if a partition could not be read."""
         return (None, None) if self.unread else self.derive(_count)
 
 
@@ -159,9 +159,9 @@ class Building:
 
     def __init__(self, known: People, expiration_ms: int = 0, look: Look | None = None) -> None:
         """
-        Begin without participants; *known* are the people of an earlier snapshot.
+        Begin without participants; *known* is the attribute `people` of an earlier snapshot.
 
-        *expiration_ms* is the shortest time that participants live, as in `to_write`.
+        *expiration_ms* is the shortest time for which a push keeps a participant live.
         """
         self._known = known
         self._expiration_ms = expiration_ms
@@ -204,8 +204,9 @@ class Building:
         """
         Say for each participant whether its last push is older than two of its push intervals.
 
-        The time of the last push follows from the participant's expiry, except after a first push,
-        which lives longer. A participant that reports no interval is never late.
+        The time of the last push is calculated from the participant's expiry. After a first push it
+        may come out too early, because `first_life_ms` of the store may shorten that push's time to
+        live. A participant that reports no interval is never late.
         """
         least_ms = self._expiration_ms
         return [
@@ -228,8 +229,8 @@ class Building:
         except ValueError as error:
             self._damaged = error
             return None
-        # Checked only here: a member known from an earlier snapshot is not a test participant,
-        # because the client id is a part of the member.
+        # Members of an earlier snapshot need no such check. They are not test participants, and
+        # can't become test participants, because the client id is in the member.
         if made is not None and made.stay.is_test:
             self._made.tests += 1
             return None

@@ -1,4 +1,4 @@
-"""The interfaces of objects in other packages whose figures become own metrics (own.py)."""
+"""Declares the interfaces of objects in other packages whose counts own.py exports."""
 
 from typing import Protocol
 
@@ -19,7 +19,7 @@ class HistoryFigures(Protocol):
 
     @property
     def evicted(self) -> dict[str, int]:
-        """Reason -> number of sessions removed for it so far."""
+        """Reason -> number of sessions removed so far for this reason."""
 
     @property
     def sessions(self) -> int | None:

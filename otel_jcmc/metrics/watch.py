@@ -1,8 +1,8 @@
 """
-Looks at all participants every ten seconds, and writes down what stands out.
+Searches all participants every ten seconds for groups that stand out, and stores the result.
 
-Of the replicas on one Redis, one holds a lease and looks; all replicas read its result. If Redis is
-away, the replica writes nothing, and after half a minute no replica knows what stands out.
+Only one of the replicas on a Redis holds the lease and searches; all replicas read its result. If
+Redis is away, nothing is stored, and after half a minute no replica knows what stands out.
 """
 
 import asyncio
@@ -36,7 +36,7 @@ _LOGGED: Final = (Scope.FLEET, Scope.REGION, Scope.BRIDGE, Scope.RELAY, Scope.BR
 
 class Watch:
     """
-    Looks at all participants regularly, while this replica holds the lease.
+    Searches for groups that stand out, regularly while this replica holds the lease.
 
     Concurrency: call `run` only once.
     """
@@ -49,7 +49,7 @@ class Watch:
         settling: Settling,
         count: Callable[[str], None] = lambda _outcome: None,
     ) -> None:
-        """Look while *lease* is ours; *count* gets each outcome: ok, failed, lost (lease lost)."""
+        """Search while we have *lease*; *count* gets each outcome: ok, failed, lost (no lease)."""
         self._reader = reader
         self._record = record
         self._lease = lease
@@ -58,7 +58,7 @@ class Watch:
         self._looked_at = 0.0
 
     async def run(self) -> None:
-        """Look again and again while the lease is ours; never returns."""
+        """Search again and again while this replica has the lease; never return."""
         line, does = "verdict: this replica %s", "looks for what stands out"
         keeping = asyncio.create_task(
             self._lease.keep(line, does, lambda: None, level=logging.DEBUG)
@@ -84,18 +84,18 @@ class Watch:
             await asyncio.sleep(_WAIT_STEP_SECONDS)
 
     async def look(self) -> str:
-        """Look once, write the result, and return the outcome: ok, failed or lost."""
+        """Search once, store the result, and return the outcome: ok, failed or lost."""
         try:
-            # Read the last look first. If a client is erased after that, `write` refuses, so the
-            # client is not written again.
+            # Read the last result first. If a client is erased after that, `write` refuses the new
+            # result, so no erased client is stored again.
             before, now_ms = await self._record.read_look()
             taken = await self._reader.take()
             if taken.unread:
-                # A result for some partitions may not hold for all.
+                # A result for some partitions may be wrong for all participants.
                 return "failed"
             await self._wait_for_scrapes()
             self._looked_at = monotonic()
-            # The thread also frees the snapshot, which takes long as well: keep no reference here.
+            # To free the snapshot takes long too. Without a reference here, the thread frees it.
             find = partial(self._find, [taken], before, now_ms)
             del taken
             look, over = await self._reader.in_thread(find)
@@ -108,7 +108,7 @@ class Watch:
     def _find(
         self, taken: list[Snapshot], before: Look | None, now_ms: int
     ) -> tuple[Look, list[Entry]]:
-        """Return the look at the snapshot in *taken*, and the entries of *before* that are over."""
+        """Search the snapshot in *taken*; return the result and the ended entries of *before*."""
         everybody = everybody_in(taken.pop())
         settled = self._settling.settle(now_ms, everybody)
         found = standing_out(everybody._replace(ill=settled.ill)) + settled.senders
@@ -117,7 +117,7 @@ class Watch:
 
 
 def _log_changes(look: Look, before: Look | None, over: list[Entry]) -> None:
-    """Log what begins and what is over; no conference or participant, whose names are private."""
+    """Log groups that begin or cease to stand out; conferences and people are private: not them."""
     known = {(each.scope, each.name) for each in before.entries} if before else set()
     for each in look.entries:
         if (each.scope, each.name) not in known and each.scope in _LOGGED:

@@ -1,7 +1,8 @@
 """
 Chooses the worst participants of a snapshot, for services that export only some participants.
 
-A chosen participant stays for at least a minute, so that a panel shows lines and not dots.
+Once chosen, a participant remains chosen for at least a minute, so that a panel shows its series as
+a line, not as single points.
 """
 
 from collections.abc import Callable

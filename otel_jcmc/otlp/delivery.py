@@ -1,10 +1,10 @@
 """
 Sends the spans or events that wait in Redis to the receiver.
 
-Of all replicas on a Redis, the one with the lease sends, until the receiver has everything. Each
-item is sent at least once, and is the same each time. So if a process dies between the receiver's
-answer and the removal, the receiver gets two equal copies of the item. The exporter's process runs
-this, for traces/delivery.py and logs/delivery.py.
+Only one of the replicas on a Redis holds the lease and sends. It sends until no item waits. An item
+is removed from Redis after the receiver has taken it. If a process dies between these two steps,
+the item is sent again, with the same bytes. The exporter's process runs this file, for
+traces/delivery.py and logs/delivery.py.
 """
 
 import asyncio
@@ -29,7 +29,8 @@ MAX_ITEMS: Final = 512
 MAX_BYTES: Final = 900_000
 FIRST_BACKOFF_SECONDS: Final = 1.0
 MAX_BACKOFF_SECONDS: Final = 60.0
-# If the receiver refuses so many single items in a row and takes none, the fault is the receiver's.
+# If the receiver refuses this number of single items in a row and takes none, the fault is not in
+# the items but in the receiver.
 MOST_SUSPECTS: Final = 8
 
 Report = dict[str, Any]
@@ -65,7 +66,7 @@ class Delivery:
         return str(self._trouble.what)
 
     def take_counts(self) -> dict[str, int]:
-        """Return the counts, and set them to 0."""
+        """Return the counts since the last call, and set them to 0."""
         counts, self.counts = self.counts, dict.fromkeys(self.counts, 0)
         return counts
 
@@ -80,7 +81,7 @@ class Delivery:
         if not batch:
             if not self._suspects:
                 return LOOK_EVERY_SECONDS
-            # Nothing else waits, so the refused items are tried again.
+            # Only refused items wait, so they are tried again after a pause.
             self._suspects.clear()
             return self._next_backoff()
         sent = await asyncio.to_thread(self._send, [each.item for each in batch])
@@ -91,7 +92,7 @@ class Delivery:
         return await self._narrow_down(batch, sent)
 
     async def _go_on(self, batch: list[Waiting], sent: Sent) -> float:
-        """Remove the items that the receiver has taken, and refused ones if it takes others."""
+        """Remove the items of *batch*, which were taken, and the items that were refused before."""
         await self._outbox.remove(batch)
         self.counts["sent"] += len(batch) - sent.rejected
         self.counts["rejected"] += sent.rejected
@@ -106,7 +107,7 @@ class Delivery:
         return 0.0
 
     async def _narrow_down(self, batch: list[Waiting], sent: Sent) -> float:
-        """Find the item that the receiver refuses: send half of *batch* next; note a single one."""
+        """After a refusal, send half of *batch* next; note or remove a single refused item."""
         if len(batch) > 1:
             self._most = len(batch) // 2
             return 0.0
@@ -117,7 +118,7 @@ class Delivery:
         self._suspects += batch
         if len(self._suspects) < MOST_SUSPECTS:
             return 0.0
-        # So many refusals in a row mean that the fault is the receiver's, not the items'.
+        # After MOST_SUSPECTS refusals in a row, the fault is in the receiver, not in the items.
         self._suspects.clear()
         self._most = 1
         return self._put_off(sent)
@@ -129,12 +130,12 @@ class Delivery:
             self.counts["rejected"] += len(items)
 
     def _put_off(self, sent: Sent) -> float:
-        """Log why, and return how many seconds to wait: longer after each failure in a row."""
+        """Log the failure *sent*, and return for how many seconds to wait before the next try."""
         self._trouble.update(f"does not take {self._what}: {sent.why}")
         return max(sent.after_seconds, self._next_backoff())
 
     def _next_backoff(self) -> float:
-        """Return a pause in seconds, random to spread the load; each is longer until a success."""
+        """Return the next pause in seconds, partly random; pauses get longer until a success."""
         seconds = self._backoff * random.uniform(0.5, 1.0)  # noqa: S311  # no secret
         self._backoff = min(2 * self._backoff, MAX_BACKOFF_SECONDS)
         return seconds
@@ -164,12 +165,12 @@ class Sending:
         self._dropped = 0
 
     def loops(self) -> list[Coroutine[Any, Any, None]]:
-        """Return the loops that must run until the process ends; no loop returns."""
+        """Return the coroutines that must run until the process ends; they never return."""
         line = f"{self._kind.signal}: this replica %s"
         return [self.lease.keep(line, "sends", self._lost), self._sending(), self._tending()]
 
     def _lost(self) -> None:
-        """Report to the parent that another replica now knows how many items wait."""
+        """Report to the parent that this replica no longer knows how many items wait."""
         self._report({"waiting": None})
 
     async def _sending(self) -> None:
@@ -191,9 +192,9 @@ class Sending:
 
     async def report(self, lost: int = 0) -> None:
         """
-        Drop waiting items beyond the limit; report to the parent how many wait, and all outcomes.
+        Drop waiting items beyond the limit; report the waiting items and outcomes to the parent.
 
-        *lost* is the number of items so far that should have been sent but were lost.
+        *lost* is how many items were lost so far before they could wait in Redis.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.

@@ -1,8 +1,8 @@
 """
-Adds the histograms of all participants to an OTLP request with the service's own metrics.
+Adds histograms to an OTLP request with the service's own metrics.
 
-The histograms use the resource of that request, which names the service, and cover all processes
-of the service.
+The histograms have the resource of that request, which names the service. They count the pushes of
+all processes of the service.
 
 Source: opentelemetry-proto, metrics.proto (HistogramDataPoint).
 """
@@ -29,7 +29,7 @@ _CUMULATIVE: Final = AggregationTemporality.AGGREGATION_TEMPORALITY_CUMULATIVE
 def add_histograms(
     request: ExportMetricsServiceRequest, families: Iterable[Family], time_unix_nano: int
 ) -> None:
-    """Add *families*, as they are at *time_unix_nano*, to the first scope of *request*."""
+    """Add *families* to the first scope of *request*, with points at *time_unix_nano*."""
     scope = request.resource_metrics[0].scope_metrics[0]
     for family in families:
         points = [
@@ -51,10 +51,10 @@ def add_histograms(
 
 def begin_counters(request: ExportMetricsServiceRequest, since_unix_nano: int) -> None:
     """
-    Move the beginning of cumulative counters in *request* back to *since_unix_nano*, if later.
+    If cumulative counters in *request* begin later than *since_unix_nano*, set this beginning.
 
-    The counters continue those of an earlier process. For a receiver, a later beginning means that
-    the counter started at 0. It would then count the values of the earlier process twice.
+    The counters include the counts of an earlier process. For a receiver, a later beginning means
+    that the counter started again at 0, so it would add the earlier counts a second time.
     """
     for resource in request.resource_metrics:
         for metric in (each for scope in resource.scope_metrics for each in scope.metrics):

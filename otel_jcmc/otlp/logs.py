@@ -42,7 +42,7 @@ class LogSender:
         self._resource_of = resource_of
 
     def send(self, noted: Iterable[Noted]) -> Sent:
-        """Send what was *noted* in one request, once, and return the outcome."""
+        """Send the records in *noted* in one request, once, and return the outcome."""
         by_instance: dict[str, list[LogRecord]] = {}
         for instance, record in noted:
             by_instance.setdefault(instance, []).append(record)
@@ -54,8 +54,8 @@ class LogSender:
 
 def _framed(resource: Resource, records: list[LogRecord]) -> ResourceLogs:
     """Return *records* under *resource* and our scope."""
-    # The SDK's encoder of spans makes the frame, which is the same for each signal: the SDK does
-    # not promise to keep its encoder of logs.
+    # The SDK's encoder of spans makes resource and scope, which have the same form in requests of
+    # logs. The SDK's encoder of logs is not used, because the SDK may change it at any time.
     nothing = SpanContext(1, 1, is_remote=False)
     (of,) = encode_spans(
         [ReadableSpan("", nothing, resource=resource, instrumentation_scope=_SCOPE)]

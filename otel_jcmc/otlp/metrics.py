@@ -1,10 +1,10 @@
 """
 Sends metrics to an OTLP receiver: the requests of one collection.
 
-Requests come in; the outcome of the export goes out. If a receiver is away for a moment, the
-request is sent again within its time limit. If a receiver refuses a request for its size, it gets
-smaller requests, in later exports too. A problem is logged once when it begins and once when it
-ends.
+`MetricDelivery.export` sends the requests and returns the outcome. If the receiver is away for a
+moment, the request is sent again within its time limit. If the receiver refuses a request because
+it is too large, the receiver gets smaller requests, in later exports too. A problem is logged once
+when it begins and once when it ends.
 
 Source: OpenTelemetry protocol exporter specification, protocol/exporter.md.
 """
@@ -35,8 +35,8 @@ class MetricDelivery:
     Sends metrics to one receiver.
 
     Attributes:
-        most_bytes: the most bytes of a request, before compression: the receiver has refused a
-            larger request for its size, and has taken smaller ones. None: it has refused none.
+        most_bytes: the most bytes of a request before compression, one byte less than a request
+            that the receiver refused as too large. None: it has refused none.
         outcome: the outcome of the last export; empty: no export has ended yet.
         why: why the receiver did not take all points of the last export; empty: it took all.
 
@@ -65,7 +65,7 @@ class MetricDelivery:
         self.most_bytes: int | None = None
 
     def stop(self) -> None:
-        """Send no failed request again: the service ends."""
+        """Stop sending failed requests again, because the service ends."""
         self._stopped.set()
 
     def export(self, requests: Iterable[Any], deadline: float) -> str:
@@ -80,8 +80,7 @@ class MetricDelivery:
             # No participant was live.
             return OK
         if not self._taken:
-            # The receiver took no request of any size, which says nothing about the size it
-            # accepts.
+            # The receiver took no request at all, so the size was not the cause.
             self.most_bytes = known
         elif self.most_bytes != known:
             log.warning(
@@ -95,7 +94,7 @@ class MetricDelivery:
         return self._end(PARTIAL if sent.rejected else OK, sent.rejected)
 
     def _deliver_all(self, requests: Iterable[Any], deadline: float) -> Sent | None:
-        """Deliver *requests* until one fails; return the outcome, None if there were none."""
+        """Send *requests* until one fails; return the outcome, None without any request."""
         rejected, sent = 0, None
         for request in self._small(requests):
             if self._clock() > deadline:
@@ -107,7 +106,7 @@ class MetricDelivery:
         return sent and Sent(Outcome.TAKEN, rejected=rejected)
 
     def _small(self, requests: Iterable[Any]) -> Iterator[Any]:
-        """Return *requests*; requests that are larger than the receiver accepts are halved."""
+        """Return *requests*, but divide a request that is larger than the receiver accepts."""
         for request in requests:
             if self.most_bytes and request.ByteSize() > self.most_bytes and _count(request) > 1:
                 yield from self._small(halves(request))
@@ -115,7 +114,7 @@ class MetricDelivery:
                 yield request
 
     def _deliver(self, request: Any, deadline: float) -> Sent:
-        """Send *request*; halve it if it is too large, send it again if the fault may pass."""
+        """Send *request*; divide it if it is too large, repeat it if the receiver is away."""
         ends = min(deadline, self._clock() + self._request_seconds)
         backoff = FIRST_BACKOFF_SECONDS
         sent = self._send(request)
@@ -133,7 +132,7 @@ class MetricDelivery:
         return sent
 
     def _end(self, outcome: str, rejected: int, why: str = "") -> str:
-        """Return the *outcome*; log it if it has changed."""
+        """Remember and return the *outcome* of an export; log it if it has changed."""
         self.why = f"rejects {rejected} points; its own log says why" if rejected else why
         if outcome != self.outcome:
             if outcome == OK:
@@ -151,7 +150,7 @@ class MetricDelivery:
 
 class OwnMetricExporter(MetricExporter):
     """
-    Exports the service's own metrics from the SDK's reader, and the histograms of participants.
+    Exports the service's own metrics, which the SDK's reader collects, and our histograms.
 
     Attributes:
         delivery: sends the requests, and has the outcome of the last export.
@@ -166,10 +165,10 @@ class OwnMetricExporter(MetricExporter):
         since: Callable[[], int] = time_ns,
     ) -> None:
         """
-        Send by *sender*, with the temporality and aggregation that the environment sets for it.
+        Send by *sender*, with the temporality and aggregation that environment variables set.
 
-        *histograms* returns the histograms to add, always cumulative. *since* returns when counting
-        began, if an earlier process began it.
+        *histograms* returns the histograms to add, which are always cumulative. *since* returns the
+        Unix time in ns at which the counting began, perhaps in an earlier process.
         """
         exporter = sender.exporter
         super().__init__(exporter._preferred_temporality, exporter._preferred_aggregation)
@@ -182,9 +181,9 @@ class OwnMetricExporter(MetricExporter):
         self, metrics_data: MetricsData, timeout_millis: float = 10_000, **_kwargs: Any
     ) -> MetricExportResult:
         """
-        Export *metrics_data*, the ends of its earlier series, and histograms.
+        Export *metrics_data* and the histograms, and end the series that are no longer there.
 
-        It sends one request, or several smaller requests if the receiver accepts no larger ones.
+        Send one request, or several smaller requests if the receiver accepts only these.
         """
         from opentelemetry.exporter.otlp.proto.common.metrics_encoder import encode_metrics
 

@@ -1,9 +1,9 @@
 """
 Reads spans or events that wait in Redis for a receiver, removes sent ones, limits their number.
 
-Scripts add items, one list for each partition (sessions/moves.lua, sessions/events.lua).
-delivery.py reads the oldest, sends them, and removes them by their value. So an item is removed
-only after it was sent, however many processes send, and however often.
+Scripts add items to a list in Redis, one list for each partition (sessions/moves.lua,
+sessions/events.lua). delivery.py reads the oldest items, sends them, and removes them by their
+value. So even if several processes send at once, an item is removed only after it was sent.
 """
 
 import logging
@@ -19,7 +19,7 @@ from otel_jcmc.store.link import AnyLink
 log = logging.getLogger(__name__)
 
 OUTBOX_SECONDS: Final = 2.0
-# Below this share of the limit, the log says that there is room again.
+# When fewer items than this part of the limit wait, a log line says that there is room again.
 ROOM_SHARE: Final = 0.9
 
 
@@ -28,8 +28,8 @@ class Kind(NamedTuple):
     A kind of waiting items.
 
     Attributes:
-        signal: its name in the log.
-        what: the name of its items in the log.
+        signal: the OpenTelemetry signal of these items, for the log.
+        what: the name of these items, for the log.
         setting: the setting that limits how many wait.
         key: the last part of the Redis keys of its lists, one list for each partition.
     """
@@ -45,7 +45,7 @@ EVENTS: Final = Kind("logs", "events", "JCMC_LOGS_WAITING", "events")
 
 
 class Waiting(NamedTuple):
-    """One waiting item, as it is stored, and its partition."""
+    """The bytes of one waiting item, and the partition whose list has the item."""
 
     partition: int
     item: bytes
@@ -53,15 +53,15 @@ class Waiting(NamedTuple):
 
 class Outbox:
     """
-    The items of one kind that wait in one Redis under one key prefix, at most *most* items.
+    Reads and removes the waiting items of one kind, and drops the oldest of more than *most* items.
 
     Attributes:
         kind: the kind of the items.
-        dropped: how many items were dropped so far because newer items needed their place.
+        dropped: how many items were dropped so far because more than *most* items waited.
     """
 
     def __init__(self, link: AnyLink, keys: Keys, most: int, kind: Kind = SPANS) -> None:
-        """Prepare; send nothing to Redis yet."""
+        """Prepare to read the lists of *kind*; send nothing to Redis yet."""
         self.kind = kind
         self._link = link
         self._keys = keys.each(kind.key)
@@ -87,7 +87,8 @@ class Outbox:
         counts: list[int] = await self._run([("LLEN", key) for key in self._keys])
         while (beyond := sum(counts) - self._most) > 0:
             longest = counts.index(max(counts))
-            # At most until this list is as long as the next longest, so that lists share the loss.
+            # Cut this list to the length of the second longest list at most, so that all lists lose
+            # items.
             rest = max([0, *counts[:longest], *counts[longest + 1 :]])
             gone = max(1, min(beyond, counts[longest] - rest))
             await self._run([("LTRIM", self._keys[longest], gone, -1)])
@@ -102,14 +103,16 @@ class Outbox:
         self, most: int, most_bytes: int, without: Collection[Waiting] = ()
     ) -> list[Waiting]:
         """
-        Return the oldest waiting items except *without*: at least one if there is any.
+        Return the oldest waiting items except *without*, at least one if any waits.
+
+        They are *most* items at most, with *most_bytes* at most; a single item may be larger.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
         found: list[Waiting] = []
         size = 0
-        # Each list is read first in its turn, so that no list must wait until another is empty.
+        # Each call begins with another list, so that no list waits until the others are empty.
         self._turn += 1
         for index in range(len(self._keys)):
             partition = (self._turn + index) % len(self._keys)
@@ -134,7 +137,7 @@ class Outbox:
         await self._run([("LREM", self._keys[each.partition], 1, each.item) for each in items])
 
     async def tend(self) -> None:
-        """Keep waiting items from expiring while a process can send them."""
+        """Set the expiry of waiting items again, so that they remain while a process sends."""
         await self._run([("PEXPIRE", key, WAITS_MS) for key in self._keys])
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:

@@ -1,10 +1,9 @@
 """
 Encodes collected gauges as the requests of an OTLP export, in protobuf's wire format.
 
-The SDK's encoder encodes the attributes of each point at every export, which takes 12 to 15 µs a
-point. Here the attributes of a label set are encoded once while its participant is live, and a
-point is put together from three pieces of bytes. The SDK's encoder makes the resource and the
-scope.
+The SDK's encoder encodes the attributes of each point at every export, which takes 12 to 15 µs for
+a point. This file encodes the attributes of a label set only once while its participant is live. A
+point then consists of three pieces of bytes. The SDK's encoder makes the resource and the scope.
 
 Source: opentelemetry-proto, metrics.proto and common.proto (the field numbers below), and
 protobuf's encoding guide. A test compares every message with that of the SDK's own encoder.
@@ -30,11 +29,12 @@ from otel_jcmc.otlp.told import Told
 from otel_jcmc.version import __version__
 
 MAX_POINTS: Final = 8_000
-# gRPC servers accept 4 MiB by default. Resource, scope and the metrics' heads are not counted here.
+# gRPC servers accept 4 MiB by default. This limit is lower, because it does not count resource,
+# scope, and the names and descriptions of metrics.
 MAX_BYTES: Final = 3_500_000
 _SCOPE: Final = InstrumentationScope("otel_jcmc", __version__, SCHEMA_URL)
 
-# A field's tag: its number times 8, and 2 for "length and bytes", 1 for "64 bits".
+# A field's tag is its number times 8, plus 2 for "length and bytes", or plus 1 for "64 bits".
 _SCOPE_METRICS_METRICS: Final = bytes([2 * 8 + 2])
 _METRIC_NAME, _METRIC_DESCRIPTION, _METRIC_UNIT, _METRIC_GAUGE = (
     bytes([number * 8 + 2]) for number in (1, 2, 3, 5)
@@ -42,7 +42,7 @@ _METRIC_NAME, _METRIC_DESCRIPTION, _METRIC_UNIT, _METRIC_GAUGE = (
 _GAUGE_POINTS: Final = bytes([1 * 8 + 2])
 _POINT_TIME, _POINT_DOUBLE, _POINT_INT = (bytes([number * 8 + 1]) for number in (3, 4, 6))
 _POINT_ATTRIBUTES: Final = bytes([7 * 8 + 2])
-# "No recorded value": the first bit of the flags, and no value.
+# A point that ends a series has no value. Its flags have the first bit set: "No recorded value".
 _POINT_OVER: Final = bytes([8 * 8, 1])
 _KEY, _VALUE, _STRING = (bytes([number * 8 + 2]) for number in (1, 2, 1))
 # Time and value of a point: a tag and 64 bits each.
@@ -61,7 +61,7 @@ def requests(
     """
     Return requests with all points of *gauges*, each with MAX_POINTS and MAX_BYTES at most.
 
-    With *told*, whose collection has begun, the requests also end the series that are over.
+    With *told*, the requests also end series that are over; the caller has called `told.begin`.
     """
     scope = ScopeMetrics(_SCOPE, [], SCHEMA_URL)
     frame = encode_metrics(MetricsData([ResourceMetrics(resource, [scope], SCHEMA_URL)]))
@@ -85,7 +85,7 @@ def requests(
 def _metrics(
     gauges: Iterable[Collected], time: bytes, told: Told
 ) -> Iterator[tuple[bytes, Iterable[bytes]]]:
-    """Return the head and the points of each metric."""
+    """Return for each metric its head (name, description and unit), and its points."""
     for gauge in gauges:
         head = _head(gauge)
         now: set[bytes] = set()
@@ -115,7 +115,7 @@ def _head(gauge: Collected) -> bytes:
 
 
 def _metric(head: bytes, points: list[bytes]) -> bytes:
-    """Return a metric with *points* as a part of ScopeMetrics; b"" if *points* is empty."""
+    """Return a metric with *points* as a field of ScopeMetrics; b"" if *points* is empty."""
     if not points:
         return b""
     return _field(_SCOPE_METRICS_METRICS, head + _field(_METRIC_GAUGE, b"".join(points)))
@@ -141,9 +141,9 @@ def _points(column: Column, time: bytes, series: set[bytes]) -> list[bytes]:
 
 
 def _over(series: Iterable[bytes], time: bytes) -> Iterator[bytes]:
-    """Return the points that end *series*, each of which is the start of a point."""
+    """Return a point that ends each of *series*; a series is the result of `_start_of_point`."""
     for start in series:
-        # A length follows the tag: all of its bytes except the last have the highest bit set.
+        # After the tag comes the length. In each byte of it except the last, the highest bit is 1.
         at = 1
         while start[at] & 0x80:
             at += 1
@@ -152,7 +152,7 @@ def _over(series: Iterable[bytes], time: bytes) -> Iterator[bytes]:
 
 
 def _start_of_point(labels: Labels) -> bytes:
-    """Return the tag and length of a point with *labels*, and the labels."""
+    """Return the first bytes of a point: its tag, its length, and its *labels* as attributes."""
     attributes = b"".join(
         _field(
             _POINT_ATTRIBUTES,

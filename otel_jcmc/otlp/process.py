@@ -1,9 +1,10 @@
 """
-Exports participants by OTLP; runs in the process that sends.
+Exports participants by OTLP; runs in a process of its own, which `serve` starts.
 
-It reads the same Redis as `serve`, and uses the same snapshot and gauges. Requests go to a
-`Sender`. It reports each export to its parent by one line of JSON on stdout, an empty object
-when another replica takes over the export. The process ends when its stdin ends.
+This process reads the same Redis as `serve`, and uses the same snapshot and gauges. It sends the
+requests by a `Sender`. After each export it writes one line of JSON to stdout, for its parent. The
+line is an empty object when another replica takes over the export. The process ends when its stdin
+ends.
 """
 
 import asyncio
@@ -32,13 +33,13 @@ ExportReport = dict[str, Any]
 @dataclass(frozen=True, slots=True)
 class ParticipantExport:
     """
-    Exports all live participants, or the shares of them whose leases this process has.
+    Exports all live participants, or the shares of participants for which this process has a lease.
 
-    The holder of the first share also exports the metrics that are counted over all participants.
+    The process that has the first share also exports the metrics that count all participants.
 
     Attributes:
         gauges: the gauges of participants to export.
-        interval_seconds: from one collection to the next.
+        interval_seconds: the time from one collection to the next.
         timeout_seconds: the time for one collection, including all its requests.
         told: the series that the receiver has from this process; forgotten when a share is lost.
 
@@ -67,7 +68,7 @@ class ParticipantExport:
                 next_push = max(next_push + self.interval_seconds, monotonic())
                 if held := self.lease.held:
                     if not before <= set(held):
-                        # Series of lost shares belong to another process now, and are not over.
+                        # Another process now exports the series of lost shares: do not end them.
                         self.told.forget()
                     before = set(held)
                     report_to_parent(await self._export(held))
@@ -79,11 +80,11 @@ class ParticipantExport:
             await self.reader.close()
 
     def _lost(self) -> None:
-        """Report to the parent that another replica now knows how many participants are live."""
+        """Report to the parent that this replica no longer exports."""
         report_to_parent({})
 
     async def _let_go(self) -> None:
-        """Leave our series to the replica that has the lease; if Redis is away, end our series."""
+        """Forget our series, because another replica exports them; end them if Redis is away."""
         try:
             await self.reader.store.now_ms()
         except StoreUnavailable:
@@ -92,7 +93,7 @@ class ParticipantExport:
             self.told.forget()
 
     async def _end_all(self) -> None:
-        """End all series, so that a receiver does not go on showing values that may be old."""
+        """End all series, so that the receiver does not continue to show old values."""
         await asyncio.to_thread(self._push, None, None, monotonic() + self.timeout_seconds)
 
     async def _export(self, held: Sequence[int]) -> ExportReport:
@@ -129,7 +130,7 @@ class ParticipantExport:
         }
 
     def _push(self, mine: Snapshot | None, everybody: Snapshot | None, deadline: float) -> str:
-        """Collect and send metrics, request by request, until one fails or the time is over."""
+        """Collect and send metrics, until a request fails or *deadline*; return the outcome."""
         # Imported here, because the parent does not need this module, which takes 20 MB.
         from otel_jcmc.otlp.points import requests
 
@@ -148,7 +149,7 @@ def report_to_parent(report: ExportReport) -> None:
 
 
 def end_with_parent() -> None:
-    """End this process when its stdin ends, that is when the parent stops or dies."""
+    """Start a thread that ends this process when stdin ends: the parent has stopped or died."""
 
     def wait() -> None:
         with suppress(OSError):

@@ -1,10 +1,10 @@
 """
-Sends one OTLP request to its receiver, and says what the answer means.
+Sends one OTLP request to its receiver, and reads the outcome from the answer.
 
-A request of metrics, spans or log records comes in; a `Sent` goes out: the outcome, read from the
-answer itself. Endpoint, headers, TLS and compression are those of the SDK's own exporter, which
-reads them from the standard `OTEL_EXPORTER_OTLP_*` variables. A request is sent once; the caller
-decides whether to send it again.
+`Sender.send` takes a request of metrics, spans or log records, and returns a `Sent` with the
+outcome. The SDK's own exporter supplies endpoint, headers, TLS and compression, from the standard
+`OTEL_EXPORTER_OTLP_*` variables. A request is sent once; the caller decides whether to send it
+again.
 
 Source: OpenTelemetry protocol specification, responses and failures of OTLP/gRPC and OTLP/HTTP.
 """
@@ -22,9 +22,9 @@ class Outcome(Enum):
     """
     The outcome of a request.
 
-    TAKEN: the receiver has the request. AWAY: the receiver may take the same request later. BAD: it
-    will never take this request. REFUSED: it did not take the request, and its answer does not say
-    whether that is final.
+    TAKEN: the receiver has accepted the request. AWAY: the receiver may accept the same request
+    later. BAD: the receiver will never accept this request. REFUSED: the receiver did not accept
+    the request, and its answer does not show whether it may accept it later.
     """
 
     TAKEN = 0
@@ -38,8 +38,9 @@ class Sent(NamedTuple):
     A receiver's answer to a request.
 
     Attributes:
-        why: the reason for the log, without the receiver's words, which may repeat what was sent.
-        rejected: how many spans, records or points of a taken request the receiver rejected.
+        why: the reason, for the log. The receiver's own text is left out, because it may repeat
+            pushed data.
+        rejected: how many spans, records or points of an accepted request the receiver rejected.
         after_seconds: how long the receiver asks us to wait.
         is_too_large: whether the receiver may take the same items in smaller requests.
         is_passing: whether the receiver may take the same request within seconds.
@@ -55,7 +56,7 @@ class Sent(NamedTuple):
 
 class Signal(Enum):
     """
-    A kind of data to send: the path of its requests, and the field of answers that counts rejects.
+    A kind of data: (the end of its URL path, the answer's field with the number of rejected items).
 
     Source: OpenTelemetry protocol specification, OTLP/HTTP request and partial success.
     """
@@ -65,13 +66,14 @@ class Signal(Enum):
     LOGS = ("logs", "rejected_log_records")
 
 
-# "All other 4xx or 5xx MUST NOT be retried", says the specification. We also retry after statuses
-# that say nothing about the content: an operator will correct the address or the credentials.
+# The specification says: "All other 4xx or 5xx MUST NOT be retried". We also retry after statuses
+# with another cause than the content, because an operator may correct the address or credentials.
 _PASSING_STATUS: Final = {429, 502, 503, 504}
 _AWAY_STATUS: Final = _PASSING_STATUS | {401, 403, 404, 405, 407, 408}
 _BAD_STATUS: Final = {400, 413, 415, 422}
 _TOO_LARGE: Final = 413
-# A Collector's answer beyond its max_request_body_size is 400, in the words of Go's net/http.
+# If a request is larger than its max_request_body_size, a Collector answers 400 with this text of
+# Go's net/http.
 _TOO_LARGE_WORDS: Final = b"request body too large"
 _PASSING_CODES: Final = {
     *("CANCELLED", "DEADLINE_EXCEEDED", "ABORTED", "OUT_OF_RANGE", "UNAVAILABLE", "DATA_LOSS"),
@@ -80,7 +82,7 @@ _AWAY_CODES: Final = _PASSING_CODES | {
     *("UNAUTHENTICATED", "PERMISSION_DENIED", "UNIMPLEMENTED", "NOT_FOUND"),
 }
 _BAD_CODES: Final = {"INVALID_ARGUMENT"}
-# gRPC's own words for a failed connection, which name the address but nothing that was sent.
+# gRPC's own text for a failed connection begins so. It names the address, but no pushed data.
 _OF_GRPC: Final = "failed to connect"
 _UNKNOWN_SDK: Final = (
     "this version of opentelemetry-exporter-otlp is not known: install those of"
@@ -104,9 +106,9 @@ class Sender:
         """
         Prepare to send by *protocol*, `grpc` or `http/protobuf`.
 
-        A request may take *timeout_seconds*. It overrides the environment's time-out, which the SDK
-        would read as seconds. A given *endpoint*, without the path of the signal, overrides the
-        environment's too.
+        A request may take *timeout_seconds*. The time-out in the environment is not used, because
+        the SDK would read its number as seconds. *endpoint*, without the path of the signal, is
+        used in place of the endpoint in the environment.
 
         Raises:
             ExporterCannotStart: a variable of the SDK's exporter has an unusable value, or this
@@ -128,7 +130,7 @@ class Sender:
         self.exporter.shutdown()
 
     def _by_http(self, request: Any) -> Sent:
-        """Send *request* by HTTP; a redirect is not a delivery, wherever it points."""
+        """Send *request* by HTTP; a redirect is not followed and counts as not delivered."""
         client = self.exporter._client
         result = client._submit(client._compress(request.SerializeToString()), self._timeout)
         status = result.status_code
@@ -164,7 +166,8 @@ class Sender:
         after = _retry_delay(error.trailing_metadata() or ())
         details = str(error.details() or "")
         why = f"{code}: {details}" if details.startswith(_OF_GRPC) else code
-        # "Retryable only if the server can recover": such a server gives a time to retry after.
+        # The specification says of RESOURCE_EXHAUSTED: "retryable only if the server can recover".
+        # Such a server sends a time to retry after.
         if code in _AWAY_CODES or (code == "RESOURCE_EXHAUSTED" and after is not None):
             if code == "UNAVAILABLE":
                 # Otherwise gRPC may wait up to two minutes before it tries the address again.
@@ -172,7 +175,7 @@ class Sender:
                 self.exporter._initialize_channel_and_stub()
             is_passing = code not in _AWAY_CODES - _PASSING_CODES
             return Sent(Outcome.AWAY, why, after_seconds=after or 0.0, is_passing=is_passing)
-        # gRPC servers answer so if a message is larger than they accept.
+        # gRPC servers send this code if a message is larger than they accept.
         is_too_large = code == "RESOURCE_EXHAUSTED"
         answer = Outcome.BAD if code in _BAD_CODES else Outcome.REFUSED
         return Sent(answer, why, is_too_large=is_too_large)
@@ -182,7 +185,7 @@ class Sender:
         return Sent(Outcome.TAKEN, rejected=getattr(answer.partial_success, self._rejected))
 
     def _read(self, content: bytes) -> Any:
-        """Return the answer in *content*; an empty one if a receiver answers with JSON or text."""
+        """Decode the answer in *content*; if it is JSON or text, return an empty answer."""
         from google.protobuf.message import DecodeError  # type: ignore[import-untyped]  # no hints
 
         answer = self._response()
@@ -204,7 +207,7 @@ def _make_exporter(
     try:
         make = _exporter_of(signal, is_grpc=is_grpc)
         exporter = make(url, timeout=timeout_seconds)
-    except Exception as error:  # whatever it is, the start reports it
+    except Exception as error:  # the start reports every error
         raise ExporterCannotStart(f"OTEL_EXPORTER_OTLP_*: {error}") from error
     expect_known(exporter, is_grpc=is_grpc)
     return exporter
@@ -227,7 +230,8 @@ def expect_known(exporter: Any, *, is_grpc: bool) -> None:
         raise ExporterCannotStart(_UNKNOWN_SDK)
 
 
-# Module and class of each signal: of the SDK's exporter in a protocol's package, and of the answer.
+# Signal -> module and class: first of the SDK's exporter, in a package for each protocol, then of
+# the answer.
 _EXPORTERS: Final = {
     Signal.METRICS: ("metric_exporter", "OTLPMetricExporter"),
     Signal.SPANS: ("trace_exporter", "OTLPSpanExporter"),

@@ -1,5 +1,5 @@
 """
-Sends spans to an OTLP receiver: makes one request of the waiting bytes.
+Sends spans to an OTLP receiver: makes one request of the encoded spans that wait in Redis.
 
 Source: opentelemetry-proto, trace_service.proto.
 """
@@ -31,9 +31,9 @@ class SpanSender:
     """
 
     def __init__(self, sender: Sender, resource: Resource) -> None:
-        """Send by *sender*, under *resource*."""
+        """Send spans by *sender*, with *resource* in each request."""
         self._sender = sender
-        # The SDK's own encoder makes the frame of the spans, which are bytes already.
+        # The SDK's own encoder makes resource and scope. The spans themselves are encoded already.
         nothing = SpanContext(1, 1, is_remote=False)
         frame = encode_spans(
             [ReadableSpan("", nothing, resource=resource, instrumentation_scope=_SCOPE)]
@@ -48,7 +48,7 @@ class SpanSender:
         try:
             made = [Span.FromString(span) for span in spans]
         except DecodeError:
-            # Another program uses the same prefix: no receiver would take its item.
+            # Another program uses our key prefix in Redis. No receiver would accept its item.
             return Sent(Outcome.BAD, "it is not a span")
         request.resource_spans[0].scope_spans[0].spans.extend(made)
         return self._sender.send(request)

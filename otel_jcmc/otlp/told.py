@@ -1,10 +1,10 @@
 """
-Remembers which series a receiver has, and which ended series it must still be told about.
+Remembers which series a receiver has, and for which ended series it still needs an end point.
 
-The series of each collection come in. The series to end go out: those of an earlier collection that
-the new collection lacks. OTLP ends a series by a point without a value: a Collector's Prometheus
-exporter then drops the series, and Prometheus marks it as stale. Without such a point, a receiver
-goes on showing the last value.
+The caller names the series of each collection. It gets back the series to end: those that were in
+an earlier collection and are missing now. OTLP ends a series by a point without a value, here
+called an end point: a Collector's Prometheus exporter then drops the series, and Prometheus marks
+it as stale. Without an end point, a receiver continues to show the last value.
 
 Source: opentelemetry-proto, metrics.proto (DataPointFlags); OpenTelemetry specification,
 metrics/data-model.md, "No recorded value".
@@ -13,10 +13,10 @@ metrics/data-model.md, "No recorded value".
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
-# Each end is sent twice: a receiver that loses one request after taking it still gets the end.
+# Each end point is sent twice. So the receiver gets it even if it accepts a request and loses it.
 TIMES: Final = 2
 _NO_RECORDED_VALUE: Final = 1
-# Kinds of metrics whose points are numbers; our histograms never end.
+# The kinds of metrics whose series may end. Our histograms never end.
 _NUMBERS: Final = ("gauge", "sum")
 
 
@@ -25,8 +25,8 @@ class Over(NamedTuple):
     The series of one metric that are over.
 
     Attributes:
-        head: the metric without points, from the last collection that had it.
-        series: each as bytes, in the caller's own form.
+        head: the metric without points, from the last collection that had this metric.
+        series: each series as bytes, in the form that the caller gave to `tell`.
     """
 
     head: Any
@@ -35,16 +35,17 @@ class Over(NamedTuple):
 
 class Told:
     """
-    The series that one receiver has from us.
+    Remembers which series one receiver has from this process.
 
-    A collection begins, tells its metrics one by one, and ends with its outcome. The end of a
-    series is told in TIMES collections that the receiver takes, unless the series comes back.
+    For each collection call `begin`, then `tell` for each metric, then `rest`, then `end` with the
+    outcome. An ended series is returned in each collection until the receiver has accepted TIMES of
+    these collections, or until the series comes back.
 
     Concurrency: one collection at a time.
     """
 
     def __init__(self) -> None:
-        """Begin with a receiver that has no series from us."""
+        """Begin without series: the receiver has none from this process."""
         self.forget()
 
     def forget(self) -> None:
@@ -52,13 +53,13 @@ class Told:
         self._told: dict[str, set[bytes]] = {}
         # For the current collection: metric -> its new series, and its missing series.
         self._now: dict[str, tuple[set[bytes], set[bytes]]] = {}
-        # Metric -> series -> how often its end must still be told.
+        # Metric -> series -> how many times its end point must still be sent.
         self._owed: dict[str, dict[bytes, int]] = {}
         self._heads: dict[str, Any] = {}
 
     @property
     def any(self) -> bool:
-        """Whether the receiver has a series from us that it does not know to be over."""
+        """Whether the receiver has series from us that were not ended yet."""
         return bool(self._heads)
 
     def begin(self) -> None:
@@ -72,7 +73,7 @@ class Told:
         owed |= dict.fromkeys(gone, TIMES)
         for each in owed.keys() & series:
             del owed[each]
-        # Only new series are kept here: of half a million series, few are new.
+        # Only new series are kept here, to save memory: of half a million series, few are new.
         is_more = len(series) > len(before) - len(gone)
         self._now[name] = (series - before if is_more else set()), gone
         self._heads[name] = head
@@ -86,7 +87,7 @@ class Told:
                 yield Over(head, series)
 
     def end(self, *, is_taken: bool) -> None:
-        """End the collection; *is_taken*: the receiver has all of it; otherwise that is unknown."""
+        """End the collection; *is_taken*: whether the receiver has certainly accepted all of it."""
         for name, (new, gone) in self._now.items():
             self._told[name] |= new
             if is_taken:
@@ -97,7 +98,7 @@ class Told:
 
 
 def add_over(request: Any, told: Told, time_unix_nano: int) -> None:
-    """Add the ends of series by *told* to *request*, one collection of gauges and counters."""
+    """Add end points to *request*, a whole collection, for series that *told* knows to be over."""
     told.begin()
     scopes = [scope for of in request.resource_metrics for scope in of.scope_metrics]
     for metric in [metric for scope in scopes for metric in scope.metrics]:
@@ -119,7 +120,7 @@ def add_over(request: Any, told: Told, time_unix_nano: int) -> None:
 
 
 def _series(point: Any) -> bytes:
-    """Return the attributes of *point* as bytes, which are the same in any order."""
+    """Return the attributes of *point* as bytes; their order makes no difference."""
     only = type(point)()
     only.attributes.extend(sorted(point.attributes, key=lambda each: each.key))
     return bytes(only.SerializeToString(deterministic=True))

@@ -1,7 +1,7 @@
 """
-Redis: what it holds, under which keys, and the scripts and connections that reach it.
+Writes to Redis and reads from it: has the keys, the stored values, scripts and connections.
 
-Writes come in, and each is answered when Redis has stored it. Reads return all live participants.
-This room does not decide whether a push is allowed or well formed, and it does not know what a
-value means.
+A caller hands over a write, and gets an answer when Redis has stored the write. A read returns all
+live participants. This package does not decide whether a push is allowed or well formed, and it
+does not know the meaning of a value.
 """

@@ -1,11 +1,11 @@
 """
 All services on one Redis agree on the number of partitions before they write.
 
-Redis remembers the number below the key prefix. The first service stores its number there. A
-service with another number is refused, because it would look for most participants in the wrong
-place. `AgreedLink` is a way to Redis that checks this: it takes commands as a Link does, and sends
-none of them before the number in Redis is known to be ours. Old releases had four partitions and
-stored no number. If Redis has no number, the service derives it from the keys that Redis has.
+Redis keeps the number in a key that begins with the key prefix. The first service stores its number
+there. A service with another number sends no pushes to this Redis, because it would look for most
+participants in the wrong partition. `AgreedLink` checks the number: it takes commands as a Link
+does, and sends the first command only when Redis has our number. Old releases had four partitions
+and stored no number. If Redis has no number, the service derives it from the other keys in Redis.
 """
 
 import asyncio
@@ -24,24 +24,24 @@ from otel_jcmc.store.keys import NUMBERS, Keys
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
-# How often the service looks at the number in Redis. If Redis was emptied, or is another server
+# How often the service reads the number in Redis. If Redis was emptied, or if it is another server
 # now, the service stores the number again.
 AGAIN_SECONDS: Final = 5.0
 # If Redis has another number, the service looks again after this time.
 SOON_SECONDS: Final = 1.0
-# The key expires a day after the last service has stopped. After that, the service derives the
-# number from the keys of sessions that are left.
+# The key expires a day after the last service has stopped. A service that starts later derives the
+# number from the keys of sessions that Redis still has.
 KEEP_SECONDS: Final = 86_400
-# A look (at the number in Redis) takes three exchanges at most. A caller waits for the end of the
-# look until the caller's own time-out.
+# To read the number, and to store it if Redis has none, takes three exchanges at most. A caller
+# waits for these exchanges until the caller's own time-out.
 LOOK_SECONDS: Final = 2.0
-# So many members of each index are read to find out how many partitions there were.
+# The most members that are read of each index, to find out how many partitions Redis has.
 _LOOKED_AT: Final = 100
 
 
 class AgreedLink:
     """
-    A way to a Redis that has the same number of partitions as this service. It is used like a Link.
+    A link that sends commands only to a Redis with our number of partitions; used like a Link.
 
     Attributes:
         stood_still, away: see AnyLink.
@@ -51,56 +51,56 @@ class AgreedLink:
 
     def __init__(self, link: AnyLink, keys: Keys, *, writes: bool = True) -> None:
         """
-        Prepare a way to the *keys* by *link*, which belongs to this object from now on.
+        Prepare to send commands for *keys* by *link*, which this object closes at its end.
 
-        With *writes*, commands wait until Redis remembers the number. Without *writes* (a link that
-        only reads), commands also go out when Redis refuses to return or to store the number: Redis
-        may be out of memory, or a replica.
+        With *writes*, commands wait until Redis has stored the number. Without *writes* (a link
+        that only reads), commands also go out when Redis refuses to return or to store the number:
+        Redis may be out of memory, or a replica.
         """
         self._link = link
         self._keys = keys
         self._writes = writes
-        # Whether commands may go out: the number is agreed on, or this link only reads and Redis
-        # has no other number, as far as is known.
+        # Whether commands may go out: Redis has our number, or this link only reads and Redis has
+        # shown no other number.
         self._may_go = False
-        # _refusal: why there is no agreement, or why it is not known whether there is one.
-        # _failure: why Redis could not be asked.
+        # _refusal: why commands may not go out: Redis has another number, or refuses to tell it.
+        # _failure: why Redis did not answer the question for the number.
         self._refusal: Exception | None = None
         self._failure: StoreUnavailable | None = None
-        # Whether all keys were found in their places while Redis remembered no number.
+        # Whether the keys were found in the right partitions while Redis had no number.
         self._has_looked = False
         self._look_at = 0.0
         self._looking: asyncio.Task[None] | None = None
 
     @property
     def stood_still(self) -> bool:
-        """Whether the event loop stood still when the last replies were due, although they came."""
+        """Whether the event loop stood still when the last replies were due, and read them late."""
         return self._link.stood_still
 
     @property
     def away(self) -> str:
-        """Why some of the keys can't be reached now, by the last replies; empty if all can."""
+        """Why some keys are unreachable, as the last replies showed; empty: all are reachable."""
         return self._link.away
 
     async def run(
         self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
     ) -> list[Any]:
         """
-        Send *commands* and return their replies, as Link.run does, if the number is agreed on.
+        Send *commands* and return their replies, as Link.run does, if Redis has our number.
 
-        If Redis refuses to tell or to store the number, its error is the reply to each command of a
-        link that writes.
+        If Redis refuses to return or to store the number, a link that writes sends no command: the
+        error of Redis is then the reply to each command.
 
         Raises:
-            StoreUnavailable: Redis did not answer. Caused by an Unfit: Redis has another number, or
-                this user may not ask for it.
+            StoreUnavailable: Redis did not answer. If its cause is an Unfit, Redis has another
+                number, or this user of Redis may not read the number.
         """
         now = monotonic()
         if not self._may_go:
             await self._wait(timeout_seconds)
             timeout_seconds -= monotonic() - now
         elif now > self._look_at:
-            # The look is sent after these commands and does not delay them.
+            # The question for the number is sent after these commands and does not delay them.
             self._begin_look()
         if isinstance(self._refusal, Unfit):
             raise StoreUnavailable from self._refusal
@@ -113,7 +113,7 @@ class AgreedLink:
             raise
 
     def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
-        """Do what `run` does with *commands*, which are packed; see Link.send."""
+        """Send packed *commands* as `run` does; *told* gets the replies, see Link.send."""
         if self._may_go:
             if monotonic() > self._look_at:
                 self._begin_look()
@@ -122,40 +122,40 @@ class AgreedLink:
             tell(told, self.run(commands, timeout_seconds))
 
     def _hear(self, told: Told, outcome: list[Any] | Exception) -> None:
-        """Call *told* with the *outcome* of a `send`; if it failed, look at the number again."""
+        """Call *told* with the *outcome* of a `send`; after a failure, read the number again."""
         if isinstance(outcome, StoreUnavailable):
             self._doubt(outcome)
         told(outcome)
 
     def _doubt(self, error: StoreUnavailable) -> None:
         """
-        Make the next command wait for a new look at the number, because of *error*.
+        Let the next command start a new read of the number in Redis, because of *error*.
 
-        After a lost connection, the next answer may come from another Redis. After a time-out,
-        commands need not wait: a Redis that is only slow is still the same one.
+        After a lost connection, that command waits for the number, because another Redis may answer
+        now. After a time-out it does not wait: the Redis is the same, and only slow.
         """
         if not isinstance(error.__cause__, TimeoutError):
             self._may_go = self._has_looked = False
         self._look_at = 0.0
 
     def _begin_look(self) -> asyncio.Task[None]:
-        """Return the task that looks at the number; start it if none is running."""
+        """Return the task that reads the number in Redis; start it if it is not running."""
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._look())
         return self._looking
 
     async def _wait(self, seconds: float) -> None:
         """
-        Look, or wait for the look that is under way.
+        Wait at most *seconds* until the number in Redis was read; start the read if none runs.
 
         Raises:
-            StoreUnavailable: the look failed, or did not end in time.
+            StoreUnavailable: the read failed, or did not end in time.
         """
         try:
             async with Deadline(seconds):
                 if self._looking is not None:
                     await asyncio.shield(self._looking)
-                # A look that began earlier may have waited for a Redis that is back by now.
+                # A read that began earlier may have failed although Redis is back by now.
                 if not self._may_go and monotonic() > self._look_at:
                     await asyncio.shield(self._begin_look())
         except TimeoutError as error:
@@ -164,7 +164,7 @@ class AgreedLink:
             raise StoreUnavailable from self._failure.__cause__
 
     async def _look(self) -> None:
-        """Read the number that Redis remembers, and store ours if it has none."""
+        """Read the number in Redis, store ours if Redis has none, and note a failure."""
         try:
             await self._take(monotonic() + LOOK_SECONDS)
             self._failure = None
@@ -192,12 +192,12 @@ class AgreedLink:
         if refusal is None:
             self._look_at = monotonic() + AGAIN_SECONDS
         else:
-            # At 0 the next push looks again at once: Redis may let us store the number by then.
+            # 0 lets the next push ask again at once: Redis may store the number by then.
             self._look_at = monotonic() + SOON_SECONDS if self._may_go else 0.0
 
     async def check(self) -> None:
         """
-        Check whether Redis has our number of partitions, as far as can be known; store nothing.
+        Check that Redis does not have another number of partitions than ours; store nothing.
 
         Raises:
             StoreCannotStart: Redis has another number, or this service cannot use this Redis.
@@ -214,9 +214,9 @@ class AgreedLink:
 
     async def _agree(self, ends: float, *, tells: bool = True) -> Exception | None:
         """
-        Return None if Redis and this service agree on the number, otherwise why that is not known.
+        Return None if Redis has our number, otherwise the error of Redis that left this unknown.
 
-        If Redis has no number, store ours; with *tells* false, store nothing.
+        If Redis has no number, store ours. With *tells* false, store nothing.
 
         Raises:
             StoreUnavailable: Redis did not answer.
@@ -238,7 +238,7 @@ class AgreedLink:
             if isinstance(told, Exception):
                 return self._refused(told)
         if isinstance(found, PartAway) and not self._may_go:
-            # Participants of other partitions need not wait until that part of the cluster is back.
+            # The node that keeps the number is away. Participants on other nodes need not wait.
             numbers, _ = await self._look_around(ends)
             return None if numbers == [self._keys.partitions] else found
         if isinstance(found, Exception):
@@ -250,10 +250,10 @@ class AgreedLink:
 
     def _refused(self, error: Exception) -> Exception:
         """
-        Return the *error* of Redis, if the next try may have another outcome.
+        Return *error*, the refusal of Redis, if Redis may accept the same command later.
 
         Raises:
-            Unfit: this user may not run the command.
+            Unfit: the ACL of Redis forbids this user to run the command.
         """
         if isinstance(error, NoPermissionError):
             raise Unfit(
@@ -266,8 +266,8 @@ class AgreedLink:
         """
         Check whether the keys in Redis are in the partitions where this service would put them.
 
-        Return the numbers of partitions that fit the keys found, ours among them, and the error
-        because of which some keys could not be read; None if all keys could be.
+        Return the numbers of partitions that fit the keys found, ours among them. Return also the
+        error because of which some keys could not be read; None if all keys were read.
 
         Raises:
             StoreUnavailable: Redis did not answer.
@@ -285,7 +285,7 @@ class AgreedLink:
         for at, reply in enumerate(replies):
             if isinstance(reply, PartAway):
                 away = reply
-            # A key that this user may not read tells nothing.
+            # A key that this user of Redis may not read is ignored.
             if reply and not isinstance(reply, Exception):
                 names = reply if isinstance(reply, list) else ()
                 seen = where.setdefault(at % most.partitions, set())
@@ -299,7 +299,7 @@ class AgreedLink:
         """
         Return the message for an operator when Redis has another number of partitions.
 
-        *theirs* is the number of Redis; None: the keys in Redis fit no number.
+        *theirs* is the number that Redis has; None: the keys in Redis fit no number.
         """
         ours, prefix = self._keys.partitions, self._keys.prefix
         if theirs is None:
@@ -330,7 +330,7 @@ class AgreedLink:
 def _fits(keys: Keys, where: dict[int, set[str]]) -> bool:
     """Say whether *keys* would put these digests into the partitions *where* they were seen."""
     return all(
-        # A name that is no digest was not written by this service.
+        # A name that is no digest fits everywhere, because this service did not write it.
         partition < keys.partitions
         and all(keys.table.get(each[: keys.digits], partition) == partition for each in seen)
         for partition, seen in where.items()

@@ -1,11 +1,11 @@
 """
 A link to a Redis or Valkey Cluster, used like a Link: each command goes to the master of its key.
 
-`open_link` makes the link that a URL needs. It takes commands as a Link does, each with keys of one
-slot, and returns their replies in order. Commands for a part of the cluster that can't answer now
-have `PartAway` as their reply; all other commands are answered. Nodes are asked which master has
-which slots: before the first command, when a node says that a slot has moved, and while a master is
-away. Replicas are never asked.
+`open_link` makes the link that a URL needs. `ClusterLink` takes commands as a Link does, each with
+keys of one slot, and returns the replies in order. If a master does not answer, its commands have
+`PartAway` as their reply; the other masters answer their commands. The link asks the nodes which
+master has which slots: before the first command, when a node answers that a slot has moved, and
+while a master is away. It sends nothing to the cluster's replicas.
 """
 
 import asyncio
@@ -24,7 +24,7 @@ from otel_jcmc.store.slots import Address, SlotMap, show, slots_of
 from otel_jcmc.store.url import is_cluster, parse_cluster
 from otel_jcmc.store.wire import Told
 
-# How long one node may take to name the masters: a push has half a second, also for the write.
+# How long a node may take to name the masters: a push waits at most 0.5 s, and needs time to write.
 MAP_SECONDS: Final = 0.2
 # While a master is away, a task looks for it this often; pushes do not wait for this task.
 LOOK_SECONDS: Final = 0.2
@@ -48,7 +48,7 @@ class ClusterLink:
     Links to all masters of a cluster, each opened by the first command that needs it.
 
     Attributes:
-        stood_still: as in Link; true if it is true of any of these links.
+        stood_still: as in Link; true if it is true for any link to a master.
 
     Concurrency: any number of tasks of one event loop may call.
     """
@@ -73,7 +73,7 @@ class ClusterLink:
 
     @property
     def away(self) -> str:
-        """Why some of the keys can't be reached now, by the last replies; empty if all can."""
+        """Why some keys are unreachable, as the last replies showed; empty: all are reachable."""
         return next(iter(self._away.values()), "")
 
     async def run(
@@ -82,9 +82,10 @@ class ClusterLink:
         """
         Send *commands* and return their replies; a command's error is its reply.
 
-        The reply is PartAway if the command's slot has no master that answers, or is moving to
-        another one. A command without a key goes to the master of the next command with a key,
-        otherwise of the last one with a key, otherwise to any master. A command may run twice.
+        The reply is PartAway if the slot's master does not answer, or if the slot is moving. A
+        command without a key goes to the master of the next command with a key. If none follows, it
+        goes to the master of the last command with a key before it, otherwise to any master. A
+        command may run twice.
 
         Raises:
             StoreUnavailable: no master answers, or the masters are not known.
@@ -107,7 +108,7 @@ class ClusterLink:
             with suppress(StoreUnavailable):
                 await self._learn((error.host, error.port) if error.host else None, ends)
             seconds = max(0.0, ends - monotonic())
-            # Commands without a key follow the command whose master they shared.
+            # A command without a key has the slot of a command with a key, and goes with it.
             asked = [at for at in asked if slots[at] in moved]
         self.hear(slots, replies)
         if self._lost and self._lost.keys() >= self._map.masters:
@@ -116,9 +117,9 @@ class ClusterLink:
 
     def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
         """
-        Do what `run` does with *commands*, which are packed; see Link.send.
+        Send packed *commands* as `run` does; *told* gets the replies, see Link.send.
 
-        Commands whose master does not answer, or whose slot has moved, are sent again by `run`.
+        If a master does not answer, or a slot has moved, `run` sends these commands again.
         """
         slots = slots_of(commands)
         shares = self._shares(slots, range(len(commands)))
@@ -142,13 +143,13 @@ class ClusterLink:
         replies: list[Any],
         seconds: float,
     ) -> None:
-        """Ask the master of each command in *asked*, and put the replies into *replies*."""
+        """Send the commands at the indexes *asked* to their masters; fill in their *replies*."""
         shares = self._shares(slots, asked)
         parts = [
             self._ask_one(master, [commands[at] for at in share], seconds)
             for master, share in shares.items()
         ]
-        # With few pushes, nearly always one master gets all commands, and that needs no task.
+        # With few pushes, nearly always one master gets all commands, and no task is needed.
         told = [await parts[0]] if len(parts) == 1 else await asyncio.gather(*parts)
         for share, some in zip(shares.values(), told, strict=True):
             for at, reply in zip(share, some, strict=True):
@@ -157,7 +158,7 @@ class ClusterLink:
     def _shares(
         self, slots: Sequence[int | None], asked: Sequence[int]
     ) -> dict[Address | None, list[int]]:
-        """Return master -> places in *asked* of its commands; None -> those without a master."""
+        """Return master -> the indexes in *asked* of its commands; key None: no master."""
         shares: dict[Address | None, list[int]] = {}
         for at in asked:
             shares.setdefault(self._master_of(slots[at]), []).append(at)
@@ -192,7 +193,7 @@ class ClusterLink:
         return [PartAway(why)] * len(commands)
 
     def hear(self, slots: Sequence[int | None], replies: list[Any]) -> None:
-        """Learn from *replies* which slots are away; errors of _NOT_NOW in them become PartAway."""
+        """Note which *slots* got no answer; replace errors of _NOT_NOW in *replies* by PartAway."""
         for at, (slot, reply) in enumerate(zip(slots, replies, strict=True)):
             if isinstance(reply, _NOT_NOW):
                 replies[at] = PartAway(str(reply))
@@ -234,7 +235,7 @@ class ClusterLink:
                 if isinstance(error.__cause__, ClusterNode):
                     break
                 if address == self._seeds[0]:
-                    # This node may hang: the next attempt begins with another one.
+                    # This node may hang: the next attempt asks another node first.
                     self._seeds.append(self._seeds.pop(0))
             else:
                 if found:
@@ -251,7 +252,7 @@ class ClusterLink:
         self._lost = {each: why for each, why in self._lost.items() if each in self._map.masters}
 
     def _look(self) -> None:
-        """Begin to look for the masters that are away, unless such a look is under way."""
+        """Start the task that looks for the masters that are away, if it is not running."""
         if self._looking is None:
             self._looking = asyncio.get_running_loop().create_task(self._find())
 
@@ -283,7 +284,7 @@ class ClusterLink:
 
 
 class _Gathered:
-    """The replies of several masters to the commands of one `send`."""
+    """Collects the replies of several masters to one `send`, and calls back when it has all."""
 
     __slots__ = (
         "_again",
@@ -305,15 +306,15 @@ class _Gathered:
         ends: float,
         told: Told,
     ) -> None:
-        """Call *told* when *missing* masters have answered; a second try must be over at *ends*."""
+        """Call *told* when *missing* masters have answered; a second try must end at *ends*."""
         self._cluster, self._commands, self._slots = cluster, commands, slots
         self._missing, self._ends, self._told = missing, ends, told
         self._replies: list[Any] = [None] * len(commands)
-        # Commands that got no reply, or whose slot has moved: they are asked again.
+        # Indexes of the commands to send again: they got no reply, or their slot has moved.
         self._again: list[int] = []
 
     def hear(self, link: Link, share: list[int], outcome: list[Any] | Exception) -> None:
-        """Store the *outcome* that *link* got for a *share* of the commands."""
+        """Store the *outcome* that *link* got for the commands at the indexes *share*."""
         cluster, replies = self._cluster, self._replies
         cluster.stood_still = cluster.stood_still or link.stood_still
         if isinstance(outcome, Exception):

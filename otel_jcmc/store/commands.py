@@ -1,9 +1,9 @@
 """
-Commands as they are sent to Redis, and the errors among its replies.
+Packs commands for Redis, and reads the errors among the replies of Redis.
 
 A command is a tuple of words, or the bytes that are sent for these words. If Redis refuses a
-command, the error is the reply to it. This file has our own errors, and reads the texts of Redis's
-errors.
+command, the reply is an error object. This file has our own error classes, and functions that read
+the text of an error of Redis.
 """
 
 import re
@@ -30,15 +30,15 @@ class Unfit(NoConnection):
 
 
 class ClusterNode(Unfit):
-    """A server is a node of a cluster and should not be, or the reverse; the text says which."""
+    """The server is a node of a cluster and the URL names one server, or the reverse."""
 
 
 class PartAway(NoConnection):
-    """The reply to a command whose part of a cluster is away; other parts may answer."""
+    """The reply to a command if the cluster's master of its slot is away; others may answer."""
 
 
 def code_of(error: Exception) -> str:
-    """Return the first word of *error* of Redis, such as OOM: the rest may repeat a command."""
+    """Return the first word of Redis's *error*, such as OOM; other words may repeat a command."""
     if code := _CODE_OF.get(type(error)):
         return code
     found = _CODE.match(str(error))
@@ -57,10 +57,10 @@ def bulk(word: bytes) -> bytes:
 
 def expect_all(replies: list[Any]) -> list[Any]:
     """
-    Return *replies*, for a caller that needs all of them.
+    Return *replies* if none of them is an error.
 
     Raises:
-        StoreUnavailable: a reply is an error; that error is the cause.
+        StoreUnavailable: a reply is an error; its `__cause__` is that error.
     """
     for reply in replies:
         if isinstance(reply, Exception):
@@ -69,5 +69,5 @@ def expect_all(replies: list[Any]) -> list[Any]:
 
 
 def without_script(error: str) -> str:
-    """Return Redis's *error* without the line of the script, which differs between pushes."""
+    """Return the text *error* of Redis without the script's line number, which often changes."""
     return error.partition(" script:")[0]

@@ -1,10 +1,11 @@
 """
 A deadline that still accepts an answer if this process, and not the other side, was late.
 
-After the process or its machine has stood still, an event loop runs the timers that are over before
-it reads its sockets: answers that came in the meantime would count as missing. A timer that runs
-late shows that the loop stood still, so the timer first gives the sockets a short grace. link.py
-uses this deadline to wait for Redis, web/bodies.py and server/protocol.py to wait for requests.
+After the process or its machine has stood still, an event loop runs its expired timers before it
+reads its sockets. Answers that came in the meantime would count as missing. A timer that runs late
+shows that the loop stood still. Such a timer waits a short time more, so that the loop reads its
+sockets first. link.py uses this deadline to wait for Redis. web/bodies.py and server/protocol.py
+use it to wait for requests.
 """
 
 import asyncio
@@ -13,19 +14,20 @@ from time import monotonic
 from types import TracebackType
 from typing import Final, Self
 
-# A busy loop alone is late by a few milliseconds.
+# A timer that is later than this shows that the loop stood still. In a loop that is only busy,
+# timers are late by a few milliseconds.
 LATE_SECONDS: Final = 0.05
-# Enough for the answer of a server that was asked just before, and that stood still as well.
+# Enough time for a server to answer if it stood still together with this process.
 GRACE_SECONDS: Final = 0.25
 
 
 def _nobody() -> None:
-    """Do nothing; it replaces the callback of a cancelled timer."""
+    """Do nothing: a cancelled timer has this function as its callback."""
 
 
 class Timer:
     """
-    Calls *late* after some seconds, or after a grace more if the event loop stood still then.
+    Calls a function after some seconds; GRACE_SECONDS later if the event loop stood still.
 
     Attributes:
         stood_still: whether the loop stood still when the seconds were over.
@@ -34,7 +36,7 @@ class Timer:
     def __init__(
         self, loop: asyncio.AbstractEventLoop, seconds: float, late: Callable[[], object]
     ) -> None:
-        """Call *late* in *loop* after so many *seconds*; with infinity, never."""
+        """Call *late* in *loop* after *seconds*; if *seconds* is infinite, never call it."""
         self.stood_still = False
         self._loop = loop
         self._late: Callable[[], object] = late
@@ -42,8 +44,9 @@ class Timer:
         self._handle = loop.call_later(seconds, self._look)
 
     def _look(self) -> None:
-        """Call *late*, or look again after the grace."""
-        # The grace is given once: after it the loop has read its sockets, however late it is now.
+        """Call *late*; if the loop stood still, call it GRACE_SECONDS later instead."""
+        # The timer waits longer only once. After that, the loop has read its sockets, even if the
+        # timer is late again.
         if self.stood_still or monotonic() < self._at + LATE_SECONDS:
             self._late()
             return
@@ -75,14 +78,14 @@ class Deadline:
     """
 
     def __init__(self, seconds: float | None) -> None:
-        """Allow so many *seconds*; below 0 counts as 0, None is no limit."""
+        """Allow *seconds* for the block; a number below 0 counts as 0, None means no limit."""
         self._seconds = seconds
         self._timeout = asyncio.timeout(None)
         self._timer: Timer | None = None
 
     @property
     def stood_still(self) -> bool:
-        """Whether the loop stood still when the time was over, even if the timer has not run."""
+        """Whether the loop stood still: the time is over, even if the timer has not run yet."""
         return self._timer is not None and (self._timer.stood_still or self._timer.is_over)
 
     async def __aenter__(self) -> Self:
@@ -94,7 +97,7 @@ class Deadline:
         return self
 
     def _end(self) -> None:
-        """Let the time-out happen in the code that waits inside."""
+        """End the code inside the block with a time-out."""
         self._timeout.reschedule(asyncio.get_running_loop().time())
 
     async def __aexit__(

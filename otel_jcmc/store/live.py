@@ -1,9 +1,9 @@
 """
-The live participants in Redis: the only way to write them, and the way to read them all.
+Writes participants into Redis, and reads all live participants.
 
 `submit` stores a push, together with other pushes of the same moment (writes.py), and calls back
 when Redis has answered. `read_live` returns every participant that has not expired or left
-(reads.py). This process keeps nothing about participants.
+(reads.py). `Store` keeps no participants in memory.
 """
 
 import logging
@@ -37,10 +37,10 @@ class Store:
 
     Attributes:
         keys: the keys of the participants.
-        up: whether the last exchange with Redis worked and, in a cluster, all parts that were asked
-            were there; None before the first exchange.
+        up: whether the last exchange with Redis worked and, in a cluster, all masters that were
+            asked have answered; None before the first exchange.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(
@@ -54,17 +54,16 @@ class Store:
         first_life_ms: int = 0,
     ) -> None:
         """
-        Prepare; nothing is opened yet.
+        Prepare; no connection is opened yet.
 
         Args:
-            participant_limit: most live participants in total, 0 for any number. The numbers in
-            other
-                partitions are known from their last answers, so a batch may exceed the limit.
+            participant_limit: most live participants in total, 0 for any number. A batch may exceed
+                the limit, because the numbers in other partitions may have changed since the read.
             conference_limit: most participants in a conference, 0 for any number.
             on_batch: called after each batch with the seconds that its oldest push has waited.
             keeping: what is kept of sessions.
-            first_life_ms: most ms for which the first push keeps a participant live, whatever the
-                push asks for; 0: as long as the push asks for.
+            first_life_ms: most ms for which the first push keeps a participant live, also if the
+                push asks for more; 0: as long as the push asks for.
         """
         self.keys = keys
         self._pushes = AgreedLink(open_link(url), keys)
@@ -76,7 +75,7 @@ class Store:
         self._unfit = Trouble(
             log, "store: Redis is of no use: %s", "store: Redis answers", logging.ERROR
         )
-        # Whether a write was tried since Redis was last away.
+        # Whether `try_writing` has had its answers since Redis was last away.
         self._has_tried = False
         self.up: bool | None = None
 
@@ -84,8 +83,8 @@ class Store:
         """
         Store *write*, or remove its participant.
 
-        *done* gets what Redis did, or the error because of which that is not known, perhaps before
-        this returns. If *done* is called twice, only the first call counts.
+        *done* is called with the action of Redis, or with the error if that is not known. This may
+        happen before `submit` returns. If *done* is called twice, only the first call counts.
         """
         self._writes.submit(write, done)
 
@@ -95,8 +94,8 @@ class Store:
         """
         Return every live participant of *partitions*, page by page; None means all partitions.
 
-        See `read_pages`. Each value is one whole push. Values are read one after the other, so the
-        values of two participants may be some seconds apart.
+        See `read_pages`. Each value is one whole push. Redis is read page by page, so the values of
+        two participants may have been read some seconds apart.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -107,10 +106,10 @@ class Store:
 
     async def count(self) -> None:
         """
-        Ask Redis how many participants are live in each partition, for the limit of all partitions.
+        Ask Redis how many participants are live in each partition, for the limit of participants.
 
-        The answer to a batch has these numbers for the partitions that the batch wrote to. This
-        method gets them also for partitions that only other replicas write to.
+        The answer to a batch of pushes has the numbers of the partitions that it wrote to. This
+        method also gets the numbers of partitions that only other replicas write to.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -121,7 +120,7 @@ class Store:
         counts = await read(
             [("ZCOUNT", *each, "+inf") for each in zip(indexes, clocks, strict=True)]
         )
-        # For a partition that is away the last known number stays.
+        # A partition that is away keeps the last number that is known of it.
         live = self._writes.live
         for partition, count in enumerate(counts):
             if not is_away(count):
@@ -151,7 +150,7 @@ class Store:
 
     async def start(self) -> None:
         """
-        Find out whether Redis takes writes. The service also starts while Redis is away.
+        Find out whether Redis takes writes; return also if Redis is away.
 
         Raises:
             StoreCannotStart: this service cannot use this Redis.
@@ -159,7 +158,7 @@ class Store:
         try:
             await self._pushes.run([("PING",)])
         except StoreUnavailable as away:
-            # Not logged: the line with which the start ends says it.
+            # Nothing is logged here, because the error below ends the start and is logged then.
             if isinstance(away.__cause__, Unfit):
                 raise StoreCannotStart(str(away.__cause__)) from None
             self._set_up(up=False, why=away.__cause__)
@@ -174,8 +173,8 @@ class Store:
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        # SETRANGE with an empty text makes no key. Yet everything that refuses a push also refuses
-        # this command: full memory, a replica, a full disk, a cluster.
+        # SETRANGE with an empty text makes no key. But a Redis that refuses a push also refuses
+        # this command: its memory or its disk is full, it is a replica, or its cluster is down.
         tries: list[Command] = [("SETRANGE", key, 0, "") for key in self.keys.each("try")]
         replies = await self._run(self._pushes, tries, TIMEOUT_SECONDS)
         if all(isinstance(reply, PartAway) for reply in replies):
@@ -185,14 +184,15 @@ class Store:
 
     @property
     def is_refusing(self) -> bool:
-        """Whether Redis refuses writes, as far as is known."""
+        """Whether Redis refuses writes, by its last replies to writes."""
         return bool(self._writes.refusals.why)
 
     async def why_not_ready(self) -> str:
         """
-        Return in one line, for the public, why pushes are not stored now; empty if they are.
+        Return in one line, for the public, why Redis stores no pushes now; empty if it stores them.
 
-        Redis is asked whether it answers; whether it takes writes is known from the last writes.
+        This method asks Redis only whether it answers. Whether Redis takes writes is known from its
+        replies to the last writes; if no write was tried yet, this method tries one.
         """
         try:
             await (self.ping() if self._has_tried else self.try_writing())
@@ -213,18 +213,18 @@ class Store:
         return replies
 
     def _note(self, outcome: list[Any] | Exception, seconds: float) -> None:
-        """Remember whether Redis is there, by the *outcome* of an exchange that took *seconds*."""
+        """Set `up` by the *outcome* of an exchange with Redis that took *seconds*."""
         if isinstance(outcome, Exception):
             self._set_up(up=False, why=outcome.__cause__)
         elif away := self._pushes.away or self._reads.away:
             self._set_up(up=False, why=PartAway(away))
-        # An answer that took longer than a push may wait does not show that pushes are stored
-        # again.
+        # Reads may wait longer for an answer than pushes. So an answer that came later than a push
+        # waits does not show that Redis stores pushes again.
         elif self.up is not False or seconds < TIMEOUT_SECONDS:
             self._set_up(up=True)
 
     def _set_up(self, *, up: bool, why: BaseException | None = None) -> None:
-        """Remember whether Redis is there; log it when it changes."""
+        """Set `up`, and log when it changes; *why* is the cause if Redis is not up."""
         if isinstance(why, Unfit):
             self._unfit.update(str(why))
         elif up and self._unfit.what:
@@ -238,7 +238,7 @@ class Store:
         self.up = up
 
     async def close(self) -> None:
-        """Answer the pushes that still wait, then close the connections."""
+        """Wait until all pushes have their answers, then close the connections."""
         await self._writes.close()
         await self._pushes.close()
         await self._reads.close()

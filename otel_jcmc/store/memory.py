@@ -1,4 +1,4 @@
-"""Reads the memory limit of a Redis, and what this Redis does when the limit is reached."""
+"""Reads the memory limit of a Redis, and its policy for the time when the limit is reached."""
 
 from typing import NamedTuple
 
@@ -11,8 +11,8 @@ class Memory(NamedTuple):
     The memory limit of a Redis.
 
     Attributes:
-        most_bytes: its setting `maxmemory`; 0: no limit is set.
-        policy: its setting `maxmemory-policy`.
+        most_bytes: Redis's setting `maxmemory`; 0: Redis has no limit.
+        policy: Redis's setting `maxmemory-policy`.
     """
 
     most_bytes: int

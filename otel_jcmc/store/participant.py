@@ -6,16 +6,18 @@ A checked Report becomes a `Write`, which goes to Redis. A value that is read fr
 
     jcmc:{03}:participant:<digest>   the participant's last push, with a native TTL
     jcmc:{03}:live                   index of the partition: digest -> expiry in µs of Redis's clock
-    jcmc:{03}:ended                  ended sessions: "digest:session" -> until when it is remembered
+    jcmc:{03}:ended                  ended sessions: "digest:session" -> when Redis may forget it
     jcmc:{03}:conferences            digest of a conference -> how many members the index has of it
 
 The digest has 48 bits of BLAKE2b of the conference, then 80 bits of BLAKE2b of conference, client
-id and participant id. Its first digit (or two digits) tells the partition, so that a conference is
-in one partition and can be counted there. A value is one msgpack array: schema, start of the
-session (ms), the session's last seq, the session's id, the owner's digest, attributes, numbers. The
-attributes are msgpack themselves, by catalogue id. They are kept as bytes, because they rarely
-change from push to push, and equal bytes show that nothing changed. The number of the metric with
-id n is the nth. A reader skips ids that it does not know, so two versions of the service on one
+id and participant id. The first digit (or two digits) decides the partition. So all participants of
+a conference are in one partition, and a script can count them there.
+
+A value is one msgpack array: schema, start of the session (ms), the session's last seq, the
+session's id, the owner's digest, attributes, numbers. The attributes are bytes within that array: a
+msgpack map from catalogue id to text. They rarely change from push to push, and equal bytes show
+that no attribute has changed. In the numbers, the value of the metric with id n is at place n,
+counted from 1. A reader skips ids that it does not know, so two versions of the service on one
 Redis never mix two metrics.
 """
 
@@ -42,8 +44,8 @@ from otel_jcmc.catalogue.metrics import LAST_METRIC_ID, LIST_ID, RATING_ID
 from otel_jcmc.wire.push import Report
 
 SCHEMA: Final = 3
-# A push keeps a participant live for three times its client's interval, but not longer than this
-# because of the interval.
+# If a client pushes rarely, its push keeps the participant live for three push intervals, but for
+# no more than this.
 MAX_CLIENT_TTL_MS: Final = 300_000
 CLIENT_BYTES: Final = 16
 
@@ -51,8 +53,8 @@ _IDENTITY: Final = {CONFERENCE.id, CLIENT.id, PARTICIPANT.id}
 _KNOWN: Final = frozenset([LIST_ID, *(row.id for row in ATTRIBUTES)])
 # Catalogue id -> text; for the list metric, the attributes of each of its values.
 _Attributes = dict[int, str | list[dict[int, str]]]
-# One field for each id: then the decoder itself finds a number of the wrong kind, which is the
-# cheapest way.
+# With a field for each id, the decoder itself finds a number of the wrong kind. No other check is
+# as fast.
 _Numbers: Final = msgspec.defstruct(
     "_Numbers",
     [
@@ -69,7 +71,7 @@ _Numbers: Final = msgspec.defstruct(
 
 
 class _StoredValue(msgspec.Struct, array_like=True, gc=False):
-    """The msgpack array that Redis has for a participant, see the top of this file."""
+    """The msgpack array that Redis stores for a participant, described at the top of this file."""
 
     schema: Annotated[int, msgspec.Meta(ge=SCHEMA, le=SCHEMA)]
     started_ms: float
@@ -84,7 +86,7 @@ _encode = msgspec.msgpack.Encoder().encode
 _decode = msgspec.msgpack.Decoder(_StoredValue).decode
 _decode_attributes = msgspec.msgpack.Decoder(_Attributes).decode
 _decode_anything = msgspec.msgpack.Decoder(dict[int, Any]).decode
-# Copying this takes two thirds of the time of making a new one.
+# To copy this hash object takes two thirds of the time for making a new one.
 _MEMBER: Final = blake2b(digest_size=10)
 # Namespace of the session ids that the server makes: any fixed random UUID.
 _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
@@ -92,22 +94,22 @@ _SESSIONS = uuid.UUID("a1d3c5a4-6f0e-4c8e-9b57-0d0b8a3f7c11")
 
 class Write(msgspec.Struct, frozen=True, gc=False, array_like=True):
     """
-    One push as participant.lua takes it; the fields are in the order in which the script reads.
+    One push in the form that participant.lua reads, with the fields in the script's order.
 
     Attributes:
         member: 32 hex digits, the participant's digest; the first 12 are the conference's.
         session: the client's session id; empty: the server names the session.
         seq: the number of the push in its session; -1 when the push has none.
-        ttl_ms: for how long this push keeps the participant live; below 0: the same time, but the
-            push may not bring a new participant.
+        ttl_ms: for how many ms this push keeps the participant live. A negative number means the
+            same time, but the push is refused if its participant is not live already.
         payload: msgpack of attributes and numbers, the end of the stored value; empty for a leave.
-            For a join that failed it contains who tried.
+            For a failed join it has the attributes of the participant that tried to join.
         owner: digest of the owner's name; empty: pushes have no owner.
         end: why the participant leaves; empty: it does not leave.
-        cause: the cause of a failure, a word of catalogue/causes.py; empty: not told.
+        cause: the cause of a failure, a word of catalogue/causes.py; empty: the push has no cause.
         join_ms: how long the participant tried a join that failed; -1: not a failed join.
         is_kept: whether a session that this push begins goes into history.
-        word: what the participant says about the call, see `read_word`; empty: nothing.
+        word: the participant's rating of the call and its text, see `read_word`; empty: neither.
     """
 
     member: str
@@ -126,18 +128,18 @@ class Write(msgspec.Struct, frozen=True, gc=False, array_like=True):
 @dataclass(slots=True)
 class Stay:
     """
-    The part of a participant that does not change from push to push: identity and description.
+    The attributes of a live participant that do not change from push to push.
 
     Attributes:
         conference: the conference's name.
-        session: the client's own session id; empty: see `session_id`.
+        session: the session id that the client sent; empty: the client sent none.
         started_ms: Redis's clock at the session's first push.
-        stored: the attributes as Redis has them, checked. They are kept in this form because it is
-            small and the attributes are needed only once.
-        paths: how many values a list metric has, each with attributes of its own.
-        is_test: whether its push is a test push of doctor.
-        labels: what metrics/labels.py has made of it.
-        who: what metrics/seen.py has made of it.
+        stored: the attributes as bytes, in the form that Redis has; they have been checked. Bytes
+            need less memory than a dict, and the attributes are needed only once.
+        paths: how many values the list metric has; each value has attributes of its own.
+        is_test: whether `otel-jcmc doctor` sent the push as a test.
+        labels: the label sets that metrics/labels.py has made of this stay; None: none yet.
+        who: the identity that metrics/seen.py has made of this stay; None: none yet.
     """
 
     conference: str
@@ -151,7 +153,7 @@ class Stay:
 
     @property
     def attributes(self) -> dict[int, Any]:
-        """Catalogue id -> text; for a list metric [{id: text}, ...]. Decoded at each access."""
+        """Catalogue id -> text, for the list metric [{id: text}, ...]; decoded at each access."""
         return read_attributes(self.stored)
 
     @property
@@ -167,8 +169,8 @@ class Participant(msgspec.Struct, gc=False):
     One live participant.
 
     Attributes:
-        numbers: one place for each metric id: the value of id n is at n - 1, a list for a list
-            metric. None, also in a list, means that the value is not known now.
+        numbers: the value of the metric with id n is at index n - 1. The list metric has a list of
+            values there. None, also in that list, means that the value is not known now.
     """
 
     stay: Stay
@@ -179,12 +181,12 @@ def to_write(
     report: Report, expiration_ms: int, owner: str = "", *, may_join: bool = True
 ) -> Write:
     """
-    Return the write for a *report* by *owner*.
+    Return the write for a *report* by *owner*; without *may_join* it may not add a participant.
 
-    It keeps the participant live for *expiration_ms*, or for longer if its client pushes rarely.
+    The write keeps the participant live for *expiration_ms*, or longer if its client pushes rarely.
     """
     session = report.session
-    # Without a session id, several pushes of one failed join would look like several joins.
+    # Without a session id, several pushes about one failed join would count as several joins.
     join_ms = session.join_ms if session.id else -1
     ttl_ms = expiration_ms
     if session.interval_ms:
@@ -213,7 +215,7 @@ def _word_of(report: Report) -> str:
 
 
 def read_word(word: str) -> tuple[float | None, str | None]:
-    """Return the rating and the text of a stored *word*; None for a part that it does not have."""
+    """Return the rating and the text in a stored *word*; None for a missing rating or text."""
     rating, _, text = word.partition(" ")
     return float(rating) if rating else None, text or None
 
@@ -231,7 +233,7 @@ def member_digest(conference: str, client: str, participant: str) -> str:
 
 
 def client_digest(client: str) -> bytes:
-    """Return the digest of a client's id, ignoring its case; zeros if the id is not known."""
+    """Return the digest of a client's id, the same in any case; zeros if the id is empty."""
     if not client:
         return bytes(CLIENT_BYTES)
     text = client.lower().encode()
@@ -245,26 +247,27 @@ def conference_digest(conference: str) -> str:
 
 
 def session_name(attributes: Mapping[int, Any], started_ms: float) -> str:
-    """Return the name that the server gives a session: a UUID of its identity and its start."""
+    """Return the server's name for a session: a UUID made of the participant and the start."""
     who = [attributes[row.id] for row in (CONFERENCE, CLIENT, PARTICIPANT)]
     return str(uuid.uuid5(_SESSIONS, "\0".join([*who, repr(started_ms)])))
 
 
 def leg_name(session: str, leg: int) -> str:
     """
-    Return the session id that readers see for a *leg* of a client's *session*.
+    Return the session id that readers see for the leg with number *leg* of a client's *session*.
 
-    The first leg has the client's own id, in whatever form. Later legs add "." and the leg's
-    number.
+    For the first leg it is the client's own id, unchanged. For a later leg it is that id, ".", and
+    the leg's number.
     """
     return f"{session}.{leg}" if leg > 1 else session
 
 
 def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
     """
-    Return the participant that a stored *value* holds; None if it has another schema.
+    Return the participant in a stored *value*; None if the value has another schema.
 
-    *known* is the participant's stay from an earlier read; it is used again if it has not changed.
+    *known* is the participant's stay from an earlier read. If the stay is the same now, the
+    returned participant has this object.
 
     Raises:
         ValueError: the value is damaged.
@@ -288,7 +291,7 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
     paths = _count(numbers)
     if len(attributes.get(LIST_ID, ())) != paths:
         raise ValueError("damaged value: not each value has its attributes")
-    # Conferences are few and have many participants.
+    # Many participants share one conference: with `intern` they share the text of its name too.
     conference = intern(attributes[CONFERENCE.id])
     is_test = attributes.get(SENDER.id) == TEST
     stay = Stay(conference, stored.session, stored.started_ms, stored.attributes, paths, is_test)
@@ -296,7 +299,7 @@ def from_value(value: bytes, known: Stay | None = None) -> Participant | None:
 
 
 def _count(numbers: tuple[Any, ...]) -> int:
-    """Return how many values the list metric has among *numbers*."""
+    """Return how many values the list metric in *numbers* has."""
     values = numbers[LIST_ID - 1]
     return len(values) if values else 0
 
@@ -313,7 +316,7 @@ def read_attributes(stored: bytes) -> dict[int, Any]:
     try:
         attributes = _decode_attributes(stored)
     except msgspec.ValidationError:
-        # A later version may store values of any kind there.
+        # A later version of the service may store attributes of other kinds; these are skipped.
         found = _decode_anything(stored)
         known = {id_: value for id_, value in found.items() if id_ in _KNOWN}
         attributes = msgspec.convert(known, _Attributes)

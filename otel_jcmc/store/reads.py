@@ -1,12 +1,12 @@
 """
-All live participants, read from Redis page by page, so that no push waits for a read.
+Reads all live participants from Redis page by page, so that no push waits for a read.
 
-Here a page is a part of a partition's index, a thousand members at most; it is no web page. The
-caller names the partitions and the expiries that it knows, and gets pages of live participants. A
-long command blocks Redis, and a long reply blocks this process. Therefore pages are small, and one
-command asks for 250 values. An answer waits for its turn in a busy event loop, so a few of these
-commands are sent at once. In a cluster, the clock of the server that has a partition decides which
-of its participants are live.
+In this file a page is a piece of a partition's index, with a thousand members at most. The caller
+names the partitions and the expiries that it knows, and gets pages of live participants. A long
+command blocks Redis, and a long reply blocks this process. Therefore pages are small, and one
+command asks for 250 values. A busy event loop reads each answer late, so a few commands are sent
+together. In a cluster, each partition is on one server, and the clock of that server decides which
+participants of the partition are live.
 """
 
 from collections import deque
@@ -17,18 +17,19 @@ from typing import Any, Final, NamedTuple
 from otel_jcmc.store.commands import Command, PartAway, expect_all
 from otel_jcmc.store.keys import Keys
 
-# Most members of the index, and most values, in one command: even the longest such command takes
-# Redis less than a millisecond.
+# The most members of the index, and the most values, that one command asks for. Redis answers such
+# a command in less than a millisecond.
 PAGE: Final = 1000
 VALUES: Final = 250
-# Most commands in one exchange: the commands for a page's values and for the next page. Redis takes
-# 2 ms for all of them.
+# The most commands in one exchange: four for a page's values, and one for the next page. Redis
+# answers all of them in 2 ms.
 AT_ONCE: Final = 5
-# With a key, so that in a cluster the server that has the key answers.
+# This script returns the server's time in µs. It is called with a key, so that in a cluster the
+# server that has the key answers.
 _CLOCK: Final = b"local time = redis.call('TIME') return time[1] * 1000000 + time[2]"
 
-# Member of the index -> the expiry that was read for it, as bytes, and what the caller has made of
-# its value; only the expiry is used here.
+# Member of the index -> a tuple. Its first item is the expiry that was read for the member, as
+# bytes. The other items belong to the caller and are not used here.
 KnownExpiries = Mapping[bytes, tuple[Any, ...]]
 Read = Callable[[list[Command]], Awaitable[list[Any]]]
 # Members and expiries, in the same order.
@@ -41,11 +42,11 @@ class Live(NamedTuple):
 
     Attributes:
         members, expiries: the members of the index and their expiries, in the same order.
-        values: member -> stored value, for participants that have pushed since the caller's known
-            expiry; None for a participant that has left or expired in the meantime. A member that
-            is missing here has not pushed.
+        values: member -> stored value, for participants that have pushed since the read whose
+            expiry the caller knows. None: the participant has left or expired during this read.
+            Participants that have not pushed are missing.
         now_us: Redis's clock when the read began.
-        unread: 1 if this stands for a partition that could not be read to its end, otherwise 0.
+        unread: 1 for UNREAD, which says that a partition could not be read to its end; otherwise 0.
         partition: the place of this page's partition in the caller's list of partitions, from 0.
     """
 
@@ -57,13 +58,13 @@ class Live(NamedTuple):
     partition: int = 0
 
 
-# Stands for a partition whose part of a cluster is away.
+# Returned in place of pages when the cluster's master of a partition is away.
 UNREAD: Final = Live([], [], {}, 0, unread=1)
 
 
 def is_away(reply: Any) -> bool:
     """
-    Say whether *reply* is the error that a part of the cluster is away.
+    Say whether *reply* is PartAway: the cluster's master for the command is away.
 
     Raises:
         StoreUnavailable: *reply* is another error.
@@ -91,9 +92,9 @@ async def read_pages(
     """
     Return every live participant of *partitions* once, page by page.
 
-    Only the values of participants that have pushed since their *known* expiry are read: each push
-    sets a new expiry, in microseconds, so the same expiry means no push. If a part of a cluster is
-    away, UNREAD is returned for each of its partitions.
+    Each push sets a new expiry, in microseconds. So if a participant has the expiry in *known*, it
+    has not pushed since, and its value is not read again. In a cluster, UNREAD is returned for each
+    partition whose master is away.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -120,23 +121,23 @@ async def read_pages(
                 yield live
             if each.commands:
                 begun.append(each)
-        # Partitions whose read has begun come first, so that few reads are in progress.
+        # Partitions that are read in part are continued first, so that few are open at a time.
         waiting.extendleft(reversed(begun))
 
 
 class _Partition:
     """
-    The read of one partition: the commands to send next, and the pages that their replies complete.
+    Reads one partition: has the commands to send next, and makes pages from their replies.
 
-    The values of a page and the next page of the index are asked for together, because each answer
-    of Redis waits for a turn of a loop that is busy with pushes.
+    The commands ask for the values of a page together with the next page of the index. This saves
+    time: the event loop is busy with pushes, and each answer waits until the loop reads it.
 
     Attributes:
         commands: the next commands to send; empty when the whole partition is read.
     """
 
     def __init__(self, at: int, index: str, base: bytes, known: KnownExpiries, now_us: int) -> None:
-        """Begin to read *index*, whose participants' keys begin with *base*, at *now_us*."""
+        """Begin to read *index* at *now_us*; its participants have keys that begin with *base*."""
         self._at = at
         self._index, self._base, self._known, self._now_us = index, base, known, now_us
         self._begin, self._size = f"({now_us}", PAGE
@@ -147,12 +148,12 @@ class _Partition:
         self._is_listed = False
 
     def _list(self) -> Command:
-        """Return the command that asks for a page of the index."""
+        """Return the command that asks for the next page of the index."""
         limits = ("LIMIT", 0, self._size)
         return ("ZRANGEBYSCORE", self._index, self._begin, "+inf", "WITHSCORES", *limits)
 
     def take(self, replies: list[Any]) -> list[Live]:
-        """Return the pages that the *replies* to `commands` complete; set the next `commands`."""
+        """Return the pages that *replies* complete; put the next commands into `commands`."""
         listed = None if self._is_listed else replies.pop()
         whole = []
         if self._wanted:
@@ -171,7 +172,7 @@ class _Partition:
 
     def _turn_to(self, listed: list[bytes]) -> None:
         """
-        Make the page from what was *listed*: a member, its expiry, the next member, and so on.
+        Make the next page from *listed*: a member, its expiry, the next member, and so on.
 
         Each page begins with the last expiry of the page before, because several members may have
         that expiry. A push only moves its member towards the end of the index, so no member is
@@ -202,7 +203,7 @@ class _Partition:
 
 
 def _next_of(waiting: deque[_Partition]) -> list[_Partition]:
-    """Remove and return the first of the *waiting* partitions, as many as fit in one exchange."""
+    """Remove the first *waiting* partitions, as many as fit in one exchange, and return them."""
     some = [waiting.popleft()]
     asked = len(some[0].commands)
     while waiting and (asked := asked + len(waiting[0].commands)) <= AT_ONCE:

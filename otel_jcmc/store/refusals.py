@@ -1,10 +1,10 @@
 """
-Whether Redis takes writes, judged by its replies: for the log and for readiness.
+Judges by the replies of Redis whether it takes writes, for the log and for readiness.
 
-The input is the replies to pushes and to trial writes, which change nothing. The output is the
-reason why writes are refused. A refusal is over when a trial write has worked and Redis has refused
-nothing for REFUSAL_OVER_SECONDS. A Redis whose memory is nearly full refuses some writes and takes
-others, and it always takes leaves.
+The input is the replies to pushes and to trial writes; a trial write changes nothing in Redis. The
+output is the reason why Redis refuses writes. A refusal is over when a trial write has worked and
+Redis has refused no write for REFUSAL_OVER_SECONDS. One accepted write is not enough: a Redis whose
+memory is nearly full refuses some writes and takes others, and it always takes leaves.
 """
 
 import logging
@@ -28,8 +28,8 @@ class Refusals:
     Remembers and logs why Redis refuses writes, for as long as Redis refuses them.
 
     Attributes:
-        why: why writes are refused, in words for the public: Redis's own words may repeat parts of
-            a push. Empty while writes are taken.
+        why: why Redis refuses writes, for the public. It does not contain Redis's own text, which
+            may repeat parts of a push. Empty while Redis takes writes.
     """
 
     def __init__(self) -> None:
@@ -51,9 +51,8 @@ class Refusals:
             return
 
     def settle(self, replies: Iterable[Any]) -> None:
-        """Begin or end a refusal, by the *replies* to a trial write in each partition."""
-        # A user of Redis that may not run the trial write may still push: then only the replies to
-        # pushes show a refusal.
+        """Set or clear `why` by the *replies* to a trial write in each partition."""
+        # The ACL of Redis may forbid the trial write and allow pushes. Such a reply is no refusal.
         told = (each for each in _faults(replies) if not isinstance(each, NoPermissionError))
         refusal = next(told, None)
         if refusal is not None:
@@ -71,7 +70,7 @@ class Refusals:
 
 
 def _faults(replies: Iterable[Any]) -> Iterator[Exception]:
-    """Return the errors among *replies*, without PartAway: a part that is away refuses nothing."""
+    """Return the errors among *replies* except PartAway: a master that is away refuses nothing."""
     for reply in replies:
         if isinstance(reply, Exception) and not isinstance(reply, PartAway):
             yield reply

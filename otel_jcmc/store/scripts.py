@@ -1,8 +1,8 @@
 """
-The scripts that run inside Redis, each made of its file and of stays.lua before it.
+Reads and calls the Lua scripts that run inside Redis.
 
-`script` reads a script. `run_scripts` calls scripts; if Redis has forgotten a script, it sends the
-script's text.
+`script` reads a script from its file, with the text of stays.lua before it. `run_scripts` calls
+scripts by their digests; if Redis has forgotten a script, it sends the script's text.
 """
 
 import hashlib
@@ -18,14 +18,14 @@ from otel_jcmc.store.commands import Command, bulk, expect_all, pack
 from otel_jcmc.store.link import TIMEOUT_SECONDS, AnyLink, tell
 from otel_jcmc.store.wire import Told
 
-# The deadline of commands that no push waits for.
+# How long the replies to commands may take, if no push waits for them.
 READ_SECONDS: Final = 2.0
-# The digest that names the script is within the first bytes of a call, so many.
+# The script's digest is within this number of bytes at the beginning of a call.
 _FRONT: Final = 100
 
 
 class Script(NamedTuple):
-    """A script's text, and the digest that Redis knows it by."""
+    """A script's text, and its SHA-1 digest, which is its name in Redis."""
 
     text: bytes
     sha: str
@@ -45,7 +45,7 @@ def script(name: str, *, touches_stays: bool = True) -> Script:
 
 
 def begin_call(of: Script, keys: Sequence[str], *args: Any, more: int) -> bytes:
-    """Return the bytes of a call *of* a script, without its last arguments, *more* in number."""
+    """Return the first bytes of a call *of* a script; the caller adds *more* last arguments."""
     words = ("EVALSHA", of.sha, len(keys), *keys, *args)
     _, _, packed = pack(words).partition(b"\r\n")
     return b"*%d\r\n%b" % (len(words) + more, packed)
@@ -75,7 +75,7 @@ def send_scripts(
     timeout_seconds: float,
     told: Told,
 ) -> None:
-    """Do what `run_scripts` does with *commands*, and call *told* as `Link.send` does."""
+    """Send packed *commands* as `run_scripts` does; call *told* with the replies or an error."""
     deadline = monotonic() + timeout_seconds
 
     def hear(outcome: list[Any] | Exception) -> None:
@@ -98,12 +98,12 @@ async def _bring_along(
     deadline: float,
 ) -> list[Any]:
     """
-    Return *replies*; calls whose script Redis did not have are repeated with its whole text.
+    Return *replies*; if Redis did not have a script, repeat the call with the script's text.
 
     Raises:
         StoreUnavailable: no connection, or not all replies in time.
     """
-    # Redis was restarted or its scripts were flushed: these calls bring the scripts along.
+    # Redis was restarted or its scripts were flushed: the new calls contain the scripts.
     at = [index for index, reply in enumerate(replies) if isinstance(reply, NoScriptError)]
     if at:
         whole = [_in_full(pack(commands[each]), scripts) for each in at]

@@ -1,8 +1,9 @@
 """
-The Sentinels of a URL: they name the master, and this file makes connections to it.
+Asks the Sentinels in a URL for the master, and makes connections to the master.
 
-After a fail-over by command, the former master is still up as a master for ten seconds: it answers
-writes that are then lost. So a connected client asks the Sentinels regularly where the master is.
+If an operator orders a fail-over, the former master remains a master for ten seconds: it accepts
+writes that are then lost. So even with an open connection, the service asks the Sentinels regularly
+for the master's address.
 """
 
 import asyncio
@@ -12,10 +13,11 @@ import redis.asyncio as redis
 from redis.asyncio.connection import parse_url
 from redis.asyncio.sentinel import Sentinel, SentinelConnectionPool
 
-# Sentinel itself needs a second to see that a replica was promoted: with the time until the next
-# question, it takes two seconds at most until we know the new master.
+# How often the Sentinels are asked. A Sentinel needs a second to see that a replica was promoted.
+# So the service knows the new master after two seconds at most.
 ASK_SECONDS: Final = 0.5
-# A push has half a second, and must have time left for another Sentinel and for the master.
+# How long one Sentinel may take. A push waits for half a second in total: if one Sentinel hangs, it
+# needs time to ask another Sentinel, and for its write.
 SENTINEL_SECONDS: Final = 0.2
 
 Address = tuple[str, int]
@@ -23,12 +25,12 @@ Address = tuple[str, int]
 
 class Sentinels:
     """
-    The Sentinels that one URL names.
+    Asks the Sentinels that one URL names.
 
     Attributes:
         pool: makes connections to the master.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(
@@ -41,11 +43,11 @@ class Sentinels:
         connect_seconds: float,
     ) -> None:
         """
-        Prepare; nothing is opened yet.
+        Prepare; no connection is opened yet.
 
         Args:
             hosts, master, url, sentinel: as in SentinelUrl.
-            options: redis-py's options of every connection.
+            options: redis-py's options for every connection.
             connect_seconds: how long a connection to the master may take to open.
 
         Raises:
@@ -69,15 +71,15 @@ class Sentinels:
         )
 
     def pass_over(self) -> None:
-        """Ask another Sentinel first next time: the present first one may hang, or be behind."""
+        """Ask another Sentinel first next time: the first may hang, or know only the old master."""
         self._all.sentinels.append(self._all.sentinels.pop(0))
 
     async def newest(self) -> Address | None:
         """
-        Return where the master is; None: no Sentinel answered.
+        Ask all Sentinels, and return the master's address; None: no Sentinel answered.
 
-        The Sentinel that knows of the latest fail-over decides. It is asked first from now on,
-        because the other Sentinels hear of a fail-over later.
+        If their answers differ, the Sentinel that knows of the latest fail-over is right: the
+        others hear of a fail-over later. That Sentinel is asked first from now on.
         """
         asked = list(self._all.sentinels)
         told = await asyncio.gather(*map(self._ask, asked), return_exceptions=True)
@@ -88,14 +90,14 @@ class Sentinels:
         ]
         if not known:
             return None
-        # Of several with the same fail-over, the first: it is in use already.
+        # If several know of the same fail-over, `max` takes the first, which is in use already.
         (_, address), best = max(known, key=lambda each: each[0][0])
         # Another task may have changed the order meanwhile.
         self._all.sentinels.sort(key=lambda each: each is not best)
         return address
 
     async def _ask(self, one: Any) -> tuple[int, Address]:
-        """Return the number of the last fail-over that *one* Sentinel knows, and the master."""
+        """Return from *one* Sentinel the number of its last fail-over, and the master's address."""
         state = (await one.sentinel_masters())[self._master]
         return int(state["config-epoch"]), (state["ip"], int(state["port"]))
 

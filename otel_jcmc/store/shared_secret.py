@@ -1,10 +1,10 @@
 """
 The secret that signs push tokens, the same in all replicas and after a restart.
 
-The operator sets it, or the first replica makes one and keeps it in Redis, where the other replicas
-find it. If Redis is away at the start, the service has no secret yet. If Redis goes away later, the
-service keeps the secret that it knows, and stores it again in a Redis that comes back empty.
-intake/push_tokens.py signs tokens with it; a token is valid for an hour.
+The operator sets the secret. Otherwise the first replica makes a secret and stores it in Redis,
+where the other replicas find it. If Redis is away at the start, the service has no secret yet. If
+Redis goes away later, the service keeps the secret that it knows, and stores it again if Redis
+comes back empty. intake/push_tokens.py signs tokens with the secret; a token is valid for an hour.
 """
 
 import asyncio
@@ -15,10 +15,10 @@ from typing import Final
 from otel_jcmc.catalogue.reasons import StoreUnavailable
 from otel_jcmc.store.cluster import open_link
 
-# As long as the output of HS256 (RFC 7518, section 3.2).
+# The least length of a secret: as long as the output of HS256 (RFC 7518, section 3.2).
 LEAST_BYTES: Final = 32
-# How often Redis is asked while the secret is not known (SOON), and when it is (LATER). A Redis
-# that was emptied gets the secret again before many pushes are refused.
+# How often the service asks Redis while it does not know the secret (SOON), and after that (LATER).
+# With LATER, an emptied Redis gets the secret again before many pushes are refused.
 SOON_SECONDS: Final = 1.0
 LATER_SECONDS: Final = 5.0
 # The key expires a day after the last replica has stopped, long after its last token.
@@ -27,7 +27,7 @@ KEEP_SECONDS: Final = 86_400
 
 class SharedSecret:
     """
-    The secret, empty while it is not known, and the task that keeps it in Redis.
+    Has the secret, and runs the task that keeps it in Redis.
 
     Attributes:
         value: empty until it is known. It may change: two replicas that start on an emptied Redis
@@ -35,7 +35,7 @@ class SharedSecret:
     """
 
     def __init__(self, url: str, key: str, value: bytes = b"") -> None:
-        """Use the operator's *value*; if it is empty, the secret of Redis at *url* under *key*."""
+        """Use the operator's *value*; if it is empty, the secret under *key* in Redis at *url*."""
         self.value = value
         self._key = key
         self._link = None if value else open_link(url)
@@ -76,7 +76,7 @@ class SharedSecret:
                 ("GETEX", self._key, "EX", KEEP_SECONDS),
             ]
         )
-        # An error of Redis, or a foreign text that is too short, is no secret.
+        # `found` may also be an error of Redis, or a text of another program that is too short.
         if isinstance(found, bytes) and len(found) >= LEAST_BYTES:
             self.value = found
 

@@ -1,8 +1,9 @@
 """
-A sid, the name of one leg of a session, and the values that can be read from it without Redis.
+Makes the name of one leg of a session, the sid, and reads values from a sid without Redis.
 
-It has 48 hex digits, made by stays.lua: 32 of the member, the first 12 of which are the
-conference's; 11 for the start of the leg, in ms; 5 of the client's own session id.
+A sid has 48 hex digits, made by stays.lua. The first 32 are the member; the first 12 of these are
+the conference's digest. The next 11 are the start of the leg, in ms. The last 5 are from a digest
+of the client's own session id.
 """
 
 import re
@@ -12,7 +13,7 @@ from typing import Final
 CONFERENCE_DIGITS: Final = 12
 MEMBER_DIGITS: Final = 32
 BEGAN_DIGITS: Final = 11
-# A short sid, which people see, has so many digits: the leg's start and its session, no member.
+# People see a short sid. Its digits are the end of the sid: the leg's start and its session id.
 SHORT_DIGITS: Final = 16
 
 is_sid: Final = re.compile(rf"[0-9a-f]{{{MEMBER_DIGITS + SHORT_DIGITS}}}").fullmatch
@@ -30,7 +31,7 @@ def sid_member(sid: str) -> str:
 
 
 def sid_began(sid: str) -> str:
-    """Return the member and the start in *sid*; two sessions of one client may have the same."""
+    """Return the member and the start in *sid*; two sessions of one client may share both."""
     return sid[: MEMBER_DIGITS + BEGAN_DIGITS]
 
 
@@ -45,12 +46,12 @@ def began_ms(sid: str) -> int:
 
 
 def by_time(sid: bytes) -> bytes:
-    """Return *sid* with its end first, so that sorting puts sessions in order of their start."""
+    """Move the end of *sid* to its front, so that sorted names are in the order of the starts."""
     return sid[MEMBER_DIGITS:] + sid[:MEMBER_DIGITS]
 
 
 def from_by_time(turned: bytes) -> str:
-    """Return the sid from *turned*, which `by_time` returned for it."""
+    """Return the sid for which `by_time` returned *turned*."""
     return (turned[-MEMBER_DIGITS:] + turned[:-MEMBER_DIGITS]).decode()
 
 

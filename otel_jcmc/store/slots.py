@@ -1,5 +1,5 @@
 """
-Slots of a Redis Cluster: the slot of each command, by its key, and the master of each slot.
+Finds the slot of each command in a Redis Cluster, by the command's key, and each slot's master.
 
 A command is a tuple of words, or the bytes that are sent for these words. The keys of each of our
 commands are in one slot.
@@ -32,9 +32,9 @@ def slots_of(commands: Sequence[Command]) -> list[int | None]:
     """
     Return the slot of each of *commands*; if no command has a key, all slots are None.
 
-    A command without a key gets the slot of the next command with a key: TIME then goes to the
-    master whose keys are read after it. If no command with a key follows, it gets the slot of the
-    last command with a key before it.
+    A command without a key gets the slot of the next command with a key. For example, TIME goes to
+    the master whose keys the next command reads. If no command with a key follows, a command
+    without a key gets the slot of the last command with a key before it.
     """
     slots = [_slot_of(command) for command in commands]
     if None not in slots:
@@ -59,7 +59,7 @@ def _slot_of(command: Command) -> int | None:
 
 
 def _packed_key(packed: bytes) -> bytes:
-    """Return the key of a *packed* command that has one."""
+    """Return the key of a *packed* command; the command must have a key."""
     # *3\r\n$3\r\nGET\r\n$1\r\nk\r\n...: the length before each word tells where the next word
     # begins.
     name, at = _word(packed, packed.index(b"$"))
@@ -69,7 +69,7 @@ def _packed_key(packed: bytes) -> bytes:
 
 
 def _word(packed: bytes, at: int) -> tuple[bytes, int]:
-    """Return a word of *packed*, whose length begins *at*, and where the next length begins."""
+    """Return the word of *packed* whose length is at index *at*, and the next length's index."""
     end = packed.index(_BULK_END, at)
     start = end + 2
     stop = start + int(packed[at + 1 : end])
@@ -77,14 +77,14 @@ def _word(packed: bytes, at: int) -> tuple[bytes, int]:
 
 
 def show(address: Address) -> str:
-    """Return *address* as people write it."""
+    """Return *address* as host:port, with an IPv6 host in square brackets."""
     host, port = address
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
 
 
 class SlotMap:
     """
-    Which master has which slots.
+    Knows which master has which slots.
 
     Attributes:
         masters: all masters.
@@ -122,7 +122,7 @@ class SlotMap:
             raise StoreUnavailable from (reply if isinstance(reply, RedisError) else error)
 
     def __bool__(self) -> bool:
-        """Say whether any slot is known."""
+        """Say whether the master of any slot is known."""
         return bool(self._starts)
 
     def master_of(self, slot: int) -> Address | None:

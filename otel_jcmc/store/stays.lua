@@ -1,31 +1,31 @@
--- One participant's stay in one conference: how it begins, goes on and ends. This text comes before each script that
--- touches a stay: participant.lua, sessions/log.lua, sessions/sweep.lua, sessions/moves.lua.
+-- Begins, continues and ends a participant's stay in a conference. This text comes before each script that touches a
+-- stay: participant.lua, sessions/log.lua, sessions/sweep.lua, sessions/moves.lua.
 -- 
 -- KEYS[1] any key of the partition.
 -- ARGV[1] 0: sessions are not kept, 1: they are kept, 2: they also become spans, 3: no spans, but summaries.
--- ARGV[2] grace: ms after an expiry within which a participant that comes back continues the same stay.
--- ARGV[3] keep: ms for which a session is kept in Redis.
--- ARGV[4] settle: ms after a session's last push in which some of its log may still come.
+-- ARGV[2] grace: a participant that comes back within so many ms after it expired continues its leg.
+-- ARGV[3] keep: for how many ms a session is kept in Redis.
+-- ARGV[4] settle: for how many ms after a session's last push entries of its log may still come.
 -- 
--- A sid names one leg of a session: member (32 hex), start in ms (11 hex), 5 hex of the client's session id.
+-- A sid names one leg of a session: member (32 hex digits), start in ms (11), digest of the client's session id (5).
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   stay:<member>:<session>  the sid of the present leg, or of the last one
 --   session:<sid>            hash: session (the client's id), started (ms), ttl (ms), leg (from 1), previous (sid),
 --                            ended (ms), reason (why it ended), cause (of a failure, where it is known), instance (ms,
 --                            start of the conference's instance), former (the previous leg's instance), seen (ms, last
 --                            push in the log of sessions/log.lua), bytes (of samples, about and word), card (bytes of
---                            the card), by (the versions that made its newest entry, see sessions/items.py), word (what
---                            the participant said about the call, as store/participant.py reads it),
+--                            the card), by (the versions that made its newest entry, see sessions/items.py), word (the
+--                            participant's rating of the call and its text, as store/participant.py reads them),
 --                            client (digest of its client; for a span without history)
 --   cards                    sid -> the leg's card (sessions/card.py), if it has one yet; written by sessions/log.lua
 --   samples:<sid>            list: the leg's log, written by sessions/log.lua
 --   about:<sid>              the leg's latest attributes, in the form in which an entry of the log has them
---   sessions                 sid -> when its participant was last there (ms), rounded up by a 1440th of keep at most.
+--   sessions                 sid -> when its participant was last live (ms), rounded up by a 1440th of keep at most.
 --                            The index has every session, so that the space of all sessions can be limited
---   crowded                  exists while history has no room for all participants that are there: then
---                            sessions/log.lua does not begin a log again for a session whose log was dropped
---   places                   how many sessions may begin before sessions/quota.py looks again; missing: any number
---   bytes                    of all samples, abouts and cards
+--   crowded                  exists while history has no room for all live participants: then sessions/log.lua does
+--                            not begin a log again for a session whose log was dropped
+--   places                   how many sessions may begin until sessions/quota.py sets this again; missing: any number
+--   bytes                    how many bytes all samples, abouts and cards take
 --   erased                   member -> until when entries may have data from before its erasure (ms); for an hour
 --   who:<sid>                the leg's attributes from its first push, until about:<sid> has them
 --   past                     hash: list of summaries -> its bytes (sessions/summaries.py)
@@ -35,9 +35,10 @@
 --                            summary
 -- and for spans:
 --   rooms                    conference -> its present instance (ms)
---   room:<conference>:<instance>       hash: sessions (how many there were), here (how many there are now), most (at
---                            once), there (ms, when a participant was last known to be there), and from sessions/moves.lua a
---                            digest of the sessions that have become spans: last (ms, when the last one ended), ...
+--   room:<conference>:<instance>       hash: sessions (how many have begun), here (how many have not ended), most (the
+--                            highest number at once), there (ms, when a participant was last known to be live), and
+--                            from sessions/moves.lua a digest of the sessions that have become spans: last (ms, when
+--                            the last of them ended), ...
 --   attendees:<conference>:<instance>  the sids of its sessions that are no spans yet
 --   emptied                  "conference:instance" -> there, for instances without attendees that are no spans yet
 --   outbox                   the spans that wait for their receiver, oldest first; those of sessions with a mark
@@ -47,15 +48,16 @@ local now_us = time[1] * 1000000 + time[2]
 local now = math.floor(now_us / 1000)
 local base = string.match(KEYS[1], '^.-}:')
 local mode, grace, keep, settle = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
--- When this time has passed after an expiry, the leg does not go on and no more of its log can come.
+-- When this time has passed after an expiry, the leg can't continue, and no more entries of its log can come.
 local wait = math.max(grace, settle)
 local ROOM_MS = 24 * 3600 * 1000
 -- Whether a session becomes a span or a summary when it is over.
 local is_folded = mode >= 2
--- A session's place in the index is the end of such a part of the day, because moving it for each entry would cost as
--- much as the entry does.
+-- Times in the index `sessions` are rounded up to a multiple of this, so that few entries move their session in the
+-- index: a move takes as long as the rest of the work for an entry.
 local part_ms = math.max(1000, math.floor(keep / 1440))
--- All attendees of a small conference; in a large one enough to find a participant who is there.
+-- How many attendees are checked: all attendees of a small conference, and in a large conference enough to find a
+-- participant that is live.
 local ASKED = 200
 local live_key = base .. 'live'
 local open_key = base .. 'open'
@@ -69,23 +71,23 @@ local function member_of(sid)
   return string.sub(sid, 1, 32)
 end
 
--- The place in the index of a session that was last there at this time.
+-- Returns the score in the index `sessions` for a session whose participant was last live at this time.
 local function place_of(at)
   return (math.floor(at / part_ms) + 1) * part_ms - 1
 end
 
--- The name of a conference's instance in the keys room: and attendees:, for the leg `sid`.
+-- Returns the name of a conference's instance, as in the keys room: and attendees:, for the leg `sid`.
 local function room_of(sid, instance)
   return conference_of(sid) .. ':' .. instance
 end
 
--- When a member's participant expired or will expire, in ms; nil: it expired long ago, or has left.
+-- Returns when a member's participant expired or will expire, in ms; nil: it expired long ago, or has left.
 local function expiry_of(member)
   local expiry = redis.call('ZSCORE', live_key, member)
   return expiry and math.floor(expiry / 1000)
 end
 
--- Remembers that a participant of the instance was there at this time.
+-- Stores that a participant of the instance was live at this time.
 local function note_there(room, at)
   local there = redis.call('HGET', base .. 'room:' .. room, 'there')
   if not there or tonumber(there) < at then redis.call('HSET', base .. 'room:' .. room, 'there', at) end
@@ -113,15 +115,15 @@ local function finish(sid, at, reason, there)
   return true
 end
 
--- Ends the leg of a participant that expired. The leg's end is its last push, as far as that is known.
+-- Ends the leg of a participant that expired. The leg ends at the participant's last push, if its time is known.
 local function expire(sid, expiry)
   local started, ttl, seen = unpack(redis.call('HMGET', base .. 'session:' .. sid, 'started', 'ttl', 'seen'))
   local at = math.max(tonumber(started or 0), tonumber(seen or 0), expiry and expiry - tonumber(ttl or 0) or 0)
-  -- For its conference the participant counts as there until its expiry.
+  -- For its conference the participant counts as live until its expiry.
   finish(sid, at, 'expired', expiry or at)
 end
 
--- Whether a participant of the instance is there, or was there within the last `grace` ms.
+-- Returns whether a participant of the instance is live, or was live within the last `grace` ms.
 local function goes_on(room)
   local there = redis.call('HGET', base .. 'room:' .. room, 'there')
   if there and now - there <= grace then return true end
@@ -132,8 +134,8 @@ local function goes_on(room)
   return false
 end
 
--- Adds the leg to its conference's present instance, and returns the instance. An instance that is over or a day old is
--- replaced by a new one.
+-- Adds the leg to its conference's present instance, and returns the instance. If that instance is over or a day old, a
+-- new instance begins.
 local function attend(sid, at)
   local conference = conference_of(sid)
   local instance = redis.call('HGET', base .. 'rooms', conference)
@@ -149,7 +151,7 @@ local function attend(sid, at)
   local most = redis.call('HGET', room_key, 'most')
   redis.call('HSET', room_key, 'there', now, 'most', math.max(here, tonumber(most or 0)))
   redis.call('SADD', attendees, sid)
-  -- From then on sessions/sweep.lua and sessions/moves.lua renew these expiries.
+  -- Later, sessions/sweep.lua and sessions/moves.lua renew these expiries.
   if sessions == 1 then
     redis.call('PEXPIRE', room_key, keep)
     redis.call('PEXPIRE', attendees, keep)
@@ -158,7 +160,7 @@ local function attend(sid, at)
   return instance
 end
 
--- Removes the log of a leg, and returns how many bytes the log had; if that is unknown, the average of all logs.
+-- Removes the log of a leg, and returns how many bytes the log had; if this is unknown, the average of all logs.
 local function drop_samples(sid)
   local key = base .. 'session:' .. sid
   local bytes = redis.call('HGET', key, 'bytes')
@@ -167,7 +169,7 @@ local function drop_samples(sid)
     bytes = math.max(0, math.floor(all / math.max(count, 1)) - redis.call('HSTRLEN', base .. 'cards', sid))
   end
   bytes = tonumber(bytes or 0)
-  -- First the command that works in a Redis that is out of memory too: then the rest is done as well.
+  -- UNLINK comes first: it works even if Redis is out of memory. After a first write, Redis lets the script finish.
   redis.call('UNLINK', base .. 'samples:' .. sid)
   -- The span needs the attributes.
   if is_folded and redis.call('EXISTS', base .. 'about:' .. sid) == 1 and redis.call('ZSCORE', open_key, sid) then
@@ -180,7 +182,7 @@ local function drop_samples(sid)
   return bytes
 end
 
--- Takes the leg out of its conference's instance. If it was the last leg there, notes the instance in `emptied`.
+-- Removes the leg from its conference's instance. If no leg is left, adds the instance to `emptied`.
 local function depart(sid, room)
   local attendees = base .. 'attendees:' .. room
   redis.call('SREM', attendees, sid)
@@ -231,17 +233,17 @@ local function leave(member, session, reason, cause)
   end
 end
 
--- Takes one of the places that history has for sessions that begin, and says whether there was one.
+-- Takes one of the places that history has for new sessions, and returns whether a place was free.
 local function take_place()
   local places = tonumber(redis.call('GET', base .. 'places') or nil)
   if places and places > 0 then redis.call('DECR', base .. 'places') end
   return not places or places > 0
 end
 
--- Handles a push whose session is not the stored one. If the session comes back in time, its leg goes on. Otherwise a
--- leg begins, at the time `at` (nil: now), if there is a place. Returns the sid of the leg that begins; nil if none
--- begins. `another`: the session id that was stored, if any. Then the member's expiry belongs to that session, and a
--- former leg of this push's session does not go on.
+-- Handles a push whose session is not the stored session. If its session comes back in time, its leg continues.
+-- Otherwise a new leg begins at the time `at` (nil: now), if history has a place. Returns the sid of the new leg; nil
+-- if no leg begins. `another` is the session id that was stored, if any. Then the member's expiry belongs to that
+-- session, and a former leg of this push's session does not continue.
 local function begin(member, session, ttl, at, another)
   local pointer = base .. 'stay:' .. member .. ':' .. session
   local previous, started, leg, former = redis.call('GET', pointer), at or now, 1, nil
@@ -257,7 +259,7 @@ local function begin(member, session, ttl, at, another)
         if not another and now - expiry <= grace then return end
         expire(previous, expiry)
       end
-      -- Each leg needs its own millisecond, otherwise both would have one sid.
+      -- The new leg must begin in another ms than the previous leg, otherwise both would have the same sid.
       leg, started, former = before + 1, math.max(started, began + 1), instance
     end
   end
@@ -278,9 +280,8 @@ local function begin(member, session, ttl, at, another)
   redis.call('HSET', key, unpack(fields))
   redis.call('PEXPIRE', key, keep)
   redis.call('SET', pointer, sid, 'PX', keep)
-  -- The place in the index that the leg's first entry will give it, and behind all sessions with entries of the same
-  -- part
-  -- of the day: otherwise the leg would be dropped before it has an entry.
+  -- The score is the score that the leg's first entry will give it, plus a fraction. So the leg is behind all sessions
+  -- with that score: otherwise it would be dropped before it has an entry.
   redis.call('ZADD', base .. 'sessions', place_of(started + settle) + started % part_ms / part_ms, sid)
   redis.call('PEXPIRE', base .. 'sessions', 2 * keep)
   return sid

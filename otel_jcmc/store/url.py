@@ -1,13 +1,14 @@
 """
-REDIS_URL: checks it, and takes it apart if it names Sentinels or a cluster.
+Checks REDIS_URL, and splits it into parts if it names Sentinels or a cluster.
 
     redis+sentinel://user:password@host1:26379,host2:26379/mymaster/0?sentinel_password=...
     redis+cluster://user:password@host1:6379,host2:6379
 
 User, password, database and the rest of the query are for the data servers, as in redis-py's own
 URLs; `sentinel_username` and `sentinel_password` are for the Sentinels. With rediss+sentinel:// all
-connections use TLS, with the same ssl_* options. A cluster's URL names some of its nodes: they are
-asked first which node has which keys. With rediss+cluster:// all nodes are reached by TLS.
+connections use TLS, with the same ssl_* options. A cluster's URL names some of its nodes. The
+service first asks these nodes which node has which keys. With rediss+cluster:// the connections to
+all nodes use TLS.
 """
 
 import re
@@ -81,7 +82,7 @@ def is_cluster(url: str) -> bool:
 
 def check_redis(url: str) -> None:
     """
-    Refuse a *url* that can't be read, or that would lead to another server than its writer means.
+    Refuse a *url* that can't be read, or that leads to another server than the operator means.
 
     The caller has checked the scheme.
 
@@ -112,7 +113,7 @@ def check_redis(url: str) -> None:
 
 
 def _check_end(parts: SplitResult) -> None:
-    """Refuse a URL whose end is not options: that end may be a part of a password."""
+    """Refuse a URL if the text after `?` or `#` is not options: it may be part of a password."""
     if parts.fragment or not _QUERY.fullmatch(parts.query):
         raise ValueError(_ENCODE)
 
@@ -157,7 +158,7 @@ def parse_cluster(url: str) -> ClusterUrl:
 
 
 def _split(url: str, default_port: int) -> tuple[SplitResult, str, tuple[tuple[str, int], ...]]:
-    """Return the parts of a *url* of several servers, its user part (`user@`), and the servers."""
+    """Return from a *url* of several servers its parts, its `user:password@`, and the servers."""
     try:
         parts = urlsplit(url)
     except ValueError:

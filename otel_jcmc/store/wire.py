@@ -1,9 +1,10 @@
 """
-An open connection to Redis: it sends commands, and gives each caller the replies to its commands.
+Sends commands on an open connection to Redis, and gives each caller the replies to its commands.
 
-An exchange is some commands, packed into one write, and as many replies. Several exchanges may be
-under way: Redis answers in the order in which it was asked. Any failure ends the whole connection,
-and every caller that waits is told, because a later reply could not be told from an earlier one.
+An exchange is a write with one or more packed commands, and a reply to each command. Several
+exchanges may be under way: Redis answers in the order of the commands. Any failure ends the whole
+connection, and every caller that waits gets an error. After a failure, a reply could not be matched
+with its command.
 """
 
 import asyncio
@@ -15,17 +16,18 @@ import hiredis
 from redis._parsers import BaseParser
 from redis.exceptions import ConnectionError as NoConnection
 
-# A callback: it gets the replies of an exchange, errors of commands among them, or the error
-# because of which there are no replies.
+# A callback. It gets the replies of an exchange; a reply may be the error of its command. Or it
+# gets the error because of which no replies came.
 Told = Callable[[list[Any] | Exception], None]
 
 
 class Wire(asyncio.Protocol):
-    """One connection, taken over when it is open. Concurrency: for one event loop."""
+    """One connection that redis-py has opened. Concurrency: use it from one event loop."""
 
     def __init__(self, transport: asyncio.Transport) -> None:
-        """Take *transport* over from its former protocol."""
-        # redis-py tells errors of the whole connection from errors of one command.
+        """Become the protocol of *transport*, in place of redis-py's."""
+        # redis-py's `parse_error` returns another class for errors of the whole connection than for
+        # errors of one command.
         self._parser = hiredis.Reader(protocolError=NoConnection, replyError=BaseParser.parse_error)
         self._replies: list[Any] = []
         # For each exchange that is under way: the number of its replies, and the callback.
@@ -80,20 +82,20 @@ class Wire(asyncio.Protocol):
             self._end(error)
 
     def eof_received(self) -> None:
-        """End the exchanges now: with TLS, connection_lost may come much later."""
+        """Give waiting callers an error; with TLS, `connection_lost` may be called much later."""
         self._end(NoConnection("closed by Redis"))
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the callers that wait that the connection is lost; the loop calls this."""
+        """Give waiting callers the error that the connection is lost; the loop calls this."""
         self._end(exc or NoConnection("closed by Redis"))
 
     def _end(self, why: Exception) -> None:
-        """Tell the callers that wait or come later that the connection is of no use."""
+        """Give the error *why* to all waiting callers, and to callers that come later."""
         if self._lost is None:
             self._lost = why
         while self._asked:
             self._asked.popleft()[1](why)
 
     def abort(self) -> None:
-        """Close at once, even with unwritten bytes; the next turn tells the callers that wait."""
+        """Close at once, even with unwritten bytes; soon waiting callers get an error."""
         self._transport.abort()

@@ -1,9 +1,10 @@
 """
-How pushes get into Redis: pushes that come at the same time go in one exchange (group commit).
+Writes pushes into Redis; pushes that come at the same time go in one exchange (group commit).
 
 `submit` adds a push to the next batch, and calls back when Redis has answered. One batch is under
 way at a time; pushes that come in the meantime make the next batch. This code runs in callbacks of
-the event loop: for a small batch, a task and a future would cost more time than Redis does.
+the event loop and uses no task and no future: for a small batch, these would take more time than
+Redis takes.
 """
 
 import asyncio
@@ -28,12 +29,13 @@ from otel_jcmc.store.scripts import begin_call, script, send_scripts
 # How long a push waits for Redis in total: in the queue, for a connection and for the answer.
 PUSH_SECONDS: Final = 0.9
 BATCH_PUSHES: Final = 256
-# Pushes in one call of the script, during which Redis does nothing else: about 20 µs for each.
+# The most pushes in one call of the script. Redis takes about 20 µs for each push, and does nothing
+# else during the call.
 CALL_PUSHES: Final = 64
 QUEUE_PUSHES: Final = 20_000
 QUEUE_BYTES: Final = 64 * 1024 * 1024
-# The end of a session is remembered for the longest time for which a push keeps a participant live:
-# no older push is still on its way.
+# For how long Redis remembers that a session has ended, so that a late push of the session is
+# refused. It is the longest time for which a push keeps a participant live.
 REMEMBER_ENDED_MS: Final = 300_000
 PRUNE_BEHIND_MS: Final = 60_000
 
@@ -42,7 +44,7 @@ _encode: Final = msgspec.msgpack.Encoder().encode
 
 
 class Stored(Enum):
-    """What Redis did with a push. JOINED: stored, and its participant was not there before."""
+    """What Redis did with a push. JOINED: stored, and its participant was not live before."""
 
     STORED = ord("1")
     SUPERSEDED = ord("2")
@@ -54,13 +56,13 @@ class Stored(Enum):
     JOINED = ord("8")
 
 
-# A table, because `Stored(value)` costs more than the rest of the work for an answer.
-# `Stored.JOINED` costs as much: code that handles every push keeps the values of Stored in names of
-# its own.
+# A dict, because `Stored(value)` takes longer than all other work for an answer.
+# `Stored.JOINED` takes as long, so code that handles every push has module names for these values.
 _STORED_OF: Final = {member.value: member for member in Stored}
 Done = Callable[[Stored | Exception], None]
 _WaitingWrite = tuple[Write, Done, float]
-# The pushes of each script call, with their partition: a partition's pushes of a batch, in parts.
+# For each script call of a batch: the partition, and its pushes. A partition with many pushes in a
+# batch has several calls.
 _Parts = list[tuple[int, list[_WaitingWrite]]]
 
 
@@ -69,9 +71,9 @@ class Limits(NamedTuple):
     How many participants may be live.
 
     Attributes:
-        participants: in all conferences together, 0 for any number. The numbers in other partitions
-            are known from their last answers, so a batch may exceed the limit.
-        in_conference: in one conference, 0 for any number.
+        participants: most in all conferences together, 0 for any number. A batch may exceed the
+            limit, because the numbers in other partitions may have changed since the last answer.
+        in_conference: most in one conference, 0 for any number.
     """
 
     participants: int = 0
@@ -80,13 +82,13 @@ class Limits(NamedTuple):
 
 class Writes:
     """
-    Pushes on their way into Redis.
+    Collects pushes into batches, and sends the batches to Redis one after the other.
 
     Attributes:
-        live: how many live participants each partition has, as far as is known.
+        live: how many live participants each partition had at the last answer of Redis.
         refusals: whether Redis refuses writes, and why.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(
@@ -100,10 +102,10 @@ class Writes:
         heard: Callable[[list[Any] | Exception, float], None],
     ) -> None:
         """
-        Prepare.
+        Prepare to send the pushes for *keys* by *link*.
 
-        *on_batch* and *first_life_ms*: see Store. *heard* is called with the outcome of each
-        exchange and the seconds that it took.
+        *keeping*, *first_life_ms* and *on_batch*: see Store. *heard* is called after each exchange
+        with its outcome and the seconds that it took.
         """
         self._link = link
         self._keys = keys
@@ -111,7 +113,7 @@ class Writes:
         self._on_batch, self._heard = on_batch, heard
         # -1 means any number to the script, and 0 means none.
         ends_limit = limits.participants // 2 or -1
-        # A participant that comes back continues its session only while its expiry is known.
+        # A participant that comes back continues its session only while Redis has its expiry.
         grace_ms = keeping.grace_ms if keeping.sessions else 0
         args = (
             *keeping.to_args(),
@@ -124,8 +126,8 @@ class Writes:
         self._queue: list[_WaitingWrite] = []
         self._queued_bytes = 0
         self._is_sending = False
-        # The least time that the next batch gets. The first batch gets the full time: no other
-        # batch was under way, so only this event loop can have made its pushes wait.
+        # The least seconds for the next batch. The first batch gets the full time: no other batch
+        # was under way, so its pushes have not waited for Redis, only for this event loop.
         self._least = TIMEOUT_SECONDS
         self._emptied: asyncio.Future[None] | None = None
 
@@ -140,13 +142,14 @@ class Writes:
         if not self._is_sending:
             self._is_sending = True
             self._least = TIMEOUT_SECONDS
-            # In the next turn of the loop: then pushes that this turn reads are in the same batch.
+            # Send in the next turn of the loop: all pushes that this turn reads are then in the
+            # batch.
             asyncio.get_running_loop().call_soon(self._send)
 
     def _send(self) -> None:
         """Send the pushes that have waited longest to Redis, as one batch."""
         batch, self._queue = self._queue[:BATCH_PUSHES], self._queue[BATCH_PUSHES:]
-        # Nearly always the queue is empty now, and this sum costs nothing.
+        # Nearly always the queue is empty now, so this sum takes no time.
         self._queued_bytes = sum([len(write.payload) for write, _, _ in self._queue])
         began, oldest = monotonic(), batch[0][2]
         seconds = min(max(self._least, oldest + PUSH_SECONDS - began), TIMEOUT_SECONDS)
@@ -165,7 +168,7 @@ class Writes:
         began: float,
         outcome: list[Any] | Exception,
     ) -> None:
-        """Answer each push of *batch*, and send the pushes that wait."""
+        """Answer each push of *batch* by its *outcome*, and send the pushes that wait."""
         now = monotonic()
         try:
             self._heard(outcome, now - began)
@@ -202,7 +205,7 @@ class Writes:
         self.refusals.add(replies)
 
     def _parts_of(self, batch: list[_WaitingWrite]) -> _Parts:
-        """Return the pushes of *batch* by partition, in parts of at most CALL_PUSHES."""
+        """Divide *batch* by partition, with CALL_PUSHES pushes at most for each script call."""
         of_partition: list[list[_WaitingWrite]] = [[] for _ in self._keys.every]
         table, is_one = self._keys.table, self._keys.digits == 1
         for waiting in batch:
@@ -228,7 +231,7 @@ class Writes:
         return b"".join((self._calls[partition], bulk(room), bulk(pushes)))
 
     def _room(self, partition: int) -> int:
-        """Return how many participants may be live in *partition*, -1 for any number."""
+        """Return how many participants *partition* may have live now, -1 for any number."""
         if not self._limit:
             return -1
         return max(0, self._limit - sum(self.live) + self.live[partition])
