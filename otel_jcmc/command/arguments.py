@@ -276,7 +276,7 @@ def _run(arguments: Namespace) -> int:
             from otel_jcmc.command.serve import serve
 
             if arguments.workers is not None:
-                # Made a setting: then it is checked as all settings, and its processes get it too.
+                # As a setting, the number is checked like others, and all processes get it.
                 os.environ["JCMC_WORKERS"] = arguments.workers
             return with_settings(serve)
         case "check":

@@ -37,7 +37,7 @@ class Formatter(logging.Formatter):
         return super().formatMessage(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802  # logging's name
-        """Return the kind and the traceback of an error and of each of its causes, error first."""
+        """Return kind and traceback of the error, and then of each of its causes."""
         kind, error, _ = ei
         lines = [] if error else [kind.__name__]
         for _ in range(_MAX_CAUSES):

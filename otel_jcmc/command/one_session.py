@@ -85,7 +85,7 @@ def _plotted(told: dict[str, Any], metric: str, zone: tzinfo, width: int) -> Ite
 
 
 def _points(told: dict[str, Any], metric: str) -> list[Point]:
-    """Return the points to draw; a point covers the time since the sample before, if no gap."""
+    """Return a point to draw for each sample, with its value and its range of values."""
     which = _RANGES.get(metric)
     found = []
     for start, end, sample in _spans(told):

@@ -70,7 +70,7 @@ def parse(
     Return the arguments in *words*, the command line; *commands* has the parser of each command.
 
     Raises:
-        SystemExit: the words are wrong (2), or ask for help or the version (0).
+        SystemExit: the words are wrong (exit code 2), or ask for help or the version (exit code 0).
     """
     first = words[0] if words else ""
     if first.startswith("--"):

@@ -74,7 +74,7 @@ class RunningService:
         except ssl.SSLError as error:
             raise CannotShow(f"{self.url}: {error.reason}") from None
         except BrokenPipeError:
-            # The program that reads our stdout has closed it, such as `head`.
+            # A program that reads our stdout, such as `head`, has closed it.
             raise
         except (OSError, HTTPException):
             raise CannotShow(

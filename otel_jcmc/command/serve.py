@@ -32,7 +32,7 @@ def serve(settings: "Settings") -> int:
         return 1
     warming, embedded = _begin(settings)
     # The embedded store must end when we end, even if the service can't be made. We wait until it
-    # has ended: otherwise it would use its folder for a moment longer, when a next start needs it.
+    # has ended: otherwise it might still use its folder when the service is started again.
     with contextlib.ExitStack() as stack:
         if embedded is not None:
             stack.callback(embedded.stop)
@@ -115,8 +115,8 @@ def _serve_by_workers(
     set_up_logging(settings.log_level)
     ports = [each.getsockname()[1] for each in (*listeners[:1], *admin)]
     say_where = partial(_say_where, settings, *ports)
-    # A fork copies locks that other threads hold, and nobody would release the copies. So no other
-    # thread may run now.
+    # A fork copies the locks that other threads hold, and no thread would ever release the copies.
+    # So no other thread may run now.
     warming.join()
     return serve_by_workers(settings, embedded, listeners, admin, certificate, say_where)
 
@@ -130,7 +130,7 @@ def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | Non
     application's lifespan waits for both.
 
     Raises:
-        StoreCannotStart: no store can be started, or another process uses it.
+        StoreCannotStart: no store can be started, or another process uses its folder.
     """
     from otel_jcmc.intake import browsers
     from otel_jcmc.store.embedded import EmbeddedStore

@@ -137,7 +137,7 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
 
 
 def _how(each: dict[str, Any]) -> str:
-    """Return how a call was: verdict, scope, rating, and its end if it failed or was kicked."""
+    """Return verdict, scope and rating, and how the session ended if unusual or without verdict."""
     scope = scope_text(each)
     verdict = verdict_text(each)
     end = end_text(each)

@@ -47,7 +47,8 @@ def serve_by_workers(
     If a process dies, clients that connect to its socket wait until a new process is up.
 
     Raises:
-        StoreCannotStart: our store does not come up, or the existing one is unusable.
+        StoreCannotStart: the embedded store does not start, or the Redis in the settings is
+            unusable.
         KeysUnusable: the settings name a key for tokens, or a file of keys, that is not usable.
     """
     # All processes need the keys of tokens. They are read here once, so that a mistake in them is

@@ -101,7 +101,7 @@ def _is_by_tls(request: Request) -> bool:
     """
     Say whether the browser used TLS, by the header X-Forwarded-Proto.
 
-    A caller may send a false header, and harms only itself.
+    A caller that sends a false header harms only itself.
     """
     told = request.headers.get("x-forwarded-proto", request.scope["scheme"])
     return told.partition(",")[0].strip().lower() == "https"
@@ -114,7 +114,7 @@ def _is_foreign(request: Request) -> bool:
     host = request.headers.get("host")
     if any(each.partition("://")[2] != host for each in told):
         return True
-    # Browsers send this header only to https and to loopback.
+    # Browsers send Sec-Fetch-Site only to https addresses and to loopback addresses.
     return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 

@@ -40,13 +40,13 @@ _MOST_MADE: Final = 100
 
 class Asked(NamedTuple):
     """
-    What the query of the page asks for.
+    The values of the page's query.
 
     Attributes:
         name: show only conferences with this text in their name.
         state: one of STATES: show only conferences with a participant in this or a worse state.
         sort: the order of conferences, one of SORTS.
-        conference: the name of the open conference.
+        conference: the name of the open conference: the page shows its participants; empty: none.
     """
 
     name: str = ""
@@ -88,7 +88,7 @@ def chosen(now: Now, asked: Asked) -> list[Conference]:
 
 
 class _Made(NamedTuple):
-    """The journal that was read for one look, and by query the pages that were made of it."""
+    """The journal that was read for a look, and the pages that were made of that look, by query."""
 
     journal: list[Entry]
     pages: dict[tuple[Asked, str, str], bytes]
@@ -118,7 +118,7 @@ class _Pages:
         """
         key = (asked, template, root)
         if self._ready is None:
-            # At the first request both are slow, so templates compile while Redis is asked.
+            # At the first request, templates are compiled while Redis is asked: both are slow.
             self._ready = asyncio.create_task(asyncio.to_thread(prepare, _TEMPLATES))
         made = self._of.get(await self._viewing.now())
         # If this viewer disconnects, the compiling must go on: other viewers wait for it too.
@@ -194,7 +194,7 @@ def event_routes(viewing: Viewing, door: Door) -> APIRouter:
 
     @router.get("/live/events", include_in_schema=False)
     async def events(request: Request) -> Response:
-        """Send each new look as a server-sent event."""
+        """Send a server-sent event whenever there is a new look."""
         if refusal := door.refuse(request):
             return refusal
         # The stream never ends, so only clients that ask for events get it.

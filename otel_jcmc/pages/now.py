@@ -115,7 +115,7 @@ class Now:
         causes: cause -> number of bad calls.
         standing: the things that stand out; None: not known now.
         unread: number of partitions that could not be read.
-        regions, bridges, conferences: worst first.
+        regions, bridges, conferences: three lists, each with the most bad calls first.
     """
 
     def __init__(self, snapshot: Snapshot, at_ms: int, judge: Judge) -> None:
@@ -247,7 +247,7 @@ class Now:
 
 
 def _source(stay: Stay, cause: str) -> str:
-    """Return the sender of the worst stream that *stay* receives; empty: *cause* is another."""
+    """Return the sender of the worst stream of *stay* if *cause* is `received`, otherwise empty."""
     return who_is(stay).source if cause == RECEIVED.word else ""
 
 
@@ -276,7 +276,7 @@ def _states(sums: Sums) -> tuple[int, int, int, int]:
 
 
 def _most(blame: Counter[tuple[str, str]] | None) -> tuple[str, str]:
-    """Return the most frequent (cause, scope) in *blame*; two empty texts: *blame* is empty."""
+    """Return the most frequent (cause, scope) in *blame*; if *blame* is empty, two empty texts."""
     return blame.most_common(1)[0][0] if blame else ("", "")
 
 

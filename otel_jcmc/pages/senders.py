@@ -29,7 +29,8 @@ class Senders:
 
     def __init__(self, standing: Iterable[Entry]) -> None:
         """Begin with the senders among *standing*, which stand out."""
-        # Sorted by the number of receivers with a bad call: the dict keeps the last, so the worst.
+        # Sorted by the number of receivers with a bad call. A dict keeps the last value of a key,
+        # so it keeps the worst sender of each conference.
         found = sorted(filter(is_sender, standing), key=lambda each: each.coverage[0])
         self._standing = dict(map(split_sender, found))
         self._heard: dict[str, Counter[str]] = defaultdict(Counter)

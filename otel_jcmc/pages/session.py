@@ -143,7 +143,7 @@ def _rows(course: Course) -> list[tuple[int, list[str]]]:
 
 
 def _trace(one: dict[str, Any], url: str) -> str:
-    """Return the address of the session's trace; empty: there is none."""
+    """Return the address of the session's trace; empty: the session has no trace."""
     if not url or not one["trace_id"]:
         return ""
     return url.replace("{trace_id}", one["trace_id"]).replace("{span_id}", one["span_id"])

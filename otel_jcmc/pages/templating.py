@@ -146,7 +146,7 @@ def asset_routes() -> APIRouter:
 
     @router.get(ASSET_PATH + "/{digest}/{name}", include_in_schema=False)
     async def asset(request: Request) -> Response:
-        """Return a file that browsers may keep for ever, if the digest is the current one."""
+        """Return a file, which browsers may keep for ever; 404 if its digest is not the current."""
         name = request.path_params["name"]
         if name not in ASSETS or request.path_params["digest"] != _digests()[name]:
             return Response(status_code=404)

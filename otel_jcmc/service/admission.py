@@ -59,7 +59,7 @@ def make_jitsi_tokens(settings: Settings) -> "JitsiTokens | None":
     Return the object that verifies Jitsi's tokens; None if pushes need no such token.
 
     Raises:
-        KeysUnusable: the key, or the file of keys, that the settings name is not usable.
+        KeysUnusable: the settings name a key for tokens, or a file of keys, that is not usable.
     """
     if settings.push_auth != "jwt":
         return None

@@ -81,8 +81,8 @@ class Life:
             if wait > 0:
                 return wait
             self._tried = asyncio.Event()
-            # An empty context: otherwise the service would run in the request's, for example with
-            # the host's trace of this request.
+            # An empty context: in the request's context, the spans of the service would belong to
+            # the host's trace of this request, for example.
             self._holding = asyncio.get_running_loop().create_task(
                 self._hold(self._tried), name="otel_jcmc", context=Context()
             )

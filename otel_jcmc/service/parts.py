@@ -163,7 +163,8 @@ class Parts:
             stack.push_async_callback(self.store.close)
             await self.store.start()
             self.telemetry.store_up = bool(self.store.up)
-            # Published only now: before Redis's first answer, they would say that Redis is down.
+            # Metrics are published only now: before Redis's first answer, they would say that Redis
+            # is down.
             if counted := self.place.shared.counted:
                 told = keep_publishing(counted[self.place.slot], self.telemetry.figures)
                 stack.push_async_callback(_end, asyncio.create_task(told))

@@ -135,7 +135,7 @@ class Reading:
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": str(settings.spans_timeout_ms),
             "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": settings.logs_protocol,
             "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": str(settings.logs_timeout_ms),
-            # The exporter reads values from Redis that are already hashed or dropped: no key.
+            # Values in Redis are already hashed or dropped, so the exporter needs no key.
             "JCMC_PRIVACY": "none",
             "JCMC_PRIVACY_KEY": "",
         }

@@ -101,7 +101,7 @@ class Group:
 
     @cached_property
     def sound(self) -> dict[str, int]:
-        """Conference not in `rooms` -> number of its participants here with a known state."""
+        """Conference -> participants with a known state; conferences in `rooms` are left out."""
         known = self.known_in.items()
         return {name: people for name, people in known if name not in self._with_bad}
 
@@ -217,7 +217,7 @@ class Census:
         return found
 
     def _groups_of(self, bridge: str, region: str, browser: str, relay: str) -> list[Group]:
-        """Return the groups to which participants with these values belong."""
+        """Return the groups of participants with this bridge, region, browser and relay."""
         groups = self.groups
         found = [self.fleet, groups[Scope.REGION][region]]
         if bridge:

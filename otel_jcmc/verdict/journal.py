@@ -14,7 +14,8 @@ from msgspec.structs import replace
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.verdict.standing import Standing
 
-# A thing ends only when no look has found it for this long. A look may miss it by a late push.
+# A thing ends only when no look has found it for this long. A late push
+# may hide it from one or two looks.
 GRACE_MS: Final = 25_000
 
 
@@ -30,8 +31,8 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
         coverage: numbers of bad, known, reporting and present participants in the look that found
             the peak; standing.Coverage explains the numbers.
         share: share of bad participants in the last look that found the thing.
-        client: if the thing is a sender, the digest of its client id, in hex. The entry is found by
-            it when that client is erased. Empty: not known.
+        client: if the thing is a sender, the digest of its client id, in hex; empty: not known.
+            When an operator erases that client, the service finds this entry by the digest.
     """
 
     scope: str
@@ -51,7 +52,7 @@ def continue_with(
     """
     Return the entries that continue after a look, and the entries that are over.
 
-    The look was at *now_ms* and has *found* these things; *entries* are those before the look.
+    The look was at *now_ms* and has *found* these things. *entries* are the entries before it.
     """
     entries = list(entries)
     over = [each for each in entries if now_ms - each.seen_ms > GRACE_MS]

@@ -37,7 +37,7 @@ _BITRATE_DOWN: Final = _AT["bitrate_download"]
 # The second step examines these symptoms at any value, because it compares their thresholds in
 # another way.
 _ANY: Final = {rules.MOS, rules.FROZEN, rules.DECODE}
-# A heartbeat is a push of a page whose statistics have stopped. It has only these values.
+# A heartbeat is a push of a page whose statistics have stopped. A heartbeat has only these values.
 _OF_HEARTBEATS: Final = {_DOWN, _UP}
 
 
@@ -81,7 +81,7 @@ class Judge:
     """Judges pushes by the rules, with the operator's thresholds."""
 
     def __init__(self, bad_loss: float = 5, bad_round_trip_ms: float = 400) -> None:
-        """Judge a call as bad from a loss of *bad_loss* percent or *bad_round_trip_ms* on."""
+        """Judge a call as bad above *bad_loss* percent of loss, or above *bad_round_trip_ms*."""
         self._symptoms = rules.symptoms(bad_loss, bad_round_trip_ms)
         self._some_loss = bad_loss / 2
         self._no_loss = bad_loss / 8
@@ -159,7 +159,7 @@ class Judge:
             return _UNKNOWN
         if has_stopped and numbers[_DOWN] is not None and _is_heartbeat(numbers):
             # A heartbeat has outages (even 0) only if other participants are present. Without them,
-            # nobody can say whether the connection is interrupted, and the state is unknown.
+            # the page cannot know whether its connection is interrupted, and the state is unknown.
             return Verdict(_BAD)
         return _UNKNOWN
 
@@ -222,7 +222,7 @@ class Judge:
     def _of_received(
         self, numbers: Sequence[Any], trip: float | None
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
-        """Return the cause of bad sound or picture, with its evidence."""
+        """Return the cause of a symptom in received sound or picture, with its evidence."""
         some, best, worst = self._some_loss, numbers[_BEST], numbers[_WORST]
         is_several = _has_several_senders(numbers)
         # If one stream loses nothing, the participant's own path is good, and the senders of the
@@ -251,7 +251,7 @@ class Judge:
     def _of_sent(
         self, numbers: Sequence[Any], trip: float | None
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
-        """Return the cause of bad sending, with its evidence."""
+        """Return the cause of a symptom in what the participant sends, with its evidence."""
         loss = _or(numbers[_LOSS_UP], 0)
         if loss > self._some_loss:
             return rules.UPLINK, (Evidence(rules.LOSS_UP, loss, self._some_loss),)
@@ -283,9 +283,9 @@ def _has_several_senders(numbers: Sequence[Any]) -> bool:
     """
     Say whether the best and the worst received stream may come from different senders.
 
-    This is not so in a conference of two, or if the page expects only one stream: the two streams
-    are then sound and picture of one sender. Most versions of Jitsi's library count only sound
-    among the expected streams of a call by a bridge.
+    In a conference of two, or if the page expects only one stream, both streams are the sound and
+    the picture of one sender. In a call by a bridge, most versions of Jitsi's library count only
+    sound streams as expected.
     """
     if numbers[_BEST] is None or numbers[_WORST] is None or numbers[_PRESENT] == 2:
         return False
@@ -312,7 +312,7 @@ def _is_heartbeat(numbers: Sequence[Any]) -> bool:
 
 
 def _severity(value: float, fair: float, bad: float) -> tuple[int, float]:
-    """Return the state of a *value* (0 to 2), and the value divided by the threshold it passed."""
+    """Return the state of a *value*, 0 to 2, and the value divided by that state's threshold."""
     if value > bad:
         return 2, value / bad if bad else inf
     return (1, value / fair) if value > fair else (0, 0.0)

@@ -27,9 +27,10 @@ class Reach:
 
     def of(self, place: Place, participant: str, cause: int, source: str = "") -> Scope:
         """
-        Return the scope of the trouble of a *participant* at *place*, with the id of its *cause*.
+        Return the scope of the bad call of *participant* at *place*.
 
-        *source* is the sender of the worst stream that the participant receives; empty: not known.
+        *cause* is the id of the call's cause. *source* is the sender of the worst stream that the
+        participant receives; empty: not known.
         """
         if place.is_direct:
             return Scope.PARTICIPANT

@@ -6,7 +6,7 @@ Entries are kept as long as history. A look is one search for what stands out. T
     jcmc:{verdict}:lease     the replica that makes the looks
     jcmc:{verdict}:now       the result of the last look, in msgpack
     jcmc:{verdict}:over      the entries that are over, sorted by their end (ms of Redis's clock)
-    jcmc:{verdict}:told      the time (ms) of the last look whose changes have all become events
+    jcmc:{verdict}:told      the time (ms) of the last look for which all events have been made
 
 Only the replica with the lease writes `now` and `over` (journal.lua). The process that sends events
 writes `told` (logs/onsets.py). All processes of all replicas read the same journal.
@@ -67,7 +67,7 @@ class Record:
         self.lease_key = f"{base}lease"
         self._now, self._over = f"{base}now", f"{base}over"
         self._told = f"{base}told"
-        # The last look that was read or written.
+        # The last look that this object has read or written, as Redis has it.
         self._read: bytes | None = None
 
     async def read_look(self) -> tuple[Look | None, int]:
@@ -142,7 +142,7 @@ class Record:
 
     async def read_told(self) -> int | None:
         """
-        Return the time (ms) of the last look whose changes have all become events; None: no look.
+        Return the time (ms) of the last look for which all events have been made; None: no look.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -152,7 +152,7 @@ class Record:
 
     async def write_told(self, at_ms: int) -> None:
         """
-        Note that all changes of the look at *at_ms* have become events.
+        Note that all events have been made for the look at *at_ms*.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.

@@ -32,7 +32,7 @@ class Symptom(NamedTuple):
     One thing that a person would complain of, and the metric that shows it.
 
     Attributes:
-        field: the metric that shows it.
+        field: the metric that shows the symptom.
         kind: the kind of the symptom; only causes of this kind are checked.
         fair, bad: threshold of each state; inf: the symptom alone never leads to that state.
         is_below: whether lower values are worse.
@@ -68,7 +68,7 @@ class Cause(NamedTuple):
     evidence: str
 
 
-# Its thresholds are in percent of the time that a push covers; `freeze_time` itself is in ms.
+# The thresholds of FROZEN are in percent of the time that a push covers; `freeze_time` is in ms.
 FROZEN: Final = "freeze_time"
 PICTURE_LIMIT: Final = "limitation_bandwidth"
 DECODE: Final = "decode_time"

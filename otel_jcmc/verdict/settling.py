@@ -51,7 +51,7 @@ class Settling:
         self._told: dict[str, Told] = {}
 
     def settle(self, now_ms: int, everybody: Everybody) -> Settled:
-        """Find open causes of bad calls in *everybody*, and bad senders, at *now_ms*."""
+        """Find the causes that pushes left open, and the senders that spoil calls, at *now_ms*."""
         asked = [each for each in everybody.ill if _is_asked(each)]
         rooms = self._rooms(now_ms, everybody, {each.place.conference for each in asked})
         causes = dict[str, int]()

@@ -91,7 +91,7 @@ class Standing(NamedTuple):
         name: name of the region, bridge, relay, browser or conference; for a sender
             `conference/participant`; empty for the fleet, or for a region without a name.
         region: the region of a bridge, if known.
-        share: mean share of bad participants in the conferences.
+        share: share of bad participants, as the mean over the conferences.
         client: client id of a sender; empty: not known.
     """
 
@@ -112,7 +112,7 @@ def lower_bound(share: float, count: int, z: float = THRESHOLDS.z) -> float:
     """
     Return the least share that is still likely, if *share* was seen in *count* conferences.
 
-    It is the lower end of Wilson's interval, *z* standard deviations below; 0 if *count* is 0.
+    It is the lower end of Wilson's interval for *z* standard deviations; 0 if *count* is 0.
     """
     if not count:
         return 0.0
@@ -126,9 +126,9 @@ def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> l
     """
     Return the things that stand out in *everybody*; settling.py must have settled the causes.
 
-    If a bad region, for example, contains a bad bridge, only the region stands out. The same holds
-    for the fleet and for conferences. Relays and browsers stand out in addition. Senders are not in
-    the result: settling.py finds them.
+    If the fleet stands out, no region, bridge or conference stands out. If a region stands out, its
+    bridges and conferences do not; if a bridge stands out, its conferences do not. Relays and
+    browsers can stand out at the same time. Senders are not in the result: settling.py finds them.
     """
     census = Census(complete(everybody))
     wide = list(_wide(census, thresholds))
