@@ -115,7 +115,8 @@ def course_of(samples: Sequence[Sample], from_ms: int, to_ms: int, apart_ms: int
         before_ms = sample.at_ms
         made = _point(sample, is_after_gap)
         here = (sample.at_ms - from_ms) // step
-        # A gap inside one point would not be visible.
+        # Samples that fall into one point are merged, also if there was a gap between them: the
+        # chart could not show so short a gap.
         if here == slot and points:
             points[-1] = _merged(points[-1], made)
         else:

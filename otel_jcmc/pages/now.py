@@ -1,8 +1,9 @@
 """
 Counts one snapshot for the page `/live`: which participants have a bad call now.
 
-The input is a snapshot, with the things that stand out in it. The output is counts by state, these
-things, and the conferences, worst first. No query changes the result, so all viewers share it.
+The input is a snapshot, with the things that stand out in it. The output is the numbers of
+participants by state, the things that stand out, and the conferences, worst first. The result is
+the same for every query, so all viewers share it.
 """
 
 from collections import Counter, defaultdict

@@ -69,7 +69,8 @@ def reach(cause: str, scope: str, verb: str = "affects") -> str:
     if scope in ("", rules.UNKNOWN):
         return ""
     if scope == Scope.PARTICIPANT:
-        # The stream is bad for other receivers too, even if their state is not known.
+        # No text: if a stream is bad for this participant, it is bad for its other receivers too,
+        # even if their state is not known. So the scope is wider than this participant.
         if cause == rules.RECEIVED.word:
             return ""
         if cause == rules.PAIR.word:

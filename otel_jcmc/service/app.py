@@ -1,8 +1,8 @@
 """
 Makes the whole service as an ASGI application: `create_app(settings)`.
 
-The input is the settings. The output is an application with all routes. It opens and starts nothing
-until its lifespan begins.
+The input is the settings. The output is an application with all routes. The application opens and
+starts nothing until its lifespan begins.
 """
 
 from collections.abc import Iterator

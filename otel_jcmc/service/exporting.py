@@ -81,7 +81,7 @@ def make_exports(
 def _make_logs(
     settings: Settings, redis_url: str, holder: str
 ) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return the function whose coroutine sends events while *holder* has the lease, for ever."""
+    """Return a function; its coroutine sends events, without end, while *holder* has the lease."""
     from otel_jcmc.logs.delivery import Logs, as_records
     from otel_jcmc.logs.onsets import Onsets
     from otel_jcmc.otlp.logs import LogSender
@@ -104,7 +104,11 @@ def _make_logs(
 
 
 def _make_lease(settings: Settings, redis_url: str, holder: str) -> Lease | Leases:
-    """Return the lease, or several, by which *holder* exports all, some, or no participants."""
+    """
+    Return the lease, or the leases, for the export of participants.
+
+    A lease belongs to one process at a time. *holder* exports the participants whose lease it has.
+    """
     # If only the worst participants are exported, one process must compare all participants.
     if settings.export_shares == 1 or settings.series_participants:
         return Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder)

@@ -81,8 +81,8 @@ class Life:
             if wait > 0:
                 return wait
             self._tried = asyncio.Event()
-            # An empty context: in the request's context, the spans of the service would belong to
-            # the host's trace of this request, for example.
+            # An empty context: the request's context has values that belong only to this request,
+            # such as the host's trace of it.
             self._holding = asyncio.get_running_loop().create_task(
                 self._hold(self._tried), name="otel_jcmc", context=Context()
             )

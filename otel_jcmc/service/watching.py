@@ -66,7 +66,11 @@ def make_watch(
     holder: str,
     count: Callable[[str], None],
 ) -> Watch:
-    """Return the loop that searches for what stands out, while *holder* has the lease."""
+    """
+    Return the loop that searches for what stands out, in the replica that has the lease.
+
+    *holder* is the name of this replica. Only one replica has the lease at a time.
+    """
     record = make_record(settings, redis_url)
     lease = Lease(redis_url, record.lease_key, holder)
     return Watch(reader, record, lease, Settling(settings.bad_packet_loss), count)

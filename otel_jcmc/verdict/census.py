@@ -1,8 +1,8 @@
 """
 Counts participants by conference and by bridge, region, browser and relay, for standing.py.
 
-Nearly all conferences have no bad participant. For such a conference only numbers are kept.
-A conference with a bad participant becomes a `Room`, when standing.py first asks for the rooms.
+Nearly all conferences have no bad participant. For such a conference only numbers are kept. For a
+conference with a bad participant, a `Room` object is made when standing.py first asks for it.
 """
 
 from collections import Counter, defaultdict

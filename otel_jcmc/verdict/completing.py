@@ -37,7 +37,7 @@ def complete(everybody: Everybody) -> Everybody:
 
 
 def _is_lacking(place: Place) -> bool:
-    """Say whether *place* has no bridge and is not known to be direct."""
+    """Say whether *place* names no bridge, and does not say that the connection is direct."""
     return not (place.bridge or place.is_direct)
 
 

@@ -1,9 +1,10 @@
 """
 Holds all live participants for the search for what stands out.
 
-A look is one such search, every ten seconds. Participants with a good call are held only as counts,
-participants with a fair or bad call with all details. So a look at ten thousand participants mostly
-counts, with fast library code, and needs more steps only for each call that is not good.
+A look is one such search; a replica makes one every ten seconds. Participants with a good call are
+held only as counts, which a library makes quickly. Only participants with a fair or bad call are
+held one by one. So a look at ten thousand participants takes little time if nearly all calls are
+good.
 """
 
 from collections import Counter

@@ -69,8 +69,8 @@ _UNKNOWN: Final = Verdict(None)
 _GOOD: Final = Verdict(State.GOOD)
 # Copies of the members as module names: to look up a member in the class takes three times as long.
 _, _FAIR, _BAD = State
-# A score (MOS) is bad if it is low, all other values if they are high. So the judge compares how
-# far a score is below this one.
+# A low MOS is bad, but for all other values a high value is bad. So the judge does not compare the
+# MOS, but the difference between this best MOS and the MOS.
 _BEST_MOS: Final = 4.5
 # For these symptoms `_value` first computes the value to compare, from further numbers of the push.
 _MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH, _DECODE, _DELAY, _JITTER_UP, _JITTER_DOWN))
@@ -96,8 +96,8 @@ class Judge:
             (_AT[each.field], 0 if each.field in _ANY else each.fair, each.fair, each.bad, each)
             for each in self._symptoms
         ]
-        # The first step leaves out MOS, which it compares below, and the time of decoding, which is
-        # never 0 and matters only if a picture stood still.
+        # This list has no MOS, because `judge` compares the MOS separately. It has no decoding
+        # time, because that is never 0, and matters only if a picture stood still.
         first = [each for each in self._looked_at if each[0] not in (_MOS, _DECODE)]
         self._limits = [(at, limit) for at, limit, *_ in first]
 
@@ -111,8 +111,8 @@ class Judge:
             covers_ms: the time that the push covers; 0: not known.
             is_direct: whether the participant has a transport to a peer and none to a bridge.
             age_ms: age of the page's newest statistics. If they are older than *covers_ms*, the
-                statistics have stopped. A young heartbeat is no sign of that: a page also pushes at
-                once when its connection is interrupted.
+                statistics have stopped. A heartbeat with newer statistics does not mean that they
+                have stopped: a page also sends one at once when its connection is interrupted.
         """
         numbers[_COVERS] = covers_ms or None
         numbers[_MOS] = audio_mos(
@@ -183,7 +183,7 @@ class Judge:
         return value if trip is None or value <= 2 * trip else None
 
     def _explain(self, numbers: Sequence[Any], trip: float | None, *, is_direct: bool) -> Verdict:
-        """Return the verdict: the state by the worst symptom, and the cause of that symptom."""
+        """Return the state of the worst symptom, the cause of that symptom, and the evidence."""
         worst = (0, 0.0)
         shown: tuple[Symptom, float] | None = None
         for at, limit, fair, bad, symptom in self._looked_at:
@@ -238,8 +238,8 @@ class Judge:
             return rules.DOWNLINK_OR_RECEIVED, (Evidence(rules.LOSS_DOWN, loss, some),)
         if found := _slow_receiver(numbers):
             return rules.SLOW_RECEIVER, (found,)
-        # A busy page delays each packet twice, when it sends it and when it receives the answer.
-        # Without both delays, the round trip is the time on the network path.
+        # A busy page delays a packet when it sends it, and delays the answer when it receives it.
+        # After both delays are subtracted, the rest of the round trip is time on the network path.
         if trip is not None and trip - 2 * _or(numbers[_DELAY], 0) > self._long:
             return rules.PATH, (Evidence(rules.ROUND_TRIP, trip, self._long),)
         if found := _waits(numbers):
@@ -255,8 +255,8 @@ class Judge:
         loss = _or(numbers[_LOSS_UP], 0)
         if loss > self._some_loss:
             return rules.UPLINK, (Evidence(rules.LOSS_UP, loss, self._some_loss),)
-        # A page that waits for the CPU sends late. The browser then takes the bandwidth for lower
-        # than it is, so a low bandwidth is no evidence of a bad network.
+        # A page that waits for the CPU sends late. The browser then estimates too low
+        # a bandwidth, so a low bandwidth does not prove a bad network.
         if found := _waits(numbers):
             return rules.SLOW_SENDER, (found,)
         for field in (rules.JITTER_UP, rules.PICTURE_LIMIT):

@@ -23,7 +23,9 @@ def audio_mos(
     jitter_ms: float | None,
 ) -> float | None:
     """
-    Return the score, 1 to 4.4, rounded to hundredths; None if loss or round trip is not known.
+    Return the score, 1 to 4.4, rounded to hundredths; None: not enough is known.
+
+    The round trip must be known, and *made_up* or *loss*.
 
     Args:
         made_up: percent of the received audio that the browser made up to fill gaps; inserted

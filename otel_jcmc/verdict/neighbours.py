@@ -3,8 +3,8 @@ Compares a participant with the others of its conference, to find the cause of i
 
 The input is all participants of a conference, and their recent reports. The output, for a
 participant that loses packets of a stream, is the sender of that stream and the cause of the loss.
-settling.py calls this for many participants of a large conference. Lists that help for every
-participant are therefore made once, when participants are added.
+settling.py asks for the causes of many participants of a large conference. Lists that are the same
+for all of them are therefore made only once, when participants are added.
 """
 
 from typing import Final

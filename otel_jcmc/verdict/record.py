@@ -23,7 +23,7 @@ from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 
-# A look is used up to this age. It gets older only if at least two looks in a row have failed.
+# A look is used up to this age. The last look becomes older only if the next two looks have failed.
 FRESH_MS: Final = 30_000
 MOST_OVER: Final = 10_000
 _SCRIPT: Final = script("verdict/journal", touches_stays=False)
@@ -152,7 +152,7 @@ class Record:
 
     async def write_told(self, at_ms: int) -> None:
         """
-        Note that all events have been made for the look at *at_ms*.
+        Store *at_ms* as the time of the last look for which all events have been made.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.

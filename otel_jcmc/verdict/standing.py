@@ -36,7 +36,8 @@ class Thresholds(NamedTuple):
             one network cannot blame a bridge by pushes of invented conferences.
         small_conferences, small_people: a small fleet, or a bridge or region with few
             conferences, stands out only if it has at least this many conferences and this many
-            participants with a known state. Its share of bad participants must be over `most`.
+            participants with a known state. The share of bad participants in the group must be
+            over `most`.
         nearly_all: in at least this share of the conferences of such a small group, half of the
             participants or more must be bad. If the group is so small that this means every
             conference, more than half must be bad in each conference.
