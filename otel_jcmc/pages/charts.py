@@ -47,7 +47,7 @@ class Stripe(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of a picture: the name of the thing that it shows, and its stripes."""
+    """One row of a picture: the name and scope of a thing, and a bar for each time of it."""
 
     label: str
     scope: str

@@ -159,7 +159,7 @@ def _x(at_ms: int, course: Course) -> float:
 
 def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
     """
-    Return *points* in lists, one list for each part of the line of the measure *at* without a gap.
+    Split *points* at each gap, and return the parts, without points that lack the measure *at*.
 
     A single point without a value makes no gap: browsers report upload loss only now and then.
     """

@@ -91,7 +91,7 @@ def _told(
     seeing: Seeing,
     scope: str,
 ) -> dict[str, Any]:
-    """Return the values for the template; a longer log takes longer."""
+    """Return the values for the template; this takes longer if the log is longer."""
     samples = in_order(log)
     who = session.attributes
     conference, from_ms = who.get(CONFERENCE.id, ""), session.started_ms

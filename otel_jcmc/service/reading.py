@@ -41,7 +41,7 @@ class Reading:
     """
 
     def __init__(self, common: Common, gauges: Gauges) -> None:
-        """Make the objects that read; *gauges* are for scrapes. Open and start nothing yet."""
+        """Make the objects that read; *gauges* are for scrapes. Nothing is opened yet."""
         settings, redis_url = common.settings, common.redis_url
         holder = common.place.shared.instance_id
         self._common = common

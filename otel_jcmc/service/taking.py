@@ -55,7 +55,7 @@ class Taking:
 
     def __init__(self, common: Common, recorder: Recorder | None, joins: Joins) -> None:
         """
-        Make the objects that take pushes; *recorder* and *joins* get each push. Open nothing yet.
+        Make the objects that take pushes; *recorder* and *joins* get each push. Nothing is opened.
 
         Raises:
             KeysUnusable: the settings name a key for tokens, or a file of keys, that is not usable.

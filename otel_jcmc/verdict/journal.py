@@ -24,7 +24,7 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     One thing that stood out. Redis holds entries in this form, so add fields only at the end.
 
     Attributes:
-        scope: a value of census.Scope; a newer version may write values that are not in it.
+        scope: a value of census.Scope; a newer version of the service may write other values.
         since_ms, seen_ms: time of the first look that found the thing, and of the last such look;
             by Redis's clock.
         peak: the highest share of bad participants that a look found.

@@ -209,8 +209,8 @@ def _is_small(of: Group, thresholds: Thresholds) -> bool:
 
     The mean share of bad participants must be over a half. In nearly every conference it must be at
     least a half. With two or three conferences it must be over a half in every conference, because
-    one of two participants may be bad for a reason of its own. If all bad participants are in one
-    network, the answer is no: that network is bad, or an attacker there invents conferences.
+    one of two participants may be bad for a reason of its own. The result is False if all bad
+    participants are in one network: that network is bad, or an attacker there invents conferences.
     """
     if of.share <= thresholds.most:
         return False
