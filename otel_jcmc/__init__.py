@@ -1,4 +1,4 @@
-"""An OpenTelemetry receiver for what only the browser knows: how good a Jitsi Meet call is."""
+"""Receives the quality of Jitsi Meet calls from browsers, and exports it for OpenTelemetry."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
 
 def __getattr__(name: str) -> Any:
-    """Import the application on first use, so that the command line starts without it."""
+    """Import the application when it is first used: most commands start faster without it."""
     if name == "create_app":
         from otel_jcmc.service.app import create_app
 

@@ -1,4 +1,4 @@
-"""`python -m otel_jcmc` is the command `otel-jcmc`."""
+"""Runs the command `otel-jcmc` when a user types `python -m otel_jcmc`."""
 
 from otel_jcmc.command.arguments import main
 

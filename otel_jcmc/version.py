@@ -1,3 +1,3 @@
-"""The version of the package, which the wheel, `--version` and every export name."""
+"""Contains the version of the package; the wheel, `--version` and every export show it."""
 
 __version__ = "0.1.0"

@@ -1,7 +1,7 @@
 """
-What an operator types: `otel-jcmc serve`, `check`, `sessions`, `conference` and so on.
+Contains the commands that an operator types: `otel-jcmc serve`, `check`, `sessions` and so on.
 
-Arguments and the environment come in; a running service, a table or one clear line goes out. A
-command reads the settings and calls the room that does the work; how the service works is decided
-there, not here.
+The input is arguments and the environment. The output is a running service, a table, or one line
+that says what is wrong. A command reads the settings, calls the package that does the work, and
+prints the result.
 """

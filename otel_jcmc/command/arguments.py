@@ -1,7 +1,7 @@
 """
-The command line: `otel-jcmc serve | check | sessions | conference | summary | simulate` and more.
+Defines the command line of `otel-jcmc`, and runs the command that the arguments name.
 
-Each command imports what it needs only when it runs, so that `--help` answers at once.
+A command's modules are imported only when it runs, so that `--help` answers at once.
 """
 
 import asyncio
@@ -37,7 +37,7 @@ _URL: Final = (
 _ZONE: Final = "time zone, such as Europe/Berlin; default: this machine's"
 _JSON: Final = "print JSON"
 _BY: Final = ("region", "bridge", "browser", "network", "relay", "end", "sender")
-# A copy of simulate.stories.NAMES: for a help text, importing that module takes too long.
+# A copy of simulate.stories.NAMES, because to import that module only for `--help` takes too long.
 _STORIES: Final = (
     *("outage", "downlink", "device", "path", "received", "uplink", "pair", "participant"),
     *("sender", "conference", "bridge", "region", "fleet", "mixed", "quiet"),
@@ -149,7 +149,7 @@ def make_parser() -> tuple[ArgumentParser, dict[str, ArgumentParser]]:
             "otel-jcmc conference standup --at 'monday 9:30'",
         )
     )
-    # `serve` starts this command as a process for OTLP; the help does not list it.
+    # `serve` runs this command as its process for OTLP, so `--help` does not list the command.
     commands["export"] = adding.add_parser("export")
     return parser, commands
 
@@ -276,7 +276,7 @@ def _run(arguments: Namespace) -> int:
             from otel_jcmc.command.serve import serve
 
             if arguments.workers is not None:
-                # As a setting, the number is checked, named in errors and passed to the processes.
+                # As a setting, the number is checked like others, and all processes get it.
                 os.environ["JCMC_WORKERS"] = arguments.workers
             return with_settings(serve)
         case "check":
@@ -313,7 +313,7 @@ def _run(arguments: Namespace) -> int:
 
 
 def _simulate(arguments: Namespace) -> int:
-    """Push as simulated pages to --url, or to the settings' service; return the exit code."""
+    """Push as simulated pages to --url, or to the service in the settings; return the exit code."""
     from otel_jcmc.command.environment import push_base, with_settings
 
     if arguments.url is not None:
@@ -322,7 +322,7 @@ def _simulate(arguments: Namespace) -> int:
 
 
 def _crowd(arguments: Namespace, url: str) -> Coroutine[Any, Any, int]:
-    """Return the coroutine that runs the crowd at *url*, with or without a story."""
+    """Return the coroutine that pushes to *url* as many pages would, with or without a story."""
     if arguments.story is None:
         from otel_jcmc.simulate.crowd import simulate
 

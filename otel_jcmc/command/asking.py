@@ -1,7 +1,8 @@
 """
-Asks a running service for a command: the service of the settings, or the service at --url.
+Runs commands that ask a running service, such as `sessions`.
 
-Arguments and settings come in; the exit code goes out. A failure is printed as one line.
+The service is the one at --url, or the one that the settings describe. The input is a command's
+function, arguments and settings, the output is the exit code. A failure is printed as one line.
 """
 
 import sys
@@ -12,12 +13,12 @@ from otel_jcmc.command.environment import read_base
 from otel_jcmc.command.running_service import CannotShow, RunningService
 from otel_jcmc.config.settings import Settings
 
-# A function that does a command's work, given its arguments and a running service.
+# A function that does the work of a command. It gets the arguments and a running service.
 Work = Callable[[Namespace, RunningService], None]
 
 
 def ask_service(work: Work, arguments: Namespace, settings: Settings) -> int:
-    """Do *work* with the service of *settings*, or with the one at --url; return the exit code."""
+    """Do *work* with the service at --url, or with that in *settings*; return the exit code."""
     from otel_jcmc.config.settings import to_text
 
     return ask_at(work, arguments, read_base(settings), to_text(settings.read_token or ""))
@@ -25,7 +26,7 @@ def ask_service(work: Work, arguments: Namespace, settings: Settings) -> int:
 
 def ask_at(work: Work, arguments: Namespace, url: str, token: str) -> int:
     """Do *work* with the service at *url*; return the exit code."""
-    # Names with characters that the terminal can't show must not end in a traceback.
+    # A name may contain characters that the terminal can't show: print another sign in their place.
     sys.stdout.reconfigure(errors="replace")  # type: ignore[union-attr]
     try:
         work(arguments, RunningService(arguments.url or url, token))

@@ -1,8 +1,9 @@
 """
-How a call was over time, as a bar: each character shows the worst state in its part of the time.
+Draws how a call was over time, as a line of characters.
 
-Bands of time with their states come in; a line goes out. Each state has its own character, and on a
-terminal with colours also its own colour (https://no-color.org).
+The input is bands, each a time in which the call had one state. The output is a line; each of its
+characters stands for an equal part of the time, and shows the worst state in it. Each state has its
+own character, and on a terminal with colours also its own colour (https://no-color.org).
 """
 
 import os
@@ -28,7 +29,9 @@ def bar(
     is_coloured: bool = False,
 ) -> str:
     """
-    Return *bands* from *start* to *end* as at most *count* characters of *signs*.
+    Return the time from *start* to *end*, in seconds, as a line of at most *count* characters.
+
+    *signs* has the character for each state.
 
     A blank means that the participant was not in the conference.
     """
@@ -36,7 +39,7 @@ def bar(
     cells: list[str] = [""] * count
     for since, until, state in bands:
         first = max(0, int((since - start) / seconds))
-        # A band that ends where a character begins does not count for that character.
+        # If a band ends exactly where a character's time begins, that character does not show it.
         last = min(count - 1, max(first, int((until - start) / seconds - 1e-9)))
         for index in range(first, last + 1):
             if not cells[index] or WORST_FIRST.index(state) < WORST_FIRST.index(cells[index]):
@@ -48,13 +51,13 @@ def bar(
 
 
 def legend(signs: Mapping[str, str]) -> str:
-    """Return the meaning of each of *signs*."""
+    """Return a line that explains each of *signs*."""
     told = [f"{signs[state]} {state}" for state in reversed(WORST_FIRST[:3])]
     return "  ".join([*told, f"{signs['unknown']} not known", "blank: not there"])
 
 
 def signs_here() -> Mapping[str, str]:
-    """Return the signs that the terminal's encoding can show."""
+    """Return BARS if the terminal's encoding can show them, otherwise ASCII_BARS."""
     return BARS if can_show("".join(BARS.values())) else ASCII_BARS
 
 

@@ -1,4 +1,4 @@
-"""`otel-jcmc catalogue`: the table of metrics."""
+"""Prints the table of metrics, for `otel-jcmc catalogue`."""
 
 import json
 
@@ -6,7 +6,7 @@ from otel_jcmc.catalogue.metrics import METRICS
 
 
 def catalogue_json() -> str:
-    """Return the table of metrics as JSON: an object for each row, numbers as numbers."""
+    """Return the table of metrics as JSON, with an object for each row."""
     rows = [
         {
             "id": row.id,

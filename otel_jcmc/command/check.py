@@ -1,4 +1,4 @@
-"""`otel-jcmc check`: the settings in force, or what is wrong with them."""
+"""Prints the settings in force, or the mistakes in them, for `otel-jcmc check`."""
 
 import sys
 from pathlib import Path
@@ -13,9 +13,10 @@ if TYPE_CHECKING:
 
 def check(arguments: "Namespace", settings: "Settings") -> int:
     """
-    Print the settings in force, with secrets hidden, and the settings that may surprise.
+    Print the settings in force, with secrets hidden, and notes about settings that may surprise.
 
-    Returns 1 if the certificate can't be loaded, otherwise 0; other mistakes are raised.
+    Return 1 if the certificate can't be loaded, otherwise 0. Other mistakes in the settings are
+    raised as exceptions.
     """
     import json
 
@@ -67,7 +68,7 @@ def _shown(settings: "Settings") -> "Iterator[tuple[str, str, bool]]":
 
 
 def _about(settings: "Settings") -> list[str]:
-    """Return lines about what several settings mean together, and which files were read."""
+    """Return lines that explain settings that work together, and name the file that was read."""
     from otel_jcmc.config.advice import ways
     from otel_jcmc.intake.privacy import describe
 
@@ -89,7 +90,7 @@ def _about(settings: "Settings") -> list[str]:
 
 
 def _of_memory(settings: "Settings") -> list[str]:
-    """Return a line for each fault of the memory limits of the Redis at REDIS_URL."""
+    """Return a line for each way in which the memory limit of Redis does not fit *settings*."""
     import asyncio
 
     from otel_jcmc.catalogue.reasons import StoreUnavailable

@@ -1,8 +1,9 @@
 """
-`otel-jcmc conference NAME --at TIME`: all participants on one axis, and what stood out.
+Shows all participants of a conference over time, for `otel-jcmc conference NAME --at TIME`.
 
-The arguments come in; lines go out, each with one participant's bar of time. NAME may be a part of
-a name; if several conferences match, they are listed.
+The input is the arguments. The output is a line for each participant, with a bar that shows how the
+call was at each time, and below them the things that stood out. NAME may be only a part of the
+name; if several conferences match, their names are listed.
 """
 
 import json
@@ -26,12 +27,12 @@ _AT: Final = "%H:%M:%S"
 
 
 def show(arguments: Namespace, settings: Settings) -> int:
-    """Show a conference of the service of these settings, or of another one."""
+    """Show a conference of the service at --url, or of the service in *settings*."""
     return ask_service(_run, arguments, settings)
 
 
 def run(arguments: Namespace, url: str, token: str) -> int:
-    """Do what *arguments* say at the service of *url*; return the exit code."""
+    """Show the conference in *arguments*, from the service at *url*; return the exit code."""
     return ask_at(_run, arguments, url, token)
 
 
@@ -53,9 +54,9 @@ def _run(arguments: Namespace, service: RunningService) -> None:
 
 def _named(part: str, query: dict[str, Any], service: RunningService) -> Counter[str]:
     """
-    Return name -> number of sessions of the conferences with *part* in their names.
+    Return name -> number of sessions, for the conferences with *part* in their names.
 
-    They are those at the time that *query* asks for; if none was held then, those before it.
+    These are the conferences at the time in *query*; if there was none, those before that time.
     """
     at, tz = query["at"] or "now", query["tz"]
     for times in ({"from": at, "to": at}, {"to": at}):
@@ -70,14 +71,14 @@ def _named(part: str, query: dict[str, Any], service: RunningService) -> Counter
 
 
 def _choices(found: Counter[str]) -> Iterator[str]:
-    """Return the list of conferences to choose from."""
+    """Return lines that list the conferences that match, for the user to choose one."""
     yield f"{len(found)} conferences: name one of them"
     for name, count in found.most_common():
         yield f"  {printable(name)}  {count} session{'' if count == 1 else 's'}"
 
 
 def _lines(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
-    """Return the lines about the conference that the service has *told* of."""
+    """Return the lines to print about the conference in *told*, the service's answer."""
     start, end = (datetime.fromisoformat(told[each]).timestamp() for each in ("from", "to"))
     count = told["people_count"]
     until = "now" if told["goes_on"] else local_time(told["to"], zone, f"{_AT} %Z")
@@ -102,7 +103,7 @@ def _lines(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
 
 
 def _row(each: dict[str, Any]) -> tuple[str, str, str]:
-    """Return a participant's name, its bridge or region, and its verdict, each shortened."""
+    """Return a participant's name, bridge or region, and verdict; long texts are shortened."""
     scope = (each.get("verdict") or {}).get("scope")
     how = ", ".join(filter(None, [verdict_text(each), scope if scope != "participant" else ""]))
     place = printable(each["bridge"] or each["region"] or "")
@@ -110,7 +111,7 @@ def _row(each: dict[str, Any]) -> tuple[str, str, str]:
 
 
 def _axis(told: dict[str, Any], zone: tzinfo, room: int) -> str:
-    """Return the times at both ends of the bars, with a mark at the time that was asked for."""
+    """Return a line with the times at both ends of the bars, and a `v` at the time of --at."""
     first, last = (local_time(told[each], zone, _AT) for each in ("from", "to"))
     if room < len(first) + len(last) + 1:
         return first

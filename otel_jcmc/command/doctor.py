@@ -1,5 +1,5 @@
 """
-`otel-jcmc doctor`: why a dashboard is empty, link by link, and what to do.
+Finds out why a dashboard is empty, and says what to do, for `otel-jcmc doctor`.
 
 Exit codes: 0: nothing is wrong; 1: something is wrong; 2: the arguments are wrong.
 """
@@ -40,7 +40,7 @@ def doctor(arguments: Namespace) -> int:
 
 
 def _asked(arguments: Namespace, settings: Settings) -> Asked:
-    """Return the URLs to check: those in *arguments*, and the service's of *settings*."""
+    """Return the URLs to check: those in *arguments*, otherwise the service's in *settings*."""
     scheme = "https" if settings.tls_certificate_file else "http"
     local = url_of(scheme, settings.host, settings.port)
     url = local

@@ -9,12 +9,16 @@ if TYPE_CHECKING:
     from otel_jcmc.config.settings import Settings
 
 
-# Secret variables that the SDK's exporters read themselves, and only from the environment.
+# Secret variables that OpenTelemetry's exporters read directly, and only from the environment.
 OTLP_SECRETS: Final = tuple(f"OTEL_EXPORTER_OTLP_{of}HEADERS" for of in ("", "METRICS_", "TRACES_"))
 
 
 def with_settings(command: "Callable[[Settings], int]") -> int:
-    """Run *command* with the environment's settings, or print each mistake in them as a line."""
+    """
+    Run *command* with the environment's settings, and return its exit code.
+
+    If a setting is wrong, print one line for each mistake, and return 1.
+    """
     from pydantic import ValidationError
 
     from otel_jcmc.catalogue.reasons import ExporterCannotStart, KeysUnusable, StoreCannotStart
@@ -51,7 +55,7 @@ def read_settings() -> "Settings":
         of_file = dotenv_values(".env")
     except UnicodeDecodeError:
         raise ValueError(".env: it is not UTF-8 text") from None
-    # The SDK's exporters read the environment, but not `.env`.
+    # OpenTelemetry's exporters read the environment, but not `.env`, so its variables are copied.
     for name, value in of_file.items():
         if name.startswith("OTEL_") and value:
             os.environ.setdefault(name, value)

@@ -1,4 +1,4 @@
-"""`otel-jcmc export`: the process that `serve` starts for OTLP."""
+"""Runs the process that `serve` starts to send data by OTLP (`otel-jcmc export`)."""
 
 import asyncio
 import os
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def export(settings: "Settings") -> int:
-    """Send metrics, spans and events by OTLP until stdin ends."""
+    """Send metrics, spans and events by OTLP until stdin ends, which means that `serve` ended."""
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.command.partitions import check_partitions
     from otel_jcmc.otlp.process import end_with_parent
@@ -35,7 +35,7 @@ def export(settings: "Settings") -> int:
         asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
         await asyncio.wait([task])
         if task.cancelled():
-            # The normal exit would wait for threads, up to 10 s if a receiver does not answer.
+            # A normal exit would wait for the threads that send: up to 10 s for a slow receiver.
             os._exit(0)
         task.result()
 

@@ -1,7 +1,7 @@
 """
 Tells systemd that the service is up, or that it stops, for units with `Type=notify`.
 
-The protocol is sd_notify(3): a datagram to the socket that NOTIFY_SOCKET names, if it is set.
+The protocol is sd_notify(3): a process sends a datagram to the socket that NOTIFY_SOCKET names.
 """
 
 import logging
@@ -20,7 +20,7 @@ def notify(state: str) -> None:
     where = os.environ.get("NOTIFY_SOCKET", "")
     if not where:
         return
-    # An @ stands for the null byte before a name that is in no file system.
+    # A leading @ stands for a null byte: the socket then has a name that is in no file system.
     address = "\0" + where[1:] if where.startswith("@") else where
     try:
         with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as wire:

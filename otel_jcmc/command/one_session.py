@@ -1,8 +1,8 @@
 """
-One session on the terminal: its participant, times and verdict, plots of metrics, and its events.
+Shows one session on the terminal: participant, times, verdict, plots of metrics, and events.
 
-The service's answer comes in; lines go out. A plot has a gap where the page did not push or the
-value was not known. Below the plots, a bar shows how the call was at each time.
+The input is the service's answer, the output is lines to print. A plot has a gap where the page did
+not push, or where the value was not known. Below the plots, a bar shows how the call was.
 """
 
 from collections.abc import Iterator
@@ -14,14 +14,14 @@ from otel_jcmc.command.plot import ASCII, BLOCKS, Point, Signs, plot
 from otel_jcmc.command.running_service import printable
 from otel_jcmc.command.tables import end_text, joined, lasted, local_time, rating_text, role_text
 
-# Metric -> the name of the range of its values in an interval; other metrics have no range.
+# Metric -> the name under which a sample has its worst and best value; other metrics have none.
 _RANGES: Final = {
     "connectionquality": "quality",
     "packetloss_total": "loss",
     "transport_rtt": "round_trip",
 }
 _TOPS: Final = {"connectionquality": 100.0}
-# Kind of change -> the attributes that show it.
+# Kind of change -> the attributes in which the change can be seen.
 _PLACES: Final = {"region": ("serverregion", "bridge"), "network": ("networkType", "protocol")}
 # The most events and changes shown: as many as fit on one screen. --json has all.
 MOST_HAPPENINGS: Final = 20
@@ -30,7 +30,7 @@ MOST_HAPPENINGS: Final = 20
 def session_lines(
     told: dict[str, Any], metrics: list[str], zone: tzinfo, width: int
 ) -> Iterator[str]:
-    """Return the lines about a session that the service has *told* of, with *metrics* drawn."""
+    """Return the lines to print about the session in *told*, with plots of *metrics*."""
     participant = " ".join(filter(None, [told["participant_id"], role_text(told)]))
     began = local_time(told["started"], zone, "%Y-%m-%d %H:%M:%S %Z")
     end = end_text(told) or "goes on"
@@ -51,7 +51,7 @@ def session_lines(
 
 
 def _how(told: dict[str, Any]) -> str:
-    """Return how the call was as a whole, the cause, its scope, and for how long."""
+    """Return the verdict on the whole session: state, cause, scope, and for how long it was bad."""
     verdict = told.get("verdict") or {}
     if not verdict.get("state"):
         return ""
@@ -64,7 +64,7 @@ def _how(told: dict[str, Any]) -> str:
 
 
 def _summary(summary: dict[str, dict[str, float | None]]) -> str:
-    """Return worst and mean of each known vital, as a line of at most 80 characters."""
+    """Return a line, at most 80 characters, with worst and mean quality, loss and round trip."""
     units = {"quality": "quality {}", "loss": "loss {} %", "round_trip": "round trip {} ms"}
     known = [
         units[name].format(f"{of['worst']:.3g} ({of['mean']:.3g})")
@@ -75,7 +75,7 @@ def _summary(summary: dict[str, dict[str, float | None]]) -> str:
 
 
 def _plotted(told: dict[str, Any], metric: str, zone: tzinfo, width: int) -> Iterator[str]:
-    """Return the plot of one *metric* under its name."""
+    """Return the lines of the plot of one *metric*; the first line has its name."""
     signs = _signs()
     about = f"  {signs.value} last  {signs.range} worst to best" if metric in _RANGES else ""
     yield f"{metric}{about}"
@@ -85,7 +85,7 @@ def _plotted(told: dict[str, Any], metric: str, zone: tzinfo, width: int) -> Ite
 
 
 def _points(told: dict[str, Any], metric: str) -> list[Point]:
-    """Return the points to draw: each lasts from the sample before it, except after a gap."""
+    """Return a point to draw for each sample, with its value and its range of values."""
     which = _RANGES.get(metric)
     found = []
     for start, end, sample in _spans(told):
@@ -99,7 +99,7 @@ def _points(told: dict[str, Any], metric: str) -> list[Point]:
 
 
 def _spans(told: dict[str, Any]) -> Iterator[tuple[float, float, dict[str, Any]]]:
-    """Return each sample with the time that it covers."""
+    """Return each sample with the start and the end of the time that it covers, in seconds."""
     before = _seconds(told["started"])
     for sample in told["samples"]:
         end = _seconds(sample["time"])
@@ -109,7 +109,7 @@ def _spans(told: dict[str, Any]) -> Iterator[tuple[float, float, dict[str, Any]]
 
 
 def _states(told: dict[str, Any], width: int) -> Iterator[str]:
-    """Return the bar that shows the state under each column of the plots; none without states."""
+    """Return the bar of states, aligned with the plots, and its legend; none without states."""
     bands: list[Stretch] = [
         (start, end, sample.get("verdict", {}).get("state", "unknown"))
         for start, end, sample in _spans(told)
@@ -123,7 +123,7 @@ def _states(told: dict[str, Any], width: int) -> Iterator[str]:
 
 
 def _happenings(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
-    """Return a line for each event and each change."""
+    """Return a line for each event, and for each change of region, bridge or network."""
     found = [*_events(told), *_changes(told)]
     if found:
         yield ""
@@ -134,7 +134,7 @@ def _happenings(told: dict[str, Any], zone: tzinfo) -> Iterator[str]:
 
 
 def _events(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return the events of the log: `bad: uplink`, `good`, `stats stopped`."""
+    """Return time and text of each event in the log: `bad: uplink`, `good`, `stats stopped`."""
     for sample in told["samples"]:
         for event in sample.get("events", ()):
             kind, *words = event["what"].split(".")
@@ -144,7 +144,7 @@ def _events(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _changes(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
-    """Return each change of region, bridge or network."""
+    """Return time and text of each change of region, bridge or network."""
     known: dict[str, str] = {}
     for sample in told["samples"]:
         attributes = sample.get("attributes")
@@ -154,7 +154,7 @@ def _changes(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
         texts = {**attributes, **paths[0]}
         for kind, names in _PLACES.items():
             now = " ".join(str(texts[name]) for name in names if texts.get(name))
-            # A page whose stats have stopped tells no place: that means unknown, not changed.
+            # If a page's stats have stopped, it names no region: that is not a change.
             if now and known.get(kind, now) != now:
                 yield sample["time"], f"{kind}: {known[kind]} to {now}"
             known[kind] = now or known.get(kind, "")
@@ -163,10 +163,10 @@ def _changes(told: dict[str, Any]) -> Iterator[tuple[str, str]]:
 
 
 def _seconds(time: str) -> float:
-    """Return a time of the service as Unix time."""
+    """Return *time*, text of the service's answer, as Unix time in seconds."""
     return datetime.fromisoformat(time).timestamp()
 
 
 def _signs() -> Signs:
-    """Return the signs that the terminal's encoding can show."""
+    """Return BLOCKS if the terminal's encoding can show them, otherwise ASCII."""
     return BLOCKS if can_show("".join(BLOCKS)) else ASCII

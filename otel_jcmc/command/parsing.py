@@ -1,8 +1,8 @@
 """
-Parses the command line with argparse; the error for a wrong word names the nearest right word.
+Parses the command line with argparse; for a wrong word, the error names the word that was meant.
 
-The words of the command line come in; the arguments go out. If a word is wrong, the process prints
-what would be right, and exits with 2.
+The input is the words of the command line, the output is the arguments. If a word is wrong, the
+process prints the nearest right word, and exits with 2.
 """
 
 import re
@@ -15,12 +15,12 @@ _long = re.compile(r"(?<![\w-])--[a-z][a-z-]*").findall
 
 
 def examples(*lines: str) -> str:
-    """Return *lines* as the examples of a help: each is a command and, after `#`, its effect."""
+    """Return *lines* as the examples in a help text; a line is a command, `#` and its effect."""
     return "\n".join(["examples:", *(f"  {each}" for each in lines)])
 
 
 def one_of(words: Sequence[str]) -> Callable[[str], str]:
-    """Return a function that accepts one of *words*; for any other word it names the nearest."""
+    """Return a function that accepts *words*; for any other word, its error names the nearest."""
 
     def take(word: str) -> str:
         if word not in words:
@@ -32,7 +32,7 @@ def one_of(words: Sequence[str]) -> Callable[[str], str]:
 
 
 def number(word: str) -> float:
-    """Return *word* as a number; argparse reports the error if it is none."""
+    """Return *word* as a number; if it is not a number, argparse reports the error."""
     try:
         return float(word)
     except ValueError:
@@ -40,7 +40,7 @@ def number(word: str) -> float:
 
 
 def whole(word: str) -> int:
-    """Return *word* as a whole number; argparse reports the error if it is none."""
+    """Return *word* as a whole number; if it is not a whole number, argparse reports the error."""
     try:
         return int(word)
     except ValueError:
@@ -48,17 +48,17 @@ def whole(word: str) -> int:
 
 
 def count(word: str) -> int:
-    """Return *word* as a whole number of at least 1; argparse reports the error otherwise."""
+    """Return *word* as a whole number of at least 1; otherwise argparse reports the error."""
     if (found := whole(word)) < 1:
         raise ArgumentTypeError(f"{word} is less than 1")
     return found
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return a question that names the word of *known* nearest to *word*; empty if none is near."""
+    """Return `: is WORD meant?` with the nearest of *known* to *word*; empty if none is near."""
     from difflib import get_close_matches
 
-    # The command `export` is for `serve` to start; no operator should type it.
+    # `serve` runs the command `export`; no operator should type it.
     found = get_close_matches(word, [each for each in known if each != "export"], 1)
     return f": is {found[0]} meant?" if found else ""
 
@@ -67,10 +67,10 @@ def parse(
     parser: ArgumentParser, commands: Mapping[str, ArgumentParser], words: list[str]
 ) -> Namespace:
     """
-    Return the arguments in *words*, by *parser* and by the parser of the command.
+    Return the arguments in *words*, the command line; *commands* has the parser of each command.
 
     Raises:
-        SystemExit: the words are wrong (2), or ask for help or the version (0).
+        SystemExit: the words are wrong (exit code 2), or ask for help or the version (exit code 0).
     """
     first = words[0] if words else ""
     if first.startswith("--"):
@@ -86,14 +86,14 @@ def parse(
 
 
 def _check_option(parser: ArgumentParser, word: str) -> None:
-    """Refuse a *word* that looks like an option and is neither an option nor the start of one."""
+    """Report an error if *word* begins with `--`, but no option of *parser* begins with *word*."""
     known = ["--help", *_long(parser.format_usage())]
     if word.startswith("--") and not any(each.startswith(word) for each in known):
         parser.error(f"there is no option {word}{meant(word, known)}")
 
 
 def join_times(words: list[str]) -> list[str]:
-    """Return *words* with each value of a time joined: argparse takes `-2h` for an option."""
+    """Return *words* with `--from -2h` as `--from=-2h`: argparse takes -2h for an option."""
     bound: list[str] = []
     for each in words:
         if bound and bound[-1] in _TIMES:

@@ -1,8 +1,8 @@
 """
-Checks that Redis uses the number of partitions that the settings say.
+Checks that Redis uses the same number of partitions as the settings.
 
-Commands call it before they use Redis. Settings come in; an error that every command prints is
-raised if the numbers differ.
+Commands call this check before they use Redis. If the numbers differ, it raises an error, which
+the command prints.
 """
 
 import asyncio

@@ -1,10 +1,10 @@
 """
-A metric over time, drawn with characters.
+Draws a metric over time with characters.
 
-Points with their ranges come in; lines for a terminal go out. Where no value is known, nothing is
-drawn, not even the axis. We use no library for it. plotext 5 skips missing values (its issue 114)
-and so draws a line across a gap, and plotext 6 is new. Both draw no ranges, and both would need as
-much code around them as this file has.
+The input is points, with the range of values at each point. The output is lines for a terminal.
+Where no value is known, the plot has a gap, also in the axis. We use no library for this. plotext 5
+skips missing values (its issue 114), so it draws a line across a gap; plotext 6 is new. Neither can
+draw ranges, and our code to call either of them would be as long as this file.
 """
 
 from collections.abc import Sequence
@@ -13,13 +13,13 @@ from math import ceil, floor, log10
 from typing import Final, NamedTuple
 
 HEIGHT: Final = 12
-# The least width of the labels to the left of the axis, so that plots below one another align.
+# The labels to the left of the axis are at least this wide, so that several plots align.
 MARGIN: Final = 3
 _TICKS: Final = 3
 
 
 class Signs(NamedTuple):
-    """The characters to draw with."""
+    """The characters of a plot: for a value, for the range around it, and for the axes."""
 
     value: str
     range: str
@@ -49,7 +49,7 @@ class Point(NamedTuple):
 
 
 class _PlotColumn(NamedTuple):
-    """The rows of a column in which the value and its range lie, counted from below."""
+    """One column of a plot: the rows of its value and of the ends of its range, from below."""
 
     value: int
     low: int
@@ -65,9 +65,10 @@ def plot(
     zone: tzinfo = UTC,
 ) -> list[str]:
     """
-    Return *points* as lines of at most *width* characters, with times in *zone*.
+    Return the plot of *points* as lines of at most *width* characters, with times in *zone*.
 
-    The scale goes from 0 to *top*, or as far as needed. A column shows the mean of its values.
+    The scale goes from 0 to *top*; None: to a round number above all values. A column shows the
+    mean of the values in its time.
     """
     known = [each for each in points if each.value is not None]
     if not known:
@@ -94,7 +95,7 @@ def plot(
 def _columns(
     known: Sequence[Point], start: float, seconds: float, count: int, rows: float
 ) -> list[_PlotColumn | None]:
-    """Return *count* columns, each for that many *seconds*; None for a column without a value."""
+    """Return *count* columns, each for *seconds* of time; None for a column without a value."""
     gathered: list[list[Point]] = [[] for _ in range(count)]
     for point in known:
         first = floor((point.start - start) / seconds)
@@ -105,7 +106,7 @@ def _columns(
 
 
 def _column(points: Sequence[Point], rows: float) -> _PlotColumn:
-    """Return the column that shows *points*; *rows* is the number of rows for a value of 1."""
+    """Return the column that shows *points*; *rows* is the height, in rows, of a value of 1."""
     values = [each.value for each in points if each.value is not None]
     ends = [part for each in points for part in (each.low, each.high) if part is not None]
 
@@ -118,7 +119,7 @@ def _column(points: Sequence[Point], rows: float) -> _PlotColumn:
 
 
 def _cell(column: _PlotColumn | None, row: int, signs: Signs) -> str:
-    """Return the character in a *row* of a column."""
+    """Return the character of *column* in the line *row*, counted from below."""
     if column is None:
         return " "
     if row == column.value:
@@ -135,7 +136,7 @@ def _round_up(value: float) -> float:
 
 
 def _times(start: float, end: float, count: int, zone: tzinfo) -> str:
-    """Return the times under the axis: at its start and end, and between them if there is room."""
+    """Return the line of times under the axis: start, end, and if there is room, the middle."""
     form = "%H:%M:%S" if end - start < 600 else "%H:%M"
     first, middle, last = (
         datetime.fromtimestamp(start + (end - start) * part / 2, zone).strftime(form)

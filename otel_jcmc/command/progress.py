@@ -1,8 +1,8 @@
 """
 Shows on stderr how much of a long answer has come, if stderr is a terminal.
 
-No library is used: tqdm would be a dependency for a single line, and rich takes longer to start
-than most answers take to arrive.
+We use no library for this one line: tqdm would be one more dependency, and rich takes longer to
+start than most answers take to arrive.
 """
 
 import sys
@@ -14,7 +14,7 @@ _EVERY_SECONDS: Final = 0.1
 
 
 class Progress:
-    """A bar that shows how many of a known number of things, such as sessions, have come."""
+    """A bar on stderr that shows how many things have come, such as sessions, and how many will."""
 
     def __init__(self, total: int, what: str) -> None:
         """Expect *total* things called *what*; nothing is drawn unless stderr is a terminal."""
@@ -23,7 +23,7 @@ class Progress:
         self._drawn_at = 0.0
 
     def show(self, done: int) -> None:
-        """Draw how many are *done*, at most a few times a second."""
+        """Draw the bar for *done* things, at most ten times a second."""
         now = monotonic()
         if not self._is_shown or now - self._drawn_at < _EVERY_SECONDS:
             return

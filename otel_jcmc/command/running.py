@@ -1,7 +1,7 @@
 """
-Runs a server until a signal stops it: our event loop, uvicorn with our settings, signals.
+Runs uvicorn, with our settings and our event loop, until a signal stops it.
 
-`serve` calls this once in its only process, or once in each process that it has forked.
+`serve` calls `run_server` once in its only process, or once in each process that it has forked.
 """
 
 import asyncio
@@ -22,8 +22,8 @@ from otel_jcmc.server.tls import Certificate
 # A connection stays open longer than the 10 s between a browser's pushes, because opening a new
 # connection costs several times as much as a push.
 KEEP_ALIVE_SECONDS: Final = 75
-# Python's switch interval. While a thread renders a scrape, a push waits this long each time that
-# it needs the interpreter's lock. Python's default is 5 ms.
+# Python's switch interval. While a thread writes the answer to a scrape, a push waits this long
+# each time that it needs the interpreter's lock. Python's default is 5 ms.
 SWITCH_SECONDS: Final = 0.0005
 
 
@@ -35,7 +35,9 @@ def run_server(
     on_stop: Callable[[], None] = lambda: None,
 ) -> None:
     """
-    Serve *app* on *listeners* until SIGTERM or SIGINT; call *on_up* when up, *on_stop* to stop.
+    Serve *app* on *listeners* until SIGTERM or SIGINT.
+
+    *on_up* is called when the server answers requests, *on_stop* when it begins to stop.
 
     Raises:
         StoreCannotStart, ExporterCannotStart: the lifespan of *app* could not start.
@@ -65,8 +67,8 @@ def run_server(
             look_at_times(asyncio.get_running_loop())
             for number in (signal.SIGTERM, signal.SIGINT):
                 # uvicorn handles these signals while it serves, and raises them again at the end.
-                # They must also work before uvicorn serves: a process that reads that we are up may
-                # end us at once.
+                # They must also work before uvicorn serves: as soon as we say that we are up,
+                # another process may end us.
                 signal.signal(number, lambda *_: setattr(server, "should_exit", True))
             if certificate is not None:
                 asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, certificate.reload)

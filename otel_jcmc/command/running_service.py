@@ -1,7 +1,8 @@
 """
-Sends requests to a running service, as every reader does: to read its sessions, or to erase them.
+Sends requests to a running service, for commands that read or erase sessions.
 
-A URL and a token come in; the service's answers go out, or `CannotShow` with the reason in a line.
+The input is the service's URL and a token. The output is the service's answers, or the exception
+`CannotShow`, whose message is one line.
 """
 
 import json
@@ -27,7 +28,7 @@ class RunningService:
     """The HTTP API of a running service."""
 
     def __init__(self, url: str, token: str) -> None:
-        """Prepare requests to *url*; they carry *token*, if it is not empty."""
+        """Prepare requests to *url*; if *token* is not empty, all requests contain it."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise CannotShow(f"--url: {url} is not an http:// or https:// URL")
@@ -38,7 +39,7 @@ class RunningService:
 
     def ask(self, path: str, query: dict[str, Any], method: str = "GET") -> bytes:
         """
-        Return the body of the answer.
+        Send a request, and return the body of the answer.
 
         Raises:
             CannotShow: no answer came, or its status is not 200.
@@ -51,7 +52,9 @@ class RunningService:
         self, path: str, query: dict[str, Any], method: str = "GET"
     ) -> Iterator[tuple[Mapping[str, str], Iterator[bytes]]]:
         """
-        Yield the headers of the answer, in lower case, and its body piece by piece as it comes.
+        Send a request; yield the answer's headers, with names in lower case, and its body.
+
+        The body is an iterator of the pieces that have arrived.
 
         Raises:
             CannotShow: no answer came, its status is not 200, or it breaks off.
@@ -71,7 +74,7 @@ class RunningService:
         except ssl.SSLError as error:
             raise CannotShow(f"{self.url}: {error.reason}") from None
         except BrokenPipeError:
-            # The program that reads our stdout has closed it, such as `head`.
+            # A program that reads our stdout, such as `head`, has closed it.
             raise
         except (OSError, HTTPException):
             raise CannotShow(
@@ -83,10 +86,10 @@ class RunningService:
 
     def read(self, path: str, query: dict[str, Any], method: str = "GET") -> dict[str, Any]:
         """
-        Return the JSON object in the answer.
+        Send a request, and return the JSON object in the answer.
 
         Raises:
-            CannotShow: as `ask`, or the answer is not a JSON object.
+            CannotShow: no answer came, its status is not 200, or it is not a JSON object.
         """
         try:
             told = json.loads(self.ask(path, query, method))
@@ -98,5 +101,5 @@ class RunningService:
 
 
 def printable(text: str) -> str:
-    """Return *text* without the characters that control a terminal."""
+    """Return *text* with U+FFFD in place of characters that could control a terminal."""
     return "".join(each if each.isprintable() else "\N{REPLACEMENT CHARACTER}" for each in text)

@@ -1,4 +1,4 @@
-"""`otel-jcmc serve`: takes pushes and answers scrapes until SIGTERM or Ctrl-C."""
+"""Takes pushes and answers scrapes until SIGTERM or Ctrl-C, for `otel-jcmc serve`."""
 
 import contextlib
 import gc
@@ -20,8 +20,8 @@ if TYPE_CHECKING:
 
 def serve(settings: "Settings") -> int:
     """Serve until SIGTERM or Ctrl-C, and return the exit code."""
-    # Imports make objects that stay, so scanning them for garbage takes time and frees nothing.
-    # Once the service runs, server/garbage.py decides when Python collects garbage.
+    # Imports make many objects that are never freed. So Python should rarely scan for garbage while
+    # we import. When the service runs, server/garbage.py decides when Python collects garbage.
     gc.set_threshold(250_000, 20, 50)
     from otel_jcmc.catalogue.reasons import CannotServe
 
@@ -31,8 +31,8 @@ def serve(settings: "Settings") -> int:
         print(f"otel-jcmc: {error}", file=sys.stderr)
         return 1
     warming, embedded = _begin(settings)
-    # The embedded store must end with us, even if the service can't be made. We wait for its end:
-    # if the kernel ended it after us, it would still hold its folder for a moment.
+    # The embedded store must end when we end, even if the service can't be made. We wait until it
+    # has ended: otherwise it might still use its folder when the service is started again.
     with contextlib.ExitStack() as stack:
         if embedded is not None:
             stack.callback(embedded.stop)
@@ -44,7 +44,10 @@ def _open(
     settings: "Settings",
 ) -> "tuple[list[socket.socket], list[socket.socket], Certificate | None]":
     """
-    Return a socket for each process that takes pushes, the admin port's socket, our certificate.
+    Open the ports, and load the certificate.
+
+    Return a socket for each process that takes pushes, the sockets of the admin port (empty: there
+    is no such port), and the certificate (None: no TLS).
 
     Raises:
         CannotServe: a socket or the certificate can't be opened.
@@ -101,28 +104,33 @@ def _serve_by_workers(
     certificate: "Certificate | None",
     warming: threading.Thread,
 ) -> int:
-    """Serve with a process for each of *listeners* and one that reads; return the exit code."""
+    """
+    Run a process for each of *listeners*, which takes pushes, and one that answers readers.
+
+    Return the exit code when the service is stopped.
+    """
     from otel_jcmc.command.log import set_up_logging
     from otel_jcmc.command.workers import serve_by_workers
 
     set_up_logging(settings.log_level)
     ports = [each.getsockname()[1] for each in (*listeners[:1], *admin)]
     say_where = partial(_say_where, settings, *ports)
-    # A fork copies the locks that another thread holds, so no other thread may run.
+    # A fork copies the locks that other threads hold, and no thread would ever release the copies.
+    # So no other thread may run now.
     warming.join()
     return serve_by_workers(settings, embedded, listeners, admin, certificate, say_where)
 
 
 def _begin(settings: "Settings") -> "tuple[threading.Thread, EmbeddedStore | None]":
     """
-    Begin what takes time outside of our interpreter, before the imports, which take longest.
+    Start two slow jobs that can run while this process imports modules, which takes longest.
 
-    If we need an embedded store, its process is started and the store is returned. A thread
-    compiles the regular expressions that recognise browsers. The application's lifespan waits for
-    both.
+    If no Redis is set, one job is the process of an embedded store, which is returned. The other
+    job is a thread, also returned: it compiles the regular expressions that recognise browsers. The
+    application's lifespan waits for both.
 
     Raises:
-        StoreCannotStart: no store can be started, or another process uses it.
+        StoreCannotStart: no store can be started, or another process uses its folder.
     """
     from otel_jcmc.intake import browsers
     from otel_jcmc.store.embedded import EmbeddedStore
@@ -147,7 +155,7 @@ def _say_where(settings: "Settings", port: int, admin_port: int | None = None) -
     rest = base if admin_port is None else url_of(scheme, settings.admin_host, admin_port)
     store = "the one at REDIS_URL" if settings.redis_url else "embedded, gone when this stops"
     lines = [f"otel_jcmc {__version__}"]
-    # With an admin port, the port that takes pushes has no page at `/`.
+    # If there is an admin port, only that port has a page at `/`.
     lines.append(f"  browser     {rest}/")
     lines.append(f'  Jitsi page  <script src="{base}/client-file" async></script>')
     if "prometheus" in settings.metrics_exporter:

@@ -1,9 +1,9 @@
 """
-`otel-jcmc sessions`: sessions of a running service on the terminal.
+Shows, exports or erases sessions of a running service, for `otel-jcmc sessions`.
 
-The arguments come in; a table, one session with a plot, JSON, JSON lines or CSV goes out. The
-command asks the service by HTTP, with the rights of a reader, because only the service can use a
-store that it has started itself.
+The input is the arguments. The output is a table, one session with a plot, JSON, JSON lines or CSV.
+The command asks the service by HTTP and not Redis, because only the service can use an embedded
+store. It needs the token for readers, if there is one.
 """
 
 import json
@@ -33,7 +33,7 @@ from otel_jcmc.command.zone import zone_of
 from otel_jcmc.config.settings import Settings
 from otel_jcmc.store.sid import began_ms, is_short_sid, short_sid
 
-# The parameters of a list of sessions that an option can set, by their names in the service's API.
+# The options that filter or sort the list of sessions, by their names in the service's API.
 FILTERS: Final = (
     *("conference", "participant", "client_id", "region", "bridge", "browser"),
     *("end", "state", "cause", "sort"),
@@ -44,12 +44,12 @@ _BY_NAME: Final = "; display names only with COLLECT_USERNAME=true"
 
 
 def show(arguments: Namespace, settings: Settings) -> int:
-    """Show sessions of the service of these settings, or of another one."""
+    """Show sessions of the service at --url, or of the service in *settings*."""
     return ask_service(_run, arguments, settings)
 
 
 def run(arguments: Namespace, url: str, token: str) -> int:
-    """Do what *arguments* say at the service of *url*; return the exit code."""
+    """Do what *arguments* ask for, with the service at *url*; return the exit code."""
     return ask_at(_run, arguments, url, token)
 
 
@@ -70,14 +70,14 @@ def _run(arguments: Namespace, service: RunningService) -> None:
 
 
 def _query(arguments: Namespace) -> dict[str, Any]:
-    """Return the parameters of the request for a list of sessions."""
+    """Return the parameters of the request for a list of sessions, from *arguments*."""
     times = {"from": arguments.from_, "to": arguments.to}
     query = {name: getattr(arguments, name) for name in FILTERS} | times
     return query | {"tz": zone_of(arguments.tz)[0] if any(times.values()) else None}
 
 
 def _list(arguments: Namespace, service: RunningService) -> tuple[list[dict[str, Any]], bool]:
-    """Return the first matching sessions, and whether there are more."""
+    """Return the first sessions that match, as many as --limit, and whether there are more."""
     query = _query(arguments)
     found: list[dict[str, Any]] = []
     after = None
@@ -93,7 +93,7 @@ def _list(arguments: Namespace, service: RunningService) -> tuple[list[dict[str,
 
 
 def _export(arguments: Namespace, service: RunningService) -> None:
-    """Write all matching sessions to stdout as CSV or JSON lines, and show the progress."""
+    """Write all sessions that match to stdout as CSV or JSON lines, with a progress bar."""
     query = {**_query(arguments), "format": "csv" if arguments.csv else "jsonl"}
     done = 0
     with service.stream("/sessions", query | {"limit": arguments.limit}) as (headers, pieces):
@@ -127,7 +127,7 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
         )
         for each in found
     ]
-    # If the table is too wide, the columns of conference, participant and state are shortened.
+    # If the table is too wide, the columns `conference`, `who` and `how` are shortened.
     table = columns(without_empty(rows), (2, 3, 4), width())
     day = f"{min(days)}, " if len(days) == 1 else ""
     said = f"{len(found)} session{'' if len(found) == 1 else 's'}; {day}times of {name}; mean/worst"
@@ -137,7 +137,7 @@ def _table(found: list[dict[str, Any]], arguments: Namespace, *, is_more: bool) 
 
 
 def _how(each: dict[str, Any]) -> str:
-    """Return how the call of a session was: its verdict, scope, unusual end and rating."""
+    """Return verdict, scope and rating, and how the session ended if unusual or without verdict."""
     scope = scope_text(each)
     verdict = verdict_text(each)
     end = end_text(each)
@@ -177,7 +177,7 @@ def _find(sid: str, service: RunningService) -> str:
         page = service.read("/sessions", query)
         found += [each["id"] for each in page["sessions"] if each["id"].endswith(sid)]
         after = page["next"]
-        # The service lists the newest sessions first, so all following ones began earlier.
+        # The service lists the newest sessions first, so all sessions after these began earlier.
         if after is None or began_ms(after) < began_ms(sid):
             break
     if len(found) > 1:

@@ -1,8 +1,8 @@
 """
-`otel-jcmc summary`: how the calls of days and weeks were, on the terminal.
+Shows how the calls of days and weeks were, for `otel-jcmc summary`.
 
-The arguments come in; JSON, CSV, or a table with a bar for the share of bad time goes out. The
-command asks the service by HTTP, like `otel-jcmc sessions`.
+The input is the arguments. The output is JSON, CSV, or a table, in which a bar shows the share of
+bad time. The command asks the running service by HTTP, like `otel-jcmc sessions`.
 """
 
 import json
@@ -14,16 +14,16 @@ from otel_jcmc.command.asking import ask_service
 from otel_jcmc.command.running_service import RunningService, printable
 from otel_jcmc.config.settings import Settings
 
-# Characters of a full bar; a share below half an eighth of a character shows nothing.
+# A full bar has this many characters. It is drawn in steps of an eighth of a character.
 _CELLS: Final = 10
 _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-# The share at which a bar is full: most shares are small, so a scale up to 1 would show little.
+# A bar is full at this share. Most shares are small, and hardly visible on a scale up to 1.
 _FULL: Final = 0.5
 _LONGEST_NAME: Final = 40
 
 
 def show_summary(arguments: Namespace, settings: Settings) -> int:
-    """Show summaries of the service of these settings, or of another one."""
+    """Show summaries of the service at --url, or of the service in *settings*."""
     return ask_service(_show, arguments, settings)
 
 
@@ -44,7 +44,7 @@ def _show(arguments: Namespace, service: RunningService) -> None:
 
 
 def _day(text: str | None) -> str | None:
-    """Return the day in *text* as the service takes it; `30d` becomes `-30d`."""
+    """Return the day in *text* in the form of the service's API: `30d` becomes `-30d`."""
     return f"-{text}" if text and text[:-1].isdecimal() and text.endswith("d") else text
 
 
@@ -87,7 +87,7 @@ def table(told: dict[str, Any], *, is_utf: bool = True) -> str:
 
 
 def _cells(group: dict[str, Any], *, is_utf: bool) -> list[str]:
-    """Return a group's cells: all except its period and its name."""
+    """Return the cells of a group's row, except those of its period and its name."""
     states = group["states"]
     judged = group["sessions"] - states["unknown"]
     cause = next(iter(group["causes"]), "")
@@ -114,7 +114,7 @@ def bar(share: float, *, is_utf: bool = True) -> str:
 
 
 def _number(value: float | None, form: str) -> str:
-    """Return *value* in its *form*, empty if it is not known."""
+    """Return *value* as text in the format *form*; empty if it is None, not known."""
     return "" if value is None else form.format(value)
 
 

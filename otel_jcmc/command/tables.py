@@ -1,7 +1,8 @@
 """
-Words and columns of tables on a terminal: sessions, participants, durations, verdicts.
+Makes the texts and the aligned columns of tables on a terminal.
 
-Answers of the service come in; texts go out. Names are shortened and made safe for the terminal.
+The input is answers of the service, the output is texts. Names are shortened, and characters that
+could control the terminal are replaced.
 """
 
 import re
@@ -13,16 +14,17 @@ from typing import Any, Final
 
 from otel_jcmc.command.running_service import printable
 
-# A participant's longer name is cut: it would leave no room for the columns that matter.
+# A participant's name is cut to this length, so that there is room for the other columns.
 _LONGEST: Final = 40
 _BETWEEN: Final = 2
 
 
 def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str:
     """
-    Return *rows* as aligned columns; if wider than *most*, the columns *cut* are shortened in turn.
+    Return *rows* as lines of aligned columns, at most *most* characters wide.
 
-    A shortened column keeps at least 8 characters.
+    If they are too wide, the first of the columns *cut* is shortened, but not below 8 characters.
+    If that is not enough, the next of *cut* is shortened, and so on.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     beyond = sum(widths) + _BETWEEN * (len(widths) - 1) - most
@@ -33,7 +35,7 @@ def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str
         (" " * _BETWEEN).join(f"{cell[:to]:<{to}}" for cell, to in zip(row, widths, strict=True))
         for row in rows
     )
-    # On a still narrower terminal, the ends of lines are cut.
+    # If the columns are still too wide, the ends of lines are cut.
     return "\n".join(line[:most].rstrip() if beyond > 0 else line.rstrip() for line in lines)
 
 
@@ -44,12 +46,12 @@ def without_empty(rows: Sequence[Sequence[str]]) -> list[list[str]]:
 
 
 def width() -> int:
-    """Return the width for a table: the terminal's, or 100 columns in a pipe."""
+    """Return the width for a table, in characters: the terminal's, or 100 without a terminal."""
     return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
 
 
 def local_time(text: str, zone: tzinfo | None, form: str) -> str:
-    """Return the time *text* of the service's answer in *zone*, in the *form* of strftime."""
+    """Return *text*, a time in the service's answer, in *zone* and in strftime's format *form*."""
     return datetime.fromisoformat(text).astimezone(zone).strftime(form)
 
 
@@ -80,30 +82,31 @@ def lasted_text(told: dict[str, Any]) -> str:
     """
     seconds = (told.get("seconds") or {}).get("bad")
     whole = told["duration_seconds"]
-    # The first push also tells of time before the session, so the bad time may exceed the session.
+    # The first push also covers time before the session, so the bad time may be longer than the
+    # session.
     bad = "-" if seconds is None else briefly(min(seconds, whole)) if seconds else "0"
     return f"{bad}/{briefly(whole)}" + ("" if told["end_reason"] else "+")
 
 
 def end_text(told: dict[str, Any]) -> str:
     """Return why a session ended, and the cause of a failure; empty if it has not ended."""
-    # The answer of a service of an earlier version has no cause.
+    # An earlier version of the service sends no cause.
     return ": ".join(filter(None, [told["end_reason"], told.get("end_cause")]))
 
 
 def role_text(session: dict[str, Any]) -> str:
-    """Return the role of a session's page in brackets, empty for an ordinary participant."""
-    # The answer of a service of an earlier version has no role.
+    """Return the role of a session's page in brackets; empty for an ordinary participant."""
+    # An earlier version of the service sends no role.
     return f"({role})" if (role := session.get("role")) else ""
 
 
 def rating_text(session: dict[str, Any]) -> str:
-    """Return how a session was rated, empty if it was not."""
+    """Return the rating that the user gave the call: `rated 4`; empty if there is no rating."""
     return f"rated {rating:g}" if (rating := session.get("rating")) else ""
 
 
 def who_text(session: dict[str, Any]) -> str:
-    """Return the participant of a session: its name if known, otherwise its id; and its role."""
+    """Return the participant's name, or its id if the name is not known, and its role."""
     name = session.get("name") or session["participant_id"] or "?"
     return printable(" ".join(filter(None, [name[:_LONGEST], role_text(session)])))
 

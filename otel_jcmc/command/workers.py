@@ -1,4 +1,4 @@
-"""`otel-jcmc serve --workers N`: several processes that take pushes, and one that reads."""
+"""Runs several processes that take pushes and one that answers readers: `serve --workers N`."""
 
 import contextlib
 import gc
@@ -25,9 +25,10 @@ from otel_jcmc.service.app import create_app
 from otel_jcmc.service.shared import Shared
 from otel_jcmc.store.embedded import EmbeddedStore
 
-# If a process that takes pushes and the one that reads need the same core, the first gets three
-# quarters of it: pushes come all the time, and a scrape only has to end before its time-out.
-READER_NICENESS: Final = 10
+# If a process that takes pushes and the process that reads need the same core, the process that
+# takes pushes gets three quarters of it. Pushes come all the time, and a scrape only has to end
+# before its time-out.
+READER_NICENESS: Final = 5
 
 
 def serve_by_workers(
@@ -39,17 +40,19 @@ def serve_by_workers(
     say_where: Callable[[], None],
 ) -> int:
     """
-    Serve until SIGTERM or SIGINT with a process for each of *listeners*, and return the exit code.
+    Run a process for each of *listeners* until SIGTERM or SIGINT, and return the exit code.
 
-    All sockets stay open in this process too. If a process dies, a client that connects to its
-    socket waits until the next process is up. One more process reads: it answers on *admin*, or on
-    a private socket to which the other processes relay requests.
+    These processes take pushes. One more process answers readers: on *admin*, or on a private
+    socket to which the other processes relay requests. All sockets stay open in this process too.
+    If a process dies, clients that connect to its socket wait until a new process is up.
 
     Raises:
-        StoreCannotStart: our store does not come up, or the existing one is unusable.
-        KeysUnusable: the settings name a place for a key of tokens, but no usable key is there.
+        StoreCannotStart: the embedded store does not start, or the Redis in the settings is
+            unusable.
+        KeysUnusable: the settings name a key for tokens, or a file of keys, that is not usable.
     """
-    # The tokens' keys, which all processes need, are read here: a mistake in them is reported once.
+    # All processes need the keys of tokens. They are read here once, so that a mistake in them is
+    # reported once.
     make_jitsi_tokens(settings)
     with contextlib.ExitStack() as stack:
         if embedded is not None:
@@ -93,8 +96,8 @@ def serve_by_workers(
 
         def end() -> None:
             notify(STOPPING)
-            # No process will accept connections on these sockets any more. Once they are closed, a
-            # client is refused at once, and a proxy tries the next server.
+            # No process accepts connections on these sockets any more. If they are closed, new
+            # clients are refused at once, and a proxy tries the next server.
             for each in (*listeners, *admin):
                 each.close()
 
@@ -113,10 +116,10 @@ def serve_by_workers(
 
 
 def _yield_to_others() -> None:
-    """Let this process yield the core to others that want it; see sched(7)."""
+    """Lower the priority of this process, so that processes that take pushes go first: sched(7)."""
     niceness = os.nice(READER_NICENESS)
-    # If the kernel groups processes by their login session (autogroup), a process's niceness counts
-    # only within its group; this file has the niceness of the group.
+    # With the kernel's autogroup, processes of one login form a group, and a process's niceness
+    # only counts within the group. This file has the niceness of the group.
     with contextlib.suppress(OSError):
         Path("/proc/self/autogroup").write_text(str(niceness))
 
@@ -125,8 +128,8 @@ def short_path(folder: str, name: str) -> str:
     """
     Return a path for *name* in *folder* that is short enough for a Unix socket.
 
-    If the folder's path is too long, the path uses a descriptor of the folder, which stays open and
-    which a fork inherits.
+    If the folder's path is too long, the result names the folder by a descriptor. The descriptor
+    stays open, and forked processes inherit it.
     """
     path = Path(folder) / name
     if len(os.fsencode(path)) <= MAX_SOCKET_PATH:

@@ -1,7 +1,7 @@
 """
-The user's time zone: the zone that `--tz` names, otherwise this machine's.
+Finds the user's time zone: the zone that `--tz` names, otherwise this machine's.
 
-The zone's name goes out, for requests to the service, and the zone itself, for the times shown.
+The output is the zone's name, for requests to the service, and the zone itself, to show times in.
 """
 
 import os
@@ -18,7 +18,7 @@ _DATABASE: Final = "zoneinfo/"
 
 def zone_of(text: str | None) -> tuple[str, tzinfo]:
     """
-    Return the name and the zone that *text* names; None: those of this machine.
+    Return the name of a time zone, and the zone: the zone *text*; None: this machine's zone.
 
     Raises:
         CannotShow: there is no such zone.
@@ -34,7 +34,8 @@ def _machine_zone(localtime: Path = Path("/etc/localtime")) -> str:
     """Return the name of this machine's zone, or its present offset if the zone has no name."""
     names = [os.environ.get("TZ", "").removeprefix(":")]
     if not names[0] and localtime.is_symlink():
-        # On Debian, Red Hat, Alpine and macOS, the file is a link into the database of time zones.
+        # On Debian, Red Hat, Alpine and macOS, the file is a link to the zone's file, whose path
+        # ends with the zone's name.
         names.append(str(localtime.resolve()).rpartition(_DATABASE)[2])
     for name in filter(None, names):
         try:

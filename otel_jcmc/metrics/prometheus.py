@@ -126,10 +126,7 @@ def _texts(labels: Sequence[Labels], made: _Made) -> list[str]:
     # Texts that are put together are not kept until the end of the scrape: they would take more
     # memory than all other data of the participants together.
     if all(each.base is None for each in labels):
-        made[id(labels)] = (
-            labels,
-            texts,
-        )  # a reference to labels, so that no other list gets its id
+        made[id(labels)] = (labels, texts)  # with labels, so that no other list gets its id
     return texts
 
 

@@ -1,8 +1,8 @@
 """
-Gives the answers that all pages of history share: no right to read, no history, no Redis.
+Answers requests for pages of history, also if the caller may not read or Redis does not answer.
 
-A route hands in a function that reads history and makes a page. Out comes this page, or a page that
-says why the function could not make it.
+The input is a function of the route that reads history and makes a page. The output is that page,
+or a page that says why the function could not make it.
 """
 
 from collections.abc import Awaitable, Callable
@@ -32,7 +32,11 @@ async def answer_page(
     read: Callable[[History], Awaitable[Response]],
     none: str,
 ) -> Response:
-    """Return the page that *read* makes, or one that says why not; *none*: text if not found."""
+    """
+    Return the page that *read* makes, or a page that says why it could not be made.
+
+    If *read* raises NoSuchSession, the page shows the text *none*.
+    """
     if refusal := door.refuse(request):
         return refusal
     if history is None:

@@ -1,8 +1,8 @@
 """
-Computes shapes for SVG pictures without scripts: what stood out when, and states as bands.
+Computes bars for SVG pictures: when something stood out, and when a call was in which state.
 
-In go times and counts, out come positions and widths on an axis of WIDTH units. The style sheet has
-the colours.
+The input is times and counts. The output is positions and widths on an axis that is WIDTH units
+long. The style sheet has the colours. The pictures need no scripts.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,22 +13,30 @@ from otel_jcmc.verdict.journal import Entry
 WIDTH: Final = 1000.0
 ROW: Final = 22.0
 MOST_ROWS: Final = 12
-# Few times on the axis, because the picture of what stood out may be narrow.
+# The most times on the axis of a timeline: few, because that picture may be narrow.
 _MOST_TICKS: Final = 4
-# The least width of a stripe, so that a short one is visible.
+# The least width of a stripe, so that the stripe of a short period is visible.
 _LEAST: Final = 3.0
 _STEPS_MIN: Final = (1, 2, 5, 10, 15, 30, 60, 120, 240, 360, 720, 1440)
 
 
 class Tick(NamedTuple):
-    """A time on the axis: at *x* of WIDTH."""
+    """A time that the axis shows: its position *x*, 0 to WIDTH, and the Unix time in ms."""
 
     x: float
     ms: int
 
 
 class Stripe(NamedTuple):
-    """A bar for a period, from *x*, *width* wide, of WIDTH; *word*: CSS class, *title*: text."""
+    """
+    A bar for a period.
+
+    Attributes:
+        x, width: where the bar begins and how wide it is; the axis is WIDTH wide.
+        word: the CSS class of the bar.
+        title: the text that describes the bar.
+        from_ms, to_ms: the period, Unix time in ms.
+    """
 
     x: float
     width: float
@@ -39,7 +47,7 @@ class Stripe(NamedTuple):
 
 
 class Row(NamedTuple):
-    """One line of a picture: the name of the thing that it shows, and its stripes."""
+    """One row of a picture: the name and scope of a thing, and a bar for each time of it."""
 
     label: str
     scope: str
@@ -47,7 +55,7 @@ class Row(NamedTuple):
 
 
 class Timeline(NamedTuple):
-    """Rows over one axis; *more* is the number of rows that are left out."""
+    """Rows of bars above one axis; *more* is the number of rows that are left out."""
 
     rows: list[Row]
     ticks: list[Tick]
@@ -55,12 +63,12 @@ class Timeline(NamedTuple):
 
     @property
     def height(self) -> float:
-        """The height of the picture, with the axis."""
+        """The height of the picture, including the axis."""
         return ROW * max(1, len(self.rows)) + 20
 
 
 def ticks(from_ms: int, to_ms: int, most: int) -> list[Tick]:
-    """Return at most *most* times from *from_ms* to *to_ms*, each a whole minute, hour or day."""
+    """Return about *most* times from *from_ms* to *to_ms*, at whole minutes, hours or days."""
     span = max(1, to_ms - from_ms)
     step = next(
         (each * 60_000 for each in _STEPS_MIN if span / (each * 60_000) <= most),
@@ -73,7 +81,7 @@ def ticks(from_ms: int, to_ms: int, most: int) -> list[Tick]:
 
 
 def stripe(from_ms: int, to_ms: int, start: int, end: int, word: str, title: str = "") -> Stripe:
-    """Return the stripe from *start* to *end* on an axis from *from_ms* to *to_ms*."""
+    """Return the bar for the time from *start* to *end*, on an axis from *from_ms* to *to_ms*."""
     span = max(1, to_ms - from_ms)
     left = max(0.0, (start - from_ms) / span * WIDTH)
     right = min(WIDTH, (end - from_ms) / span * WIDTH)
@@ -82,7 +90,7 @@ def stripe(from_ms: int, to_ms: int, start: int, end: int, word: str, title: str
 
 
 def timeline(entries: Iterable[Entry], from_ms: int, to_ms: int) -> Timeline:
-    """Return a row for each thing that stood out from *from_ms* to *to_ms*, latest first."""
+    """Return a row for each thing in *entries*, the latest first; the axis ends at *to_ms*."""
     by_name: dict[tuple[str, str], list[Entry]] = {}
     for each in entries:
         by_name.setdefault((each.scope, each.name), []).append(each)
@@ -105,7 +113,7 @@ def _of(entry: Entry, from_ms: int, to_ms: int) -> Stripe:
 
 
 def shares(counts: Sequence[int]) -> list[tuple[float, float]]:
-    """Return where each of *counts* begins in a bar of WIDTH, and how wide it is."""
+    """Return the start and the width of each count's section in one bar that is WIDTH wide."""
     total = sum(counts) or 1
     found, at = [], 0.0
     for each in counts:

@@ -1,8 +1,8 @@
 """
 Makes `/conferences/NAME`: the participants of a conference, their times, and how each call was.
 
-The conference's name and a time come in. A page goes out that shows all sessions on one axis, and
-above them what stood out.
+The input is the conference's name and a time. The output is a page that shows all sessions of the
+conference on one axis of time, and above them the things that stood out.
 """
 
 from functools import partial
@@ -29,7 +29,8 @@ from otel_jcmc.verdict.record import Record
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.session_query import read_at, read_conference
 
-# The most bands that all sessions of a page have together; so many make a page of 1 MB.
+# A band is a coloured bar for a time in one state. All sessions of a page together have at most
+# this many bands, which make a page of 1 MB.
 MOST_BANDS: Final = 8_000
 _LEAST_BANDS: Final = 40
 _NONE: Final = (
@@ -59,13 +60,17 @@ def conference_page_routes(
     grace_ms: int,
     interval_ms: int,
 ) -> APIRouter:
-    """Return the route, behind *door*; a conference ends after *grace_ms* without participants."""
+    """
+    Return the route of this page; *door* checks callers.
+
+    A conference ends when it has had no participants for *grace_ms*.
+    """
     router = page_router()
 
     @router.get("/conferences")
     @router.get("/conferences/{name:path}")
     async def conference(request: Request) -> Response:
-        """Return the page; a name that a path cannot hold is in the query."""
+        """Return the page; the query has the conference's name if a path cannot contain it."""
         by_query = "name" not in request.path_params
         name: str = (request.query_params if by_query else request.path_params).get("name", "")
 
@@ -96,14 +101,14 @@ def conference_page_routes(
 
 
 def _without_zone(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return *pairs* without the time zone, which has no use if the query gives no time."""
+    """Return *pairs* without the time zone: without a time in the query, the zone has no use."""
     return [each for each in pairs if each[0] != "tz"]
 
 
 def _told(
     meeting: Meeting, now_ms: int, at_ms: int | None, asked: dict[str, Any]
 ) -> dict[str, Any]:
-    """Return the template's values, beside *asked*, for the time *at_ms*; None: now."""
+    """Return the values for the template: *asked* and those for the time *at_ms* (None: now)."""
     from_ms = meeting.from_ms
     to_ms = max(now_ms, meeting.to_ms) if meeting.goes_on else meeting.to_ms
     is_within = at_ms is not None and from_ms < at_ms < to_ms

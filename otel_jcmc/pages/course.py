@@ -1,8 +1,9 @@
 """
-Reduces the numbers of one session over time to as many points as a chart has room for.
+Reduces the samples of one session to as many points as a chart can show.
 
-In come the samples of a log in order. Out come at most MOST_POINTS `Point`s, each with the worst
-values of its time, and the best, median and worst value of each measure.
+The input is the samples of a log, in order of time. The output is at most about MOST_POINTS
+points. A point has the worst value of each measure in its time. `Course` also gives the best,
+median and worst value of each measure over the whole session.
 """
 
 from collections.abc import Callable, Sequence
@@ -13,7 +14,7 @@ from otel_jcmc.catalogue.metrics import METRICS, MOS_ID
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.vitals import vitals
 
-# So many points fill a wide screen. A day has six times as many half minutes.
+# This many points fill a wide screen. A day of samples, one each half minute, is six times as many.
 MOST_POINTS: Final = 480
 _ID_OF: Final = {row.field: row.id for row in METRICS}
 
@@ -23,10 +24,10 @@ class Measure(NamedTuple):
     A kind of number that a chart shows.
 
     Attributes:
-        is_low_bad: low values are the bad ones.
+        is_low_bad: whether low values are bad; otherwise high values are bad.
         of: a function that returns the value of a sample; None: not known.
-        vital: the index in VITALS of quality, loss or round trip, which have a worst and a best
-            value of an interval; None: the measure is none of these.
+        vital: the measure's index in `Sample.worst` and `Sample.best`; None: samples have no worst
+            and best value of this measure.
     """
 
     name: str
@@ -66,12 +67,12 @@ MEASURES: Final = (QUALITY, LOSS_UP, LOSS_DOWN, ROUND_TRIP, MOS, SENT, RECEIVED)
 
 class Point(NamedTuple):
     """
-    A time of a session, with its values.
+    The values of a short time of a session.
 
     Attributes:
         at_ms: the end of this time, Unix time in ms.
         values: the worst value of each of MEASURES; None: not known.
-        others: the best value of each of MEASURES; None: not known, or the measure has none.
+        others: the best value of each of MEASURES; None: not known, or not kept for this measure.
         is_after_gap: whether pushes were missing just before this time.
     """
 
@@ -94,7 +95,7 @@ class Course(NamedTuple):
         return [value for each in self.points if (value := each.values[at]) is not None]
 
     def extremes(self, measure: Measure) -> tuple[float, float, float] | None:
-        """Return best, median and worst of *measure*; None: it was never measured."""
+        """Return best, median and worst of *measure*; None: no value is known."""
         known = self.known(measure)
         if not known:
             return None
@@ -114,7 +115,8 @@ def course_of(samples: Sequence[Sample], from_ms: int, to_ms: int, apart_ms: int
         before_ms = sample.at_ms
         made = _point(sample, is_after_gap)
         here = (sample.at_ms - from_ms) // step
-        # A gap inside one point would not be visible.
+        # Samples that fall into one point are merged, also if there was a gap between them: the
+        # chart could not show so short a gap.
         if here == slot and points:
             points[-1] = _merged(points[-1], made)
         else:

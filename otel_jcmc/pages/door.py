@@ -1,7 +1,8 @@
 """
-Checks callers before pages: asks for the token, and turns the right token into a cookie.
+Checks whether a caller may see pages; if not, shows a form for the token.
 
-A request comes in; None goes out if the caller may read, otherwise a page with a form.
+The input is a request. The output is None if the caller may read, otherwise a page with the form.
+If the form comes back with the right token, the browser gets a cookie and may read.
 
 Source: OWASP, session management and unvalidated redirects.
 """
@@ -25,11 +26,11 @@ class Door:
     """Lets callers see pages, or shows them the form for the token."""
 
     def __init__(self, readers: Readers, token: str) -> None:
-        """Let in callers that *readers* let in; the form asks for *token*; empty: no form."""
+        """Accept callers that *readers* accept; the form asks for *token*; empty: no form."""
         self.readers, self._token = readers, token.encode()
 
     def refuse(self, request: Request) -> Response | None:
-        """Return the answer to a caller that may not read; None: the caller may."""
+        """Return the answer for a caller that may not read; None: the caller may read."""
         refusal = self.readers.refuse(request.scope)
         if refusal is None:
             return None
@@ -38,7 +39,7 @@ class Door:
         return page(request, "sign_in.html", told, 403 if refusal.status == 401 else refusal.status)
 
     def sign_in(self, request: Request, body: bytes) -> Response:
-        """Return a redirect with a cookie if *body* is a form with the right token."""
+        """Return a redirect with a cookie if *body* has the right token; otherwise the form."""
         form = {key: told[-1] for key, told in parse_qs(body.decode("latin-1")).items()}
         back = _local(form.get("back", "/"))
         given = form.get("token", "").strip().encode()
@@ -72,7 +73,7 @@ def _here(request: Request) -> str:
 
 
 def _local(path: str) -> str:
-    """Return *path* if it leads to this service, otherwise the path of the first page."""
+    """Return *path* if it is a path on this service, otherwise `/`."""
     is_ours = path.startswith("/") and not path.startswith(("//", "/\\")) and path.isprintable()
     return path if is_ours else "/"
 
@@ -83,7 +84,7 @@ def sign_in_routes(door: Door) -> APIRouter:
 
     @router.post(SIGN_IN_PATH, include_in_schema=False)
     async def sign_in(request: Request) -> Response:
-        """Answer the sign-in form: turn the right token into a cookie."""
+        """Answer the sign-in form; for the right token, set the cookie."""
         if _is_foreign(request):
             return page(request, "sign_in.html", _FOREIGN, 403)
         body = bytearray()
@@ -97,7 +98,11 @@ def sign_in_routes(door: Door) -> APIRouter:
 
 
 def _is_by_tls(request: Request) -> bool:
-    """Say whether the browser used TLS, by a header; a false header harms only its own sender."""
+    """
+    Say whether the browser used TLS, by the header X-Forwarded-Proto.
+
+    A caller that sends a false header harms only itself.
+    """
     told = request.headers.get("x-forwarded-proto", request.scope["scheme"])
     return told.partition(",")[0].strip().lower() == "https"
 
@@ -109,7 +114,7 @@ def _is_foreign(request: Request) -> bool:
     host = request.headers.get("host")
     if any(each.partition("://")[2] != host for each in told):
         return True
-    # Browsers send this header only to https and to loopback.
+    # Browsers send Sec-Fetch-Site only to https addresses and to loopback addresses.
     return request.headers.get("sec-fetch-site", "none") not in ("none", "same-origin")
 
 

@@ -1,8 +1,8 @@
 """
-Tells what happened in a session, in plain words and in order of time.
+Lists the events of a session in plain words, in order of time.
 
-The session and its samples come in. Lines for a list go out: when the call became better or worse,
-when the bridge or the network changed, and how the session ended.
+The input is the session and its samples. The output is lines for a list: when the call became
+better or worse, when the bridge or the network changed, and how the session ended.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -27,7 +27,7 @@ _PATHS: Final = (("Network", NETWORK_TYPE.id), ("Protocol", PROTOCOL.id))
 
 
 class Happening(NamedTuple):
-    """Something that happened, and when; *word*: the new state of the call; empty: none."""
+    """An event as *text*, with its time; *word*: the new state of the call; empty: no new state."""
 
     at_ms: int
     word: str
@@ -35,7 +35,7 @@ class Happening(NamedTuple):
 
 
 def happenings(session: PastSession, samples: Sequence[Sample]) -> list[Happening]:
-    """Return what happened in *session* by its *samples*, in order of time."""
+    """Return the events of *session*, in order of time, from its *samples*."""
     told = [_told(each) for sample in samples for each in sample.events]
     told += _moves(samples)
     told.sort(key=lambda each: each.at_ms)
@@ -47,14 +47,14 @@ def happenings(session: PastSession, samples: Sequence[Sample]) -> list[Happenin
 
 
 def end_text(session: PastSession) -> str:
-    """Return how *session* ended, with the cause of a failure."""
+    """Return in words how *session* ended; if the call failed, with the cause."""
     reason = session.reason or "live"
     cause = f": {session.cause.replace('_', ' ')}" if session.cause else ""
     return ENDS.get(reason, reason) + cause
 
 
 def _told(event: Event) -> Happening:
-    """Return *event* in words."""
+    """Return *event* with its text for the page."""
     kind, _, rest = event.what.partition(".")
     if kind != "verdict":
         return Happening(event.at_ms, "", _OTHERS.get(event.what, event.what))
@@ -76,7 +76,7 @@ def _moves(samples: Iterable[Sample]) -> Iterator[Happening]:
 
 
 def _where(attributes: Mapping[int, Any]) -> Iterator[tuple[str, str]]:
-    """Yield name and value of region, bridge and the first transport in *attributes*."""
+    """Yield (name, value) of region, bridge, and the first transport's network and protocol."""
     paths: Sequence[Mapping[int, Any]] = attributes.get(LIST_ID) or ({},)
     for names, of in ((_PLACES, attributes), (_PATHS, paths[0])):
         for name, id_ in names:

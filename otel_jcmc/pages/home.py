@@ -1,8 +1,8 @@
 """
 Makes `/` for a browser: what the service is, whether it works, and links to the other pages.
 
-In go the store, the service's own metrics and the advice on its settings, out comes a page. Other
-clients get the line of `web` that says that the service is up.
+The input is the store, the service's own metrics and the advice on its settings. The output is the
+page. Clients that do not ask for HTML get from `web` a line that says that the service is up.
 """
 
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ from otel_jcmc.store.live import Store
 def home_routes(
     store: Store, pulse: Pulse, advice: Sequence[str], *, has_history: bool, door: Door
 ) -> APIRouter:
-    """Return the route of the first page, behind *door*; it shows the lines of *advice*."""
+    """Return the route of the first page; *door* checks callers; the page shows *advice*."""
     router = page_router()
 
     @router.get("/")

@@ -1,8 +1,8 @@
 """
 Draws values over time as lines of SVG, in a box that is WIDTH wide and HEIGHT high.
 
-In goes the course of a session, out come charts: paths with gaps where nothing is known, a scale,
-and a text for readers who can't see the picture.
+The input is the `Course` of a session. The output is charts. A chart has a line with gaps where no
+value is known, a scale, and a text for readers who can't see the picture.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -31,7 +31,15 @@ _NICE: Final = (1.0, 1.5, 2.0, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
 class Line(NamedTuple):
-    """A line of a chart: its label if the chart has two lines, CSS class, path, value range."""
+    """
+    A line of a chart.
+
+    Attributes:
+        label: the name of the line; empty if the chart has only one line.
+        word: the CSS class of the line.
+        path: the SVG path.
+        reach: the lowest and the highest value, as text.
+    """
 
     label: str
     word: str
@@ -45,10 +53,10 @@ class Chart(NamedTuple):
 
     Attributes:
         title, detail: the name of what the chart shows, and a text beside it.
-        area: a path around the best and worst values, if both are known.
+        area: an SVG path around the best and worst values; empty if best values are not kept.
         lowest, highest: the ends of the scale, as text.
-        threshold_y, threshold: the place and text of the value beyond which values are bad; None
-            and empty: the measure has no threshold.
+        threshold_y, threshold: the threshold beyond which values are bad, as a height in the chart
+            and as text. None and empty: the measure has no threshold.
         text: describes the chart for readers who can't see it.
     """
 
@@ -151,7 +159,7 @@ def _x(at_ms: int, course: Course) -> float:
 
 def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
     """
-    Return the runs of *points* without a gap that have a value of the measure *at*.
+    Split *points* at each gap, and return the parts, without points that lack the measure *at*.
 
     A single point without a value makes no gap: browsers report upload loss only now and then.
     """
@@ -171,7 +179,7 @@ def _runs(points: Iterable[Point], at: int) -> list[list[Point]]:
 
 
 def _path(course: Course, at: int, scale: tuple[float, float]) -> str:
-    """Return the SVG path of the line of the measure *at*; a single point is a dot."""
+    """Return the SVG path of the line of the measure *at*; a point without neighbours is a dot."""
     return " ".join(
         "M"
         + " L".join(f"{_x(each.at_ms, course)},{_y(each.values[at] or 0, scale)}" for each in run)

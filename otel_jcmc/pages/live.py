@@ -1,8 +1,8 @@
 """
 Makes `/live`: the participants with a bad call now, and what stands out.
 
-In comes a query (the filter, and which conference is open), out goes the page. A page that is
-already open gets only the part that changes.
+The input is a query: the filter, and the conference whose participants are shown. The output is the
+page. A page that is already open in a browser asks only for the part of it that changes.
 """
 
 import asyncio
@@ -31,21 +31,22 @@ _EVENTS: Final = "text/event-stream"
 SORTS: Final = {"worst": "worst first", "largest": "largest first", "name": "by name"}
 STATES: Final = ("all", "bad", "fair")
 _HOURS_MS: Final = 6 * 3_600_000
-# The templates of this page. To compile the templates of all pages takes twice as long or more.
+# Only the templates of this page: to compile those of all pages takes at least twice as long.
 _TEMPLATES: Final = ("base.html", "live.html", "live_part.html", "macros.html", "tracks.html")
-# So many different pages of one look are kept; further pages are made again at each request.
+# A look is one count of all live participants, shared by all viewers (viewing.py). At most this
+# many different pages of one look are kept. Any further page is made again at each request.
 _MOST_MADE: Final = 100
 
 
 class Asked(NamedTuple):
     """
-    What the query of the page asks for.
+    The values of the page's query.
 
     Attributes:
         name: show only conferences with this text in their name.
         state: one of STATES: show only conferences with a participant in this or a worse state.
         sort: the order of conferences, one of SORTS.
-        conference: the name of the open conference.
+        conference: the name of the open conference: the page shows its participants; empty: none.
     """
 
     name: str = ""
@@ -60,7 +61,7 @@ class Asked(NamedTuple):
 
 
 def read_asked(query: Any) -> Asked:
-    """Return the checked *query*; the default replaces a wrong value."""
+    """Return the values of *query*, with the default in place of each wrong value."""
     state, sort = query.get("state", "all"), query.get("sort", "worst")
     return Asked(
         query.get("name", "")[:200],
@@ -71,7 +72,7 @@ def read_asked(query: Any) -> Asked:
 
 
 def chosen(now: Now, asked: Asked) -> list[Conference]:
-    """Return the conferences of *now* that *asked* wants, in its order."""
+    """Return the conferences of *now* that match the filter in *asked*, sorted as it asks."""
     part = asked.name.lower()
     found = [
         each
@@ -87,7 +88,7 @@ def chosen(now: Now, asked: Asked) -> list[Conference]:
 
 
 class _Made(NamedTuple):
-    """The journal that was read for one look, and the pages made of this look, by query."""
+    """The journal that was read for a look, and the pages that were made of that look, by query."""
 
     journal: list[Entry]
     pages: dict[tuple[Asked, str, str], bytes]
@@ -95,15 +96,15 @@ class _Made(NamedTuple):
 
 class _Pages:
     """
-    The pages of the newest look, each made once for all viewers that ask for it.
+    Makes the pages of the newest look; viewers with the same query share one page.
 
-    One page is made at a time. Scrapes use the same thread, and wait for at most one page.
+    Only one page is made at a time. Scrapes use the same thread, and wait for at most one page.
     """
 
     def __init__(self, viewing: Viewing, record: Record, privacy: Privacy) -> None:
-        """Show the look of *viewing*, and the last hours of the journal in *record*."""
+        """Show the newest look of *viewing*, and the last hours of the journal in *record*."""
         self._viewing, self._record, self._privacy = viewing, record, privacy
-        # Pages are freed together with their look.
+        # When a look is freed, its pages are freed too.
         self._of: WeakKeyDictionary[Now, _Made] = WeakKeyDictionary()
         self._turn = Turn()
         self._ready: asyncio.Task[None] | None = None
@@ -117,15 +118,15 @@ class _Pages:
         """
         key = (asked, template, root)
         if self._ready is None:
-            # Templates compile while Redis is asked: at the first request, both take a while.
+            # At the first request, templates are compiled while Redis is asked: both are slow.
             self._ready = asyncio.create_task(asyncio.to_thread(prepare, _TEMPLATES))
         made = self._of.get(await self._viewing.now())
-        # A viewer that disconnects must not cancel the compiling, for which other viewers wait too.
+        # If this viewer disconnects, the compiling must go on: other viewers wait for it too.
         await asyncio.shield(self._ready)
         if made is not None and key in made.pages:
             return made.pages[key]
         async with self._turn:
-            # The request of another viewer, whose turn came before, may have made this page.
+            # While this request waited, the request of another viewer may have made this page.
             now = await self._viewing.now()
             made = self._of.get(now)
             if made is None:
@@ -141,7 +142,7 @@ class _Pages:
     def _text(
         self, now: Now, journal: list[Entry], asked: Asked, template: str, root: str
     ) -> bytes:
-        """Return the page that *asked* wants, in UTF-8."""
+        """Return the page for the query *asked*, in UTF-8."""
         found = chosen(now, asked)
         shown, more = found[:MOST_SHOWN], found[MOST_SHOWN:]
         # The open conference is always shown, even if the filter or the limit leaves it out.
@@ -165,8 +166,8 @@ class _Pages:
 
 
 def live_routes(viewing: Viewing, record: Record, door: Door, privacy: Privacy) -> APIRouter:
-    """Return the routes of `/live`, behind *door*; *privacy* gives the stored form of a name."""
-    # This path has only a page, so every client gets it, curl too.
+    """Return the routes of `/live`; *door* checks callers, *privacy* hashes names if it must."""
+    # `web` has no answer for this path, so every client gets the page, also curl.
     router = APIRouter(default_response_class=Response, include_in_schema=False)
     pages = _Pages(viewing, record, privacy)
 
@@ -188,15 +189,15 @@ def live_routes(viewing: Viewing, record: Record, door: Door, privacy: Privacy) 
 
 
 def event_routes(viewing: Viewing, door: Door) -> APIRouter:
-    """Return the route that sends an event to the scripts of open pages at each new look."""
+    """Return the route that tells the scripts of open pages when there is a new look."""
     router = APIRouter(default_response_class=Response)
 
     @router.get("/live/events", include_in_schema=False)
     async def events(request: Request) -> Response:
-        """Send each new look as a server-sent event."""
+        """Send a server-sent event whenever there is a new look."""
         if refusal := door.refuse(request):
             return refusal
-        # The stream has no end: only clients that ask for events get it.
+        # The stream never ends, so only clients that ask for events get it.
         if _EVENTS not in request.headers.get("accept", ""):
             return PlainTextResponse(
                 f"this address answers only clients that accept {_EVENTS}\n", 406

@@ -1,8 +1,9 @@
 """
 Counts one snapshot for the page `/live`: which participants have a bad call now.
 
-In go a snapshot and its last look at all participants, out come counts by state, what stands out,
-and the conferences, worst first. The result depends on nothing else, so all viewers share it.
+The input is a snapshot, with the things that stand out in it. The output is the numbers of
+participants by state, the things that stand out, and the conferences, worst first. The result is
+the same for every query, so all viewers share it.
 """
 
 from collections import Counter, defaultdict
@@ -37,9 +38,9 @@ class Person(NamedTuple):
         sid: the id of the participant's leg in history.
         state: good, fair or bad; None: not known.
         cause, scope: words of the verdict; empty if the call is good or its state is not known.
-        sender: the participant whose stream this one receives worst, if that is the cause; empty:
-            not known.
-        heard_badly: how many others receive the stream of this participant worst.
+        sender: if the cause is `received`, the participant that sends the bad stream; empty: not
+            known.
+        heard_badly: how many others have a bad call because of this participant's stream.
         evidence: the measurements behind the verdict, in plain words.
     """
 
@@ -63,8 +64,9 @@ class Conference(NamedTuple):
 
     Attributes:
         states: the numbers of participants with a good, fair, bad and unknown call.
-        cause, scope: the most frequent cause and scope of the bad calls.
-        sender: display name of the participant who sends badly; empty: not known.
+        cause, scope: the most frequent pair of cause and scope among the bad calls.
+        sender: display name of the participant whose stream others receive badly; empty: not
+            known.
     """
 
     name: str
@@ -84,9 +86,9 @@ class Subject(NamedTuple):
     Something that stands out, as the page shows it.
 
     Attributes:
-        scope, name: as in the journal, but a sender has its display name.
-        conference: the conference that stands out, or that a sender is in; empty: a wider scope.
-        cause: the most frequent cause of the bad calls; empty: not counted.
+        scope, name: scope and name in the journal; a sender has its display name in place of an id.
+        conference: the conference that stands out, or the sender's conference; empty: neither.
+        cause: the most frequent cause of the bad calls; empty: not counted for this scope.
     """
 
     scope: str
@@ -96,7 +98,7 @@ class Subject(NamedTuple):
 
 
 class Group(NamedTuple):
-    """A region or a bridge, with the states of its participants."""
+    """A region or a bridge, with the numbers of its participants by state and by cause."""
 
     name: str
     region: str
@@ -106,15 +108,15 @@ class Group(NamedTuple):
 
 class Now:
     """
-    The figures that the page shows of one snapshot.
+    The figures of one snapshot that the page `/live` shows.
 
     Attributes:
         at_ms: when the snapshot was taken, by Redis's clock.
         states: the numbers of participants with a good, fair, bad and unknown call.
-        causes: the number of bad calls by cause.
+        causes: cause -> number of bad calls.
         standing: the things that stand out; None: not known now.
         unread: number of partitions that could not be read.
-        conferences: worst first.
+        regions, bridges, conferences: three lists, each with the most bad calls first.
     """
 
     def __init__(self, snapshot: Snapshot, at_ms: int, judge: Judge) -> None:
@@ -137,7 +139,7 @@ class Now:
             for name, sums in counted.bridges.items()
         )
         self._places: dict[str, list[tuple[Part, int]]] = defaultdict(list)
-        # Filled only for conferences in which the page names a participant.
+        # Conference -> participant -> display name, only for conferences that a caller asked for.
         self._names: dict[str, dict[str, str]] = {}
         self._senders = Senders(self.standing or ())
         blame: dict[str, Counter[tuple[str, str]]] = defaultdict(Counter)
@@ -169,7 +171,7 @@ class Now:
         return sum(self.states)
 
     def subject(self, entry: Entry) -> Subject:
-        """Return the thing that stands out by *entry* of the journal, as the page names it."""
+        """Return the thing in *entry* of the journal, with the names that the page shows."""
         scope, name = entry.scope, entry.name
         if is_sender(entry):
             conference, participant = split_sender(entry)
@@ -179,7 +181,7 @@ class Now:
         return Subject(scope, name, name if is_known else "", self._causes.get((scope, name), ""))
 
     def people(self, conference: str) -> list[Person]:
-        """Return the participants of *conference*: a bad sender first, then the worst calls."""
+        """Return the participants of *conference*: the bad sender first, then the worst calls."""
         places = self._places.get(conference)
         found = map(self._person, Part.gathered(places).participants if places else ())
         sender = self._senders.worst_in(conference)
@@ -189,7 +191,7 @@ class Now:
         )
 
     def _person(self, of: Participant) -> Person:
-        """Return the participant *of*, as the page shows it."""
+        """Return the participant *of* with the values that the page shows."""
         stay, numbers = of.stay, of.numbers
         attributes = stay.attributes
         who = who_is(stay)
@@ -232,7 +234,7 @@ class Now:
         return self._names[conference].get(participant) or participant
 
     def _blame(self, stay: Stay, cause: int | None) -> tuple[str, str]:
-        """Return cause and scope of a participant whose call is not good."""
+        """Return cause and scope of the call of *stay*, which is not good."""
         who = who_is(stay)
         settled = cause
         if cause == DOWNLINK_OR_RECEIVED.id:
@@ -246,12 +248,12 @@ class Now:
 
 
 def _source(stay: Stay, cause: str) -> str:
-    """Return the sender that *stay* receives worst; empty if *cause* is not a bad sender."""
+    """Return the sender of the worst stream of *stay* if *cause* is `received`, otherwise empty."""
     return who_is(stay).source if cause == RECEIVED.word else ""
 
 
 def _causes_by_scope(counted: Counted) -> dict[tuple[str, str], str]:
-    """Return (scope, name) -> the most frequent cause of bad calls; only where calls are bad."""
+    """Return (scope, name) -> most frequent cause, for fleet, regions, bridges with bad calls."""
     of = {(Scope.FLEET.value, ""): counted.fleet}
     of |= {(Scope.REGION.value, name): sums for name, sums in counted.regions.items()}
     of |= {(Scope.BRIDGE.value, name): sums for name, sums in counted.bridges.items()}
@@ -259,7 +261,7 @@ def _causes_by_scope(counted: Counted) -> dict[tuple[str, str], str]:
 
 
 def _told(evidence: Iterable[Evidence]) -> tuple[str, ...]:
-    """Return *evidence* in words: each metric once, with the threshold that it has passed."""
+    """Return *evidence* in words: each metric once, with its value and its threshold."""
     once: dict[str, Evidence] = {}
     for each in evidence:
         once.setdefault(each.field, each)
@@ -275,7 +277,7 @@ def _states(sums: Sums) -> tuple[int, int, int, int]:
 
 
 def _most(blame: Counter[tuple[str, str]] | None) -> tuple[str, str]:
-    """Return the most frequent cause and scope in *blame*; two empty texts if it is empty."""
+    """Return the most frequent (cause, scope) in *blame*; if *blame* is empty, two empty texts."""
     return blame.most_common(1)[0][0] if blame else ("", "")
 
 

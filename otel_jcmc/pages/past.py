@@ -1,7 +1,8 @@
 """
-Makes texts and stripes of a session for all pages of history: participant, end, and states.
+Makes texts and coloured bars of a session, for all pages of history.
 
-Sessions and their spells from history come in; texts and stripes go out.
+The input is sessions, and spells: the times in which a call had one state and one cause. The output
+is texts, such as the participant's name, and bars of the class `Stripe`.
 """
 
 from typing import Final
@@ -22,13 +23,13 @@ def until(session: PastSession, now_ms: int) -> int:
 
 
 def name_of(session: PastSession) -> str:
-    """Return the display name, or the participant's id if names are not collected."""
+    """Return the display name of *session*; if names are not collected, the participant's id."""
     who = session.attributes
     return who.get(USERNAME.id) or who.get(PARTICIPANT.id) or "unknown participant"
 
 
 def band(spell: Spell, from_ms: int, to_ms: int) -> Stripe:
-    """Return *spell* as a stripe on an axis from *from_ms* to *to_ms*, with its text."""
+    """Return *spell* as a bar, with its text, on an axis from *from_ms* to *to_ms*."""
     parts = [spell.state, CAUSES.get(spell.cause, spell.cause) if spell.cause else ""]
     parts += [SCOPES.get(spell.scope, spell.scope) if spell.scope else ""]
     said = ", ".join(filter(None, parts)) + f": {duration(spell.to_ms - spell.from_ms)}"

@@ -1,7 +1,8 @@
 """
-Tells how the service works now: the pushes of the last minute, and the last exports.
+Counts the pushes of the last minute, and finds the last exports, for the first page.
 
-In go the service's own metrics, noted from time to time, out come the figures of the first page.
+The input is the service's own metrics. This file notes their counts from time to time. The output
+is the differences between the counts of now and of a minute ago.
 """
 
 from collections import deque
@@ -19,7 +20,7 @@ _EveryCount = dict[tuple[str, str], int]
 
 
 class Pulse:
-    """The counts of the service's own metrics in the last minute."""
+    """How the counts of the service's own metrics have grown in the last minute."""
 
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
         """Read *telemetry*; *clock* is in seconds."""
@@ -27,7 +28,7 @@ class Pulse:
         self._noted: deque[tuple[float, _EveryCount]] = deque()
 
     def note(self) -> None:
-        """Remember the present counts; call it regularly."""
+        """Remember the present counts; call this method regularly."""
         now = self._clock()
         self._noted.append((now, self._count()))
         while len(self._noted) > 2 and self._noted[1][0] <= now - MINUTE_SECONDS:
@@ -40,7 +41,7 @@ class Pulse:
         }
 
     def pushes(self) -> tuple[_Counts, float]:
-        """Return the pushes by outcome, and the seconds in which they came; 0: not known."""
+        """Return outcome -> number of pushes, and in how many seconds they came; 0: not known."""
         every, seconds = self.pushes_by_reason()
         counts = dict.fromkeys(OUTCOMES, 0)
         for (outcome, _), count in every.items():
@@ -48,7 +49,7 @@ class Pulse:
         return counts, seconds
 
     def pushes_by_reason(self) -> tuple[_EveryCount, float]:
-        """Return the pushes by outcome and reason, and the seconds in which they came."""
+        """Return (outcome, reason) -> number of pushes, and in how many seconds they came."""
         if not self._noted:
             return {}, 0.0
         at, before = self._noted[0]

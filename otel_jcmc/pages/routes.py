@@ -1,8 +1,7 @@
 """
-Makes routes for people; the routes of `web` answer all other clients on the same paths.
+Makes routes that answer only browsers; the routes of `web` answer other clients on the same paths.
 
-A browser accepts HTML and names no `format` in the query. Any other request passes on to the routes
-of `web`.
+A request is a browser's if it accepts HTML and has no `format` in its query.
 """
 
 import re
@@ -12,8 +11,8 @@ from fastapi import APIRouter, Response
 from fastapi.routing import APIRoute
 
 _HTML: Final = "text/html"
-# A search instead of a parser: it runs for callers that may not read, too, and to parse the longest
-# query took 20 ms.
+# A search for a pattern, not a parser of queries: to parse the longest query took 20 ms, and this
+# code runs also for callers that may not read.
 _names_format: Final = re.compile(rb"(?:^|&)format(?:=|&|$)").search
 
 

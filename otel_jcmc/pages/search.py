@@ -1,8 +1,8 @@
 """
 Makes `/sessions`: the search for sessions, with a field for each parameter of the API.
 
-In comes a query with the API's parameters, out go a form filled with it and a table of the results.
-Empty fields are ignored.
+The input is a query with the API's parameters. The output is a page: a form that is filled with
+these parameters, and a table of the sessions found. Empty fields are ignored.
 """
 
 from typing import Any, Final, NamedTuple
@@ -36,7 +36,7 @@ from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.session_query import LIMIT, LISTED_BY, read_asked
 
 _NONE: Final = "No such session, or it is no longer kept."
-# Parameters that choose a page of results; links to all results leave them out.
+# Parameters that choose one page of the results. A link to all results does not have them.
 _OF_A_PAGE: Final = ("limit", "after")
 _ORDERS: Final = {"newest": "newest first", "worst": "worst first"}
 _LIMITS: Final = ("20", str(LIMIT), "100", "200")
@@ -61,7 +61,7 @@ def _choices(words: Any, told: dict[Any, str]) -> dict[str, str]:
     return {"": "any"} | {word: told.get(word, word) for word in words}
 
 
-# All parameters in LISTED_BY, except those for which the page has links.
+# All parameters in LISTED_BY, except those that the page has in its links.
 FIELDS: Final = (
     Field("conference", "Conference contains", {}, "board"),
     Field("participant", "Name or id contains", {}, "ada"),
@@ -102,7 +102,7 @@ class Row(NamedTuple):
 def search_routes(
     history: History | None, record: Record, door: Door, privacy: Privacy
 ) -> APIRouter:
-    """Return the route of the search, behind *door*; *record* has the journal."""
+    """Return the route of the search; *door* checks callers, *record* has the journal."""
     router = page_router()
 
     @router.get("/sessions")
@@ -132,7 +132,7 @@ def search_routes(
 
 
 def asked_pairs(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Return the query *pairs* without empty fields, and without a zone if no time is given."""
+    """Return the query *pairs* without empty fields, and without a time zone if it has no time."""
     filled = [(name, text) for name, text in pairs if text.strip() or name not in LISTED_BY]
     if not {"from", "to"} & {name for name, _ in filled}:
         filled = [each for each in filled if each[0] != "tz"]
@@ -140,7 +140,11 @@ def asked_pairs(pairs: list[tuple[str, str]]) -> list[tuple[str, str]]:
 
 
 def _link(pairs: list[tuple[str, str]], without: tuple[str, ...], *, is_last: bool = False) -> str:
-    """Return *pairs* as a query, except *without*; *is_last*: only the last value of a name."""
+    """
+    Return *pairs* as a query, except the names in *without*.
+
+    If *is_last*, and a name is in *pairs* twice, only its last value is kept.
+    """
     told = [each for each in pairs if each[0] not in without]
     return urlencode(dict(told) if is_last else told)
 

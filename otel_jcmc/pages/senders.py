@@ -1,9 +1,9 @@
 """
-Finds the participant to blame in a conference: a sender that others receive badly.
+Finds the participant in a conference whose stream others receive badly.
 
-Senders that stand out come in, and for each participant with a bad call the sender of its worst
-stream. The sender to blame in a conference goes out. A client that receives several streams can
-name the sender of the bad stream, even if the sender's own client pushes nothing.
+The input is the senders that stand out, and for each participant with a bad call the sender of its
+worst stream. The output is the worst sender of a conference. A client that receives several streams
+names the sender of the worst stream, so that sender is found even if its own client pushes nothing.
 """
 
 from collections import Counter, defaultdict
@@ -29,17 +29,23 @@ class Senders:
 
     def __init__(self, standing: Iterable[Entry]) -> None:
         """Begin with the senders among *standing*, which stand out."""
-        # The dict keeps the last sender of each conference: the one with the most bad receivers.
+        # Sorted by the number of receivers with a bad call. A dict keeps the last value of a key,
+        # so it keeps the worst sender of each conference.
         found = sorted(filter(is_sender, standing), key=lambda each: each.coverage[0])
         self._standing = dict(map(split_sender, found))
         self._heard: dict[str, Counter[str]] = defaultdict(Counter)
 
     def add(self, conference: str, source: str) -> None:
-        """Count a participant of *conference* whose call is bad by the stream of *source*."""
+        """Count one participant of *conference* whose call is bad because of *source*'s stream."""
         self._heard[conference][source] += 1
 
     def worst_in(self, conference: str) -> str:
-        """Return the sender that stands out, or that most bad receivers name; empty: none."""
+        """
+        Return the worst sender in *conference*; empty: none.
+
+        It is the sender that stands out, or the sender that over half of the receivers with a bad
+        call name.
+        """
         if conference in self._standing:
             return self._standing[conference]
         heard = self._heard.get(conference)
@@ -49,5 +55,5 @@ class Senders:
         return participant if 2 * count > heard.total() else ""
 
     def heard_badly(self, conference: str, participant: str) -> int:
-        """Return how many in *conference* have a bad call by the stream of *participant*."""
+        """Return how many in *conference* have a bad call because of *participant*'s stream."""
         return self._heard[conference][participant] if conference in self._heard else 0

@@ -1,9 +1,9 @@
 """
 Makes `/sessions/ID`: how one session was, from its first push to its end.
 
-The session's id comes in; a page goes out. The page shows participant, time and verdict. Below them
-it shows on one axis the states, what stood out meanwhile, and the numbers, with at most as many
-points as a screen can show.
+The input is the session's id, the output is a page. The page shows participant, time and verdict.
+Below them, it shows on one axis of time the states of the call, the things that stood out in that
+time, and charts of the numbers.
 """
 
 from collections.abc import Sequence
@@ -47,7 +47,7 @@ class Seeing(NamedTuple):
     The settings that the page of a session uses.
 
     Attributes:
-        interval_ms: the length of an interval; history has one sample of each interval.
+        interval_ms: the time between two samples in history.
         bad_loss: the loss in percent beyond which a call is bad.
         trace_url: an address with {trace_id} and perhaps {span_id} in it; empty: the page links to
             no trace.
@@ -62,7 +62,7 @@ class Seeing(NamedTuple):
 def one_session_routes(
     history: History | None, record: Record, door: Door, seeing: Seeing
 ) -> APIRouter:
-    """Return the route of one session, behind *door*; *record* has the journal."""
+    """Return the route of one session; *door* checks callers, *record* has the journal."""
     router = page_router()
 
     @router.get("/sessions/{sid}")
@@ -91,7 +91,7 @@ def _told(
     seeing: Seeing,
     scope: str,
 ) -> dict[str, Any]:
-    """Return the template's values; this takes longer for a longer log."""
+    """Return the values for the template; this takes longer if the log is longer."""
     samples = in_order(log)
     who = session.attributes
     conference, from_ms = who.get(CONFERENCE.id, ""), session.started_ms
@@ -99,7 +99,7 @@ def _told(
     gap_ms = session.ttl_ms if any(each.pushes for each in samples) else apart_ms
     spells = spells_of(samples, gap_ms, conference, who.get(PARTICIPANT.id, ""), entries)
     course = course_of(samples, from_ms, until_ms, apart_ms)
-    # The things that stood out on all bridges of the session, not only on its last bridge.
+    # A session may have had several bridges, and something may have stood out on any of them.
     places = [session._replace(attributes=each.attributes) for each in samples if each.attributes]
     stood_out = [each for each in entries if touches(each, conference, [session, *places])]
     happened = happenings(session, samples)
@@ -129,7 +129,7 @@ _STATES: Final = ("good", "fair", "bad", "unknown")
 
 
 def _rows(course: Course) -> list[tuple[int, list[str]]]:
-    """Return the points as rows of a table; an empty cell: not known."""
+    """Return the points as rows of a table; a cell is empty if its value is not known."""
     return [
         (
             each.at_ms,
@@ -143,7 +143,7 @@ def _rows(course: Course) -> list[tuple[int, list[str]]]:
 
 
 def _trace(one: dict[str, Any], url: str) -> str:
-    """Return the address of the session's trace; empty: there is none."""
+    """Return the address of the session's trace; empty: the session has no trace."""
     if not url or not one["trace_id"]:
         return ""
     return url.replace("{trace_id}", one["trace_id"]).replace("{span_id}", one["span_id"])

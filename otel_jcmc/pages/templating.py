@@ -1,8 +1,8 @@
 """
 Turns templates into pages, and serves the files that pages load.
 
-In go a template's name and its values, out comes a page. All values are escaped. A page loads
-nothing from another host, and its Content-Security-Policy forbids everything else.
+The input is a template's name and its values, the output is a page. All values are escaped. A page
+loads files only from this service; its Content-Security-Policy forbids all other hosts.
 """
 
 from asyncio import to_thread
@@ -40,7 +40,7 @@ _FOREVER: Final = "public, max-age=31536000, immutable"
 
 @cache
 def _environment() -> Environment:
-    """Return the template environment; the first page makes it, so that no start waits."""
+    """Return the template environment; the first page makes it, so that the start is faster."""
     made = Environment(
         loader=PackageLoader("otel_jcmc.pages"),
         autoescape=True,
@@ -94,7 +94,7 @@ def _read(name: str) -> bytes:
 
 @cache
 def _digests() -> dict[str, str]:
-    """Return file name -> digest of its content; with it in the address, browsers keep a file."""
+    """Return file name -> digest of its content, which lets browsers keep the file for ever."""
     return {name: sha256(_read(name)).hexdigest()[:12] for name in ASSETS}
 
 
@@ -105,14 +105,14 @@ def prepare(names: Iterable[str]) -> None:
 
 
 def rendered(template: str, root: str, told: Mapping[str, Any]) -> str:
-    """Return *template* filled with the values of *told*; links begin with *root*."""
+    """Return *template* filled with the values *told*; its links begin with the path *root*."""
     return _environment().get_template(template).render(root=root, **told)
 
 
 def whole(
     text: str | bytes, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """Return *text* as a page."""
+    """Return *text*, a whole page, as an answer with the headers of all pages."""
     return HTMLResponse(text, status, HEADERS | dict(headers or {}))
 
 
@@ -123,7 +123,7 @@ def page(
     status: int = 200,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """Return *template* filled with the values of *told*; links begin with the mount path."""
+    """Return a page: *template* filled with *told*; its links begin with the mount path."""
     return whole(rendered(template, request.scope.get("root_path", ""), told), status, headers)
 
 
@@ -131,10 +131,10 @@ async def large_page(
     request: Request, template: str, make: Callable[[], Any], turn: Turn
 ) -> Response:
     """
-    Return *template* filled with the values that *make* returns.
+    Return a page: *template* filled with the values that *make* returns.
 
-    *make* and the template run in a thread, one page at a time (*turn*): many threads at once
-    would leave no CPU time for pushes.
+    This takes long, so it runs in a thread. *turn* lets only one page be made at a time: many
+    threads at once would leave too little CPU time for pushes.
     """
     async with turn:
         return await to_thread(lambda: page(request, template, make()))
@@ -146,7 +146,7 @@ def asset_routes() -> APIRouter:
 
     @router.get(ASSET_PATH + "/{digest}/{name}", include_in_schema=False)
     async def asset(request: Request) -> Response:
-        """Return a file that browsers may keep for ever, if the digest is the current one."""
+        """Return a file, which browsers may keep for ever; 404 if its digest is not the current."""
         name = request.path_params["name"]
         if name not in ASSETS or request.path_params["digest"] != _digests()[name]:
             return Response(status_code=404)

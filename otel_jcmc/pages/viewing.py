@@ -1,8 +1,8 @@
 """
-Looks at all participants regularly, once for all open pages together.
+Reads and counts all live participants for `/live` regularly, once for all open pages.
 
-In goes the reader of snapshots, out comes the newest `Now`. While no page is open, nothing is read,
-and after a minute the last `Now` is dropped.
+Such a read and count is called a look. Its result is a `Now`, which all pages share. While no page
+is open, this file reads nothing, and after a minute it drops the last `Now`.
 """
 
 import asyncio
@@ -24,16 +24,17 @@ from otel_jcmc.verdict.record import Record
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-# From one look to the next: a bad call is shown within this time. Every ten seconds a replica
-# searches for what stands out, and pages show it a second later.
+# A look is made this often, so pages show a new bad call within this time. A replica searches for
+# what stands out every ten seconds. FOLLOW_SECONDS is how often this file asks for a new result of
+# that search.
 LOOK_SECONDS: Final = 5.0
 FOLLOW_SECONDS: Final = 1.0
-# The next look begins, at the earliest, so many times the length of a look after it. So looks take
-# at most a twentieth of the time.
+# If a look took 1 s, the next look begins 20 s later or more. So looks take at most a twentieth of
+# the time.
 _TIMES: Final = 20.0
 # The last look is kept for this long after a request, because another request may follow.
 KEPT_SECONDS: Final = 60.0
-# Without news a line is sent this often, so that proxies do not close the connection.
+# If there is no new look, viewers get a line this often, so that proxies keep the connection open.
 _QUIET_SECONDS: Final = 15.0
 
 
@@ -56,9 +57,10 @@ class Viewing:
         kept_seconds: float = KEPT_SECONDS,
     ) -> None:
         """
-        Read snapshots from *reader*, and the last look for what stands out from *record*.
+        Read snapshots from *reader*; *record* says when there is a new result of what stands out.
 
-        *judge* gives the evidence of a verdict. A look is kept for *kept_seconds* after its use.
+        *judge* gives the evidence of a verdict. A look is kept for *kept_seconds* after its last
+        use.
         """
         self._reader, self._record, self._judge, self._clock = reader, record, judge, clock
         self._now: Now | None = None
@@ -69,7 +71,7 @@ class Viewing:
         self._took = 0.0
         self._looking: asyncio.Task[Now] | None = None
         self._following: asyncio.Task[None] | None = None
-        # Set when there is news for the viewers that wait; then a new Event replaces this one.
+        # Set when there is a new look for the viewers that wait; a new Event then replaces it.
         self._news = asyncio.Event()
         self._told = ""
         self._trouble = Trouble(log, "pages: no look: %s", "pages: looks again")
@@ -97,7 +99,7 @@ class Viewing:
         if self._looking is None:
             self._looking = asyncio.create_task(self._look())
             self._looking.add_done_callback(self._end)
-        # A viewer that hangs up must not cancel the look, for which other viewers wait too.
+        # If this viewer disconnects, the look must go on: other viewers wait for it too.
         return await asyncio.shield(self._looking)
 
     def _end(self, task: asyncio.Task[Now]) -> None:
@@ -106,7 +108,7 @@ class Viewing:
             task.exception()
 
     async def _look(self) -> Now:
-        """Look at all participants."""
+        """Read and count all live participants, and keep the result as the newest look."""
         began = self._clock()
         try:
             taken = await self._reader.take()
@@ -126,13 +128,13 @@ class Viewing:
         return made
 
     async def _show(self, made: Now | None) -> None:
-        """Replace the last look by *made*."""
+        """Keep *made* as the newest look, and free the look before."""
         before, self._now = [self._now], made
-        # In the thread, because to free thousands of objects takes long too.
+        # In the reader's thread, because it takes long to free thousands of objects.
         await self._reader.in_thread(before.clear)
 
     async def _let_go(self) -> None:
-        """Wait until no viewer has asked for a while, and drop the last look."""
+        """Wait until no viewer has asked for `kept_seconds`, and then drop the last look."""
         try:
             while self.viewers or self._looking or self._rest > 0:  # noqa: ASYNC110  # time moves it
                 await asyncio.sleep(max(self._rest, FOLLOW_SECONDS))
@@ -179,7 +181,7 @@ class Viewing:
             self._letting_go.cancel()
 
     async def _follow(self) -> None:
-        """Look again and again while a page is open, and tell all open pages."""
+        """While a page is open, make a look whenever one is due, and tell all open pages."""
         found_ms = 0
         try:
             while self.viewers:

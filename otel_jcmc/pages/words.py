@@ -1,7 +1,7 @@
 """
 Gives plain words for the words of the verdict: states, causes, scopes and evidence.
 
-In go the verdict's words and numbers, out come texts for a page.
+The input is the verdict's words and numbers, the output is texts for a page.
 """
 
 from collections.abc import Callable, Iterable
@@ -32,7 +32,7 @@ CAUSES: Final = {
     "pair": "network between the two participants",
     rules.UNKNOWN: "no cause found",
 }
-# Scope -> the text that says how far a cause reaches.
+# Scope -> the text that says who has the same trouble.
 SCOPES: Final = {
     Scope.FLEET: "all conferences",
     Scope.REGION: "the whole region",
@@ -58,18 +58,19 @@ ENDS: Final = {
 
 
 def fault(cause: str, sender: str = "") -> str:
-    """Return *cause* in words; *sender*: the participant with the bad stream; empty: not known."""
+    """Return *cause* in words; *sender*: name of the bad stream's sender; empty: not known."""
     if sender and cause == rules.RECEIVED.word:
         return f"what {sender} sends"
     return CAUSES.get(cause, cause)
 
 
 def reach(cause: str, scope: str, verb: str = "affects") -> str:
-    """Return how far a *cause* reaches: "it affects the whole bridge"; empty: not known."""
+    """Return whom the *cause* affects: "it affects the whole bridge"; empty: not known."""
     if scope in ("", rules.UNKNOWN):
         return ""
     if scope == Scope.PARTICIPANT:
-        # Other participants receive a bad sender badly too, even if their state is not known.
+        # No text: if a stream is bad for this participant, it is bad for its other receivers too,
+        # even if their state is not known. So the scope is wider than this participant.
         if cause == rules.RECEIVED.word:
             return ""
         if cause == rules.PAIR.word:
@@ -79,9 +80,9 @@ def reach(cause: str, scope: str, verb: str = "affects") -> str:
 
 def mostly(cause: str, scope: str, sender: str = "") -> str:
     """
-    Return the main cause in a conference and how far it reaches: "connection lost; whole bridge".
+    Return the main cause in a conference, and whom it affects: "connection lost; whole bridge".
 
-    *sender* is the participant whose stream is bad for others; empty: not known.
+    *sender* is the name of the participant whose stream is bad for others; empty: not known.
     """
     if sender and scope == Scope.SENDER:
         return f"what {sender} sends"
@@ -93,34 +94,34 @@ def mostly(cause: str, scope: str, sender: str = "") -> str:
 
 
 def percent(value: float) -> str:
-    """Return *value*, in percent, below 10 with a decimal that is not 0."""
+    """Return *value*, in percent, as text: "12 %"; below 10 with one decimal if it is not 0."""
     return f"{value:.1f} %" if value < 10 and round(value, 1) % 1 else f"{value:.0f} %"
 
 
 def milliseconds(value: float) -> str:
-    """Return *value*, in ms."""
+    """Return *value*, in ms, as text: "80 ms"; from 10 s on in seconds."""
     return f"{value:.0f} ms" if value < 10_000 else f"{value / 1000:.0f} s"
 
 
 def score(value: float) -> str:
-    """Return *value*, a mean opinion score."""
+    """Return *value*, a mean opinion score, as text with one decimal."""
     return f"{value:.1f}"
 
 
 def bitrate(value: float) -> str:
-    """Return *value*, in kbit/s."""
+    """Return *value*, in kbit/s, as text: "1.20 Mbit/s"."""
     return f"{value / 1000:.2f} Mbit/s"
 
 
 def span(low: str, high: str) -> str:
-    """Return the range *low* to *high*, two texts; a unit that both have is written once."""
+    """Return *low* and *high*, two texts, as a range; a shared unit comes once: "1 to 5 ms"."""
     if low == high:
         return low
     number, _, unit = low.partition(" ")
     return f"{number if unit and high.endswith(f' {unit}') else low} to {high}"
 
 
-# Field -> its name on the page, and how its number is written.
+# Field -> its name on the page, and the function that writes its number.
 _MEASURED: Final[dict[str, tuple[str, Callable[[float], str]]]] = {
     "outage_down": ("nothing received for", milliseconds),
     "outage_up": ("nothing they sent arrived for", milliseconds),
@@ -158,7 +159,7 @@ def evidence_text(evidence: Evidence) -> str:
 
 
 def duration(ms: float) -> str:
-    """Return a duration of *ms* in its two largest units."""
+    """Return a duration of *ms* in its two largest units: "1 h 5 min"."""
     seconds = max(0, round(ms / 1000))
     for size, unit, next_size, next_unit in (
         (86_400, "d", 3600, "h"),
@@ -182,7 +183,7 @@ _OF_SCOPE: Final = {
 
 
 def widest_first(entries: Iterable[Entry]) -> list[Entry]:
-    """Return *entries* of the journal: the widest scope first, within a scope the worst first."""
+    """Return the journal's *entries*, sorted: widest scope first; within a scope, worst first."""
     order = [each.value for each in Scope]
     return sorted(
         entries,
@@ -195,10 +196,10 @@ def widest_first(entries: Iterable[Entry]) -> list[Entry]:
 
 
 def standing_name(scope: str, name: str) -> str:
-    """Return the name of something that stands out, for the page."""
+    """Return the name of a thing that stands out, as the page shows it: "Bridge jvb-3"."""
     if scope == Scope.FLEET:
         return "All conferences"
-    # Another replica with a newer version may have written an unknown scope.
+    # A replica with a newer version may have written a scope that this version does not know.
     kind = _OF_SCOPE[Scope(scope)] if scope in [*Scope] else scope
     return f"{kind} {name or '(name unknown)'}"
 
@@ -215,5 +216,5 @@ def clock(ms: float, is_precise: bool = False) -> str:  # noqa: FBT001, FBT002  
 
 
 def day_clock(ms: float) -> str:
-    """Return Unix time in *ms* as `clock` does, with the date."""
+    """Return Unix time in *ms* as date and UTC clock time."""
     return datetime.fromtimestamp(ms / 1000, UTC).strftime("%Y-%m-%d, %H:%M UTC")

@@ -1,6 +1,6 @@
 """
-Makes the parts of the service, connects them, and starts and ends them.
+Makes the objects of which the service consists, connects them, and starts and ends them.
 
-Settings come in, an ASGI application goes out. Only this room and the command line pass settings
-on: every other room gets the few plain values that it needs.
+The input is the settings, the output is an ASGI application. Only this package and `command` know
+the settings. They give every other package the few plain values that it needs.
 """

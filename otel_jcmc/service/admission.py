@@ -1,7 +1,8 @@
 """
-Makes the parts that decide who may push, how often, and how personal values are treated.
+Makes the objects that decide who may push, how often, and how personal values are treated.
 
-Settings come in; parts of `intake` go out. It imports only the parts that a deployment uses.
+The input is the settings, the output is objects of `intake`. Modules for tokens are imported only
+if the settings want tokens.
 """
 
 import logging
@@ -26,19 +27,23 @@ log = logging.getLogger(__name__)
 
 
 def make_privacy(settings: Settings, key: str) -> Privacy:
-    """Return the `Privacy` of *settings*; hashes use *key* if *settings* have no key."""
+    """
+    Return the object that drops or hashes personal values.
+
+    Hashes use the key in *settings*, or *key* if *settings* have none.
+    """
     given = settings.privacy_key
     return Privacy(settings.privacy_policy, given.get_secret_value() if given else key)
 
 
 def make_hash_secret(settings: Settings, redis_url: str) -> SharedSecret:
-    """Return the key for hashes of bridges and networks: the setting's, or one shared in Redis."""
+    """Return the key that hashes bridges and networks: the setting's, or a key kept in Redis."""
     key = to_text(settings.privacy_key or "").encode()
     return SharedSecret(redis_url, f"{settings.key_prefix}:bridge-secret", key)
 
 
 def make_push_tokens(settings: Settings, redis_url: str, cors: Cors) -> "PushTokens | None":
-    """Return the part that issues and checks our own tokens; None if pushes need no such token."""
+    """Return the object that issues and checks our own tokens; None: pushes need no such token."""
     if settings.push_auth != "token":
         return None
     from otel_jcmc.intake.push_tokens import PushTokens
@@ -51,10 +56,10 @@ def make_push_tokens(settings: Settings, redis_url: str, cors: Cors) -> "PushTok
 
 def make_jitsi_tokens(settings: Settings) -> "JitsiTokens | None":
     """
-    Return the part that verifies Jitsi's tokens; None if pushes need no such token.
+    Return the object that verifies Jitsi's tokens; None if pushes need no such token.
 
     Raises:
-        KeysUnusable: the key, or the file of keys, that the settings name is not usable.
+        KeysUnusable: the settings name a key for tokens, or a file of keys, that is not usable.
     """
     if settings.push_auth != "jwt":
         return None
@@ -72,7 +77,7 @@ def make_jitsi_tokens(settings: Settings) -> "JitsiTokens | None":
 
 
 def make_limits(settings: Settings) -> Limits:
-    """Return the limits on pushes, which each process enforces without the other processes."""
+    """Return the limits on pushes; each process counts only its own pushes for them."""
     said = False
 
     def say_unknown() -> None:
@@ -98,7 +103,7 @@ def make_connection_limits(
     settings: Settings, connections: int | None, place: Place
 ) -> ConnectionLimits:
     """Return the limits for each connection, and for the number of connections."""
-    # The process behind a worker must accept every head that the worker has accepted.
+    # A worker adds headers to a request that it relays. The process that reads must accept them.
     more_lines, more_bytes = (0, 0) if place.takes else (MORE_LINES, MORE_BYTES)
     return ConnectionLimits(
         settings.limit_connections if connections is None else connections,
@@ -111,6 +116,10 @@ def make_connection_limits(
 
 
 def first_life_ms(settings: Settings) -> int:
-    """Return after how long a participant with one push expires: three push intervals or more."""
+    """
+    Return the time (ms) after which a participant with only one push expires.
+
+    It is at least three times the interval between a page's pushes.
+    """
     pages_ms = [1000 * settings.client_interval_seconds, INTERVAL_MS if settings.jmmc_path else 0]
     return max(1000 * settings.metrics_expiration_seconds, *(3 * each for each in pages_ms))

@@ -1,7 +1,8 @@
 """
-Makes the service as an ASGI application, with its routes and their parts: `create_app(settings)`.
+Makes the whole service as an ASGI application: `create_app(settings)`.
 
-Settings come in; a complete application goes out. It opens and starts nothing before its lifespan.
+The input is the settings. The output is an application with all routes. The application opens and
+starts nothing until its lifespan begins.
 """
 
 from collections.abc import Iterator
@@ -40,21 +41,23 @@ def create_app(
     place: Place | None = None,
 ) -> Application:
     """
-    Return the service as an ASGI application; it starts with its lifespan, or at a first request.
+    Return the service as an ASGI application.
 
-    Run it in a server, or mount it: the host's lifespan can then include it by
-    `otel_jcmc.lifespan`.
+    Run it in a server, or mount it in another application, its host. It starts with its lifespan,
+    or at the first request if the host does not run that. A host runs it by `otel_jcmc.lifespan`.
 
     Args:
-        embedded: the store to start if *settings* have no URL of a store; the command line has
-            begun to start it, so that it comes up during the imports.
-        admin_port: the local port that answers everything except what browsers ask for.
-        connections: most connections at once, if the process may have fewer than *settings* allow.
-        place: which process of a service this process is; None: the only process.
+        settings: None: the settings of the environment and of `.env`.
+        embedded: the store to use if *settings* have no REDIS_URL; the command line has already
+            begun to start it, so that it starts while Python imports modules.
+        admin_port: the local port that answers everything except the paths for browsers.
+        connections: the most connections at once, if this process may have fewer than *settings*
+            allow.
+        place: which process of the service this process is; None: the only process.
 
     Raises:
-        pydantic.ValidationError: *settings* are not given, and those of the environment are wrong.
-        KeysUnusable: the key for tokens, or the file of keys, that the settings name is not usable.
+        pydantic.ValidationError: *settings* is None, and the settings of the environment are wrong.
+        KeysUnusable: the settings name a key for tokens, or a file of keys, that is not usable.
     """
     settings = settings or Settings()
     parts = Parts(settings, embedded, connections, place)
@@ -88,9 +91,10 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     portrait = SelfPortrait(settings, parts.store, parts.telemetry, parts.pulse, reading)
     cors = taking.cors
     readers = _page_readers(settings, parts)
-    # First, because the routes of pages hand a request that wants no page to the other routes.
+    # The routes of pages come first: they match only requests for pages, and others go on to the
+    # routes below with the same paths.
     yield from page_routes(settings, parts.store, reading, parts.pulse, parts.privacy, readers)
-    # Each file is compressed when the first page asks for it, so that the start does not wait.
+    # A client file is compressed when it is first asked for, so that the service starts faster.
     if settings.jmmc_path:
         yield client_routes(_get_client_path(settings), cache(partial(jmmc_file, settings)), cors)
     if taking.push_tokens:
@@ -103,7 +107,7 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
     scrape_readers = _scrape_readers(settings, parts)
     yield scrape_routes(scraper, scrape_readers, settings.limit_scrapes, settings.partitions)
     interval_ms = settings.history_interval_seconds * 1000
-    # Sessions that are recorded only for their spans can be erased, but not read.
+    # If sessions are recorded only to send spans, readers can't read them, but can erase them.
     history = reading.history if settings.history_hours else None
     privacy, record = parts.privacy, reading.record
     yield session_routes(history, reading.erasure, record, readers, privacy, interval_ms)
@@ -113,12 +117,12 @@ def _routers(settings: Settings, parts: Parts) -> Iterator[APIRouter]:
 
 
 def _get_client_path(settings: Settings) -> str:
-    """Return the path at which JMMC pages find their script; empty: they get no script."""
+    """Return the path of the script for JMMC pages; empty: the service has no such script."""
     return f"{settings.jmmc_path}/getClient" if settings.jmmc_path else ""
 
 
 def _scrape_readers(settings: Settings, parts: Parts) -> Readers:
-    """Return the check of callers that want to scrape."""
+    """Return the object that decides which callers may scrape."""
     return Readers(
         "scrape",
         settings.trusted_proxies,
@@ -131,7 +135,7 @@ def _scrape_readers(settings: Settings, parts: Parts) -> Readers:
 
 
 def _page_readers(settings: Settings, parts: Parts) -> Readers:
-    """Return the check of callers that want to read the pages for people, or history."""
+    """Return the object that decides which callers may read pages and history."""
     return Readers(
         "pages",
         settings.trusted_proxies,

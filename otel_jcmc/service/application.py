@@ -1,8 +1,8 @@
 """
-The ASGI application: pushes go past FastAPI, everything else goes to it.
+Is the ASGI application: hands pushes to their endpoint, and all other requests to FastAPI.
 
-A request comes in; the answer of the part that serves its path goes out. This file decides which
-port answers which path. The routes' own `Readers` decide who may read.
+This file decides which port, and which process, answers which path. The `Readers` of each route
+decide who may read.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
@@ -25,14 +25,14 @@ from otel_jcmc.web.pages import description_routes
 from otel_jcmc.web.push_token import PUSH_TOKEN_PATHS
 from otel_jcmc.web.readers import Readers
 
-# Starlette's answer to a path with a slash too many or too few.
+# The status of Starlette's redirect, for a path with a final slash too many or too few.
 _ELSEWHERE: Final = 307
-# The paths that browsers ask for. With a separate admin port, the browsers' port answers only these
-# paths and those of JMMC pages.
+# The paths that browsers ask for. If there is an admin port, the browsers' port answers only these
+# paths and the paths for JMMC pages.
 PUBLIC_PATHS: Final = frozenset((push.PUSH_PATH, *PUSH_TOKEN_PATHS, "/client-file"))
 # Each process that takes pushes answers these paths itself, and says whether it takes pushes.
 HEALTH_PATHS: Final = frozenset(("/-/healthy", "/-/ready"))
-# FastAPI's own telemetry, which writes to the providers that a host has made global.
+# Switches off FastAPI's own telemetry: it would write to a host's global OpenTelemetry providers.
 NO_TELEMETRY: Final[Any] = {
     "tracing": False,
     "metrics": False,
@@ -43,24 +43,25 @@ NO_TELEMETRY: Final[Any] = {
 
 class Application(FastAPI):
     """
-    FastAPI behind the push endpoint; decides which process and which port answer which path.
+    The application; it decides which process and which port answer which path.
 
-    With an admin port, one port answers the paths for browsers, the admin port all other paths. In
-    a service of several processes, a worker answers browsers, and hands all other requests to the
-    process that reads.
+    If there is an admin port, it answers all paths except those for browsers, which the other port
+    answers. In a service of several processes, workers answer the paths for browsers, and relay all
+    other requests to the process that reads.
 
     Attributes:
         life: starts and ends the service.
         push_endpoint: takes the pushes.
-        jmmc_push_path: the path that JMMC pages push to; empty: they can't push.
+        jmmc_push_path: the path that JMMC pages push to; empty: JMMC pages can't push.
         jmmc_endpoint: takes the pushes of JMMC pages.
         public_paths: the paths that browsers ask for.
-        connections: the places for connections, if the server is ours.
+        connections: counts and limits connections, if our own server runs the application.
         admin_port: the local port that answers everything except the paths for browsers; None:
             every port answers all paths.
-        rules: check the pushes; the OpenAPI document shows these rules.
+        rules: the rules that check pushes; the OpenAPI document shows them.
         guarded: paths that need a bearer token, for the OpenAPI document.
-        end_streams: ends answers that would never end; called when the server must stop.
+        end_streams: ends answers that would never end, such as streams of events; called when the
+            server must stop.
     """
 
     def __init__(
@@ -82,15 +83,13 @@ class Application(FastAPI):
         """
         Serve *taking* and *routers*; *description_readers* may read the OpenAPI document.
 
-        *end_streams* ends answers that would never end.
-
-        A *relay* gets the requests that this process does not answer. A process that *takes* no
-        pushes answers all paths except those for browsers.
+        *relay* gets the requests that this process does not answer; None: it answers all. If not
+        *takes*, this is the process that reads: it answers all paths except those for browsers.
         """
         super().__init__(
             title="otel_jcmc",
             version=__version__,
-            openapi_url=None,  # our own route serves it, to those who may read it
+            openapi_url=None,  # our own route serves the document, and first checks the caller
             lifespan=lambda _app: life.running(),
             telemetry=NO_TELEMETRY,
         )
@@ -105,8 +104,8 @@ class Application(FastAPI):
         self._takes = takes
         self.end_streams = end_streams
         self._relay = relay
-        # The process that reads listens on its own port or on the socket of its place, never on
-        # both.
+        # The process that reads listens either on the admin port, or on a private socket to which
+        # workers relay requests.
         self._is_relayed_to = not self._takes and admin_port is None
         self.rules = taking.rules
         self.guarded = guarded
@@ -116,18 +115,18 @@ class Application(FastAPI):
         self.include_router(description_routes(self.openapi, description_readers))
 
     def is_admin(self, server: tuple[str, int | None] | None) -> bool:
-        """Say whether *server*, our end of a connection, is one that answers no browsers."""
+        """Say whether *server*, our end of a connection, does not answer paths for browsers."""
         if not self._takes:
             return True
         return self.admin_port is not None and server is not None and server[1] == self.admin_port
 
     def _is_answered(self, server: tuple[str, int | None] | None, *, is_public: bool) -> bool:
-        """Say whether *server* answers paths for browsers (*is_public*), or the other paths."""
+        """Say whether *server* answers paths for browsers (*is_public*), or all other paths."""
         is_one_for_all = self.admin_port is None and self._takes
         return is_one_for_all or is_public != self.is_admin(server)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Hand a push to its endpoint, everything else to FastAPI."""
+        """Hand a push to its endpoint, and any other request to the relay or to FastAPI."""
         if scope["type"] == "http":
             if any(name == b"upgrade" for name, _ in scope["headers"]):
                 send = _last(send)
@@ -171,10 +170,9 @@ class Application(FastAPI):
         await answer(scope, receive, _hardened(send))
 
     def openapi(self) -> dict[str, Any]:
-        """Return the OpenAPI document, the push endpoint's entry included."""
+        """Return the OpenAPI document, with the push endpoints, which FastAPI does not know."""
         if not self.openapi_schema:
-            # Hardly any client asks for this document, so its modules are not imported at the
-            # start.
+            # Few clients ask for this document, so its modules are imported only here.
             from otel_jcmc.jmmc.schemas import jmmc_operations
             from otel_jcmc.web.openapi import described, push_operations
 
@@ -188,10 +186,10 @@ class Application(FastAPI):
 
 def _at_home(scope: Any) -> Any:
     """
-    Return *scope* with a path that begins with our mount path, as ASGI demands.
+    Return *scope* with a path that begins with `root_path`, as ASGI demands.
 
-    Some proxies cut off a prefix, and the host learns of it by FastAPI(root_path=...). Such a host
-    hands on the path without the prefix, which no route of a mounted application matches.
+    Some proxies cut off a prefix of the path, and FastAPI(root_path=...) tells the host application
+    that prefix. The host then hands us a path without the prefix, which would match no route.
     """
     root, path = scope.get("root_path", ""), scope["path"]
     mount = root.removeprefix(scope.get("app_root_path", ""))
@@ -201,7 +199,7 @@ def _at_home(scope: Any) -> Any:
 
 
 async def list_methods(request: Request, _error: Exception) -> Response:
-    """Answer 405 with the methods of all routes of the path; Starlette lists only the first's."""
+    """Answer 405 with the methods of all routes of the path; Starlette lists only one route's."""
     allowed: set[str] = set()
     included = (getattr(each, "original_router", None) for each in request.app.routes)
     for route in (route for router in included if router for route in router.routes):
@@ -215,7 +213,7 @@ async def list_methods(request: Request, _error: Exception) -> Response:
 
 
 def _without_body(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Return a *send* for HEAD requests: it sends the answer to GET without its body."""
+    """Return a function that passes messages to *send*, but empties the body, for HEAD requests."""
 
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.body":
@@ -227,10 +225,11 @@ def _without_body(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awa
 
 def _last(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
     """
-    Return a *send* after which the connection ends.
+    Return a function that passes messages to *send*, and makes the server close the connection.
 
-    A host's server may take the body of a request that offers an upgrade for the next request. Our
-    server removes the offer from the head and reads the body.
+    It is for requests that offer an upgrade. A host's server may not read the body of such a
+    request, and then take the body for the next request. Our own server ignores the offer, and
+    reads the body.
     """
 
     async def sending(message: Any) -> None:
@@ -244,19 +243,20 @@ def _last(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[N
 
 def _here(name: bytes, value: bytes) -> bytes:
     """
-    Return the *value* of header *name*; scheme and host are cut off if the header is `Location`.
+    Return the *value* of header *name*, without scheme and host if the header is `Location`.
 
-    Starlette makes a location of `Host` and our own end of the connection. Behind a proxy that ends
-    TLS, such a location would lead out of TLS, or to any name that a caller has made up.
+    Starlette makes a location from the request's `Host` and from the scheme of our connection.
+    Behind a proxy that ends TLS, such a location would lead the browser from https to http. It
+    would also lead to any host that the caller wrote into `Host`.
     """
     if name != b"location" or b"://" not in value:
-        # A process behind this one has cut off scheme and host already.
+        # The process that reads, to which this process relays, has already cut them off.
         return value
     return b"/" + value.partition(b"://")[2].partition(b"/")[2]
 
 
 def _hardened(send: Callable[[Any], Awaitable[None]]) -> Callable[[Any], Awaitable[None]]:
-    """Return a *send* that adds the security headers that an answer lacks."""
+    """Return a function that passes messages to *send*, and adds missing security headers."""
 
     async def sending(message: Any) -> None:
         if message["type"] == "http.response.start":

@@ -2,7 +2,7 @@
 Starts, watches, restarts and stops the process that sends by OTLP.
 
 An export computes for a good part of a second, and its libraries take as much memory as the
-service. A process of its own keeps pushes from waiting for an export. This child writes one line of
+service. So it runs in a child process, and pushes do not wait for it. The child writes one line of
 JSON to stdout for each export, and ends when its stdin ends.
 """
 
@@ -23,7 +23,7 @@ MAX_BACKOFF_SECONDS: Final = 30.0
 
 class ExporterProcess:
     """
-    The exporter as a child process: it starts, restarts after a crash, and stops.
+    Starts the exporter as a child process, restarts it after a crash, and stops it.
 
     Concurrency: start and stop from one event loop.
     """
@@ -31,7 +31,7 @@ class ExporterProcess:
     def __init__(
         self, environ: dict[str, str], on_export: Callable[[dict[str, Any]], None]
     ) -> None:
-        """Run the child with *environ*; *on_export* gets each line of JSON that it writes."""
+        """Run the child with *environ*; *on_export* gets each JSON object that the child writes."""
         self._environ = environ
         self._on_export = on_export
         self._process: asyncio.subprocess.Process | None = None
@@ -47,7 +47,7 @@ class ExporterProcess:
         self._watching = asyncio.create_task(self._watch())
 
     async def _watch(self) -> None:
-        """Start the child again whenever it ends; if it ended soon, wait longer each time first."""
+        """Start the child again whenever it ends; if it ends soon, double the wait, up to 30 s."""
         backoff = 1.0
         while True:
             started = monotonic()
@@ -70,7 +70,7 @@ class ExporterProcess:
             backoff = min(2 * backoff, MAX_BACKOFF_SECONDS)
 
     async def stop(self) -> None:
-        """End the child by its stdin; if it does not end, kill it."""
+        """Close the child's stdin, which tells it to end; after STOP_SECONDS, kill it."""
         if self._watching is None:
             return
         self._watching.cancel()

@@ -1,4 +1,4 @@
-"""Chooses the settings that each of the two scripts for browsers gets."""
+"""Makes the two scripts for browsers, each with the settings that it needs."""
 
 from typing import Any
 
@@ -11,10 +11,10 @@ from otel_jcmc.web.client import JMMC_FILE_NAME, ClientFile, make_client_file
 
 
 def own_file(settings: Settings) -> ClientFile:
-    """Return the script for browsers with the values that it needs of *settings*."""
+    """Return the script for Jitsi Meet pages, with the values from *settings* that it needs."""
     told = _shared(settings) | {
         "pushUrl": settings.push_url,
-        # The client does not send what the service would drop.
+        # If the service would drop a value, the client does not send it.
         "collectUsername": _is_kept(settings, USERNAME),
         "collectFeedback": _is_kept(settings, FEEDBACK),
         "intervalMs": settings.client_interval_seconds * 1000,
@@ -25,7 +25,7 @@ def own_file(settings: Settings) -> ClientFile:
 
 
 def jmmc_file(settings: Settings) -> ClientFile:
-    """Return the script for pages of the Jitsi Meet Metrics Collector, with its own push URL."""
+    """Return the script for pages of the Jitsi Meet Metrics Collector, with its push URL."""
     told = _shared(settings) | {"pushUrl": settings.jmmc_push_url}
     return make_client_file(_switched_on(told), JMMC_FILE_NAME, keep_comments=settings.client_debug)
 
@@ -41,10 +41,10 @@ def _shared(settings: Settings) -> dict[str, Any]:
 
 
 def _is_kept(settings: Settings, attribute: Attribute) -> bool:
-    """Say whether *attribute* is kept in any form, plain or hashed."""
+    """Say whether *attribute* is stored, plain or hashed; otherwise it is dropped."""
     return settings.privacy_policy.get(attribute.id) not in (None, Treatment.DROP)
 
 
 def _switched_on(told: dict[str, Any]) -> dict[str, Any]:
-    """Return *told* without settings that are off: every user's page loads it, so it is short."""
+    """Return *told* without empty values, so that the script that every user loads is shorter."""
     return {name: value for name, value in told.items() if value}

@@ -1,4 +1,4 @@
-"""Holds the parts that both `Taking` and `Reading` need."""
+"""Holds the objects that both `Taking` (pushes) and `Reading` (scrapes, pages) need."""
 
 from typing import NamedTuple
 
@@ -12,11 +12,11 @@ from otel_jcmc.store.live import Store
 
 class Common(NamedTuple):
     """
-    The parts that both `Taking` and `Reading` need.
+    The objects that both `Taking` and `Reading` need.
 
     Attributes:
-        redis_url: the URL of *settings*, or of the store that we start ourselves.
-        histograms: those of all participants together; None if *settings* do not want them.
+        redis_url: the URL in *settings*, or the URL of the embedded store.
+        histograms: the histograms of all participants together; None: *settings* want none.
     """
 
     settings: Settings

@@ -1,7 +1,8 @@
 """
-Makes the parts of the process that sends participants, spans and events by OTLP.
+Makes the objects of the process that sends participants, spans and events by OTLP.
 
-Settings come in, parts of `otlp`, `traces` and `logs` go out. They open nothing before they run.
+The input is the settings, the output is objects of `otlp`, `traces` and `logs`. They open no
+connection until they run.
 """
 
 from collections.abc import Callable, Coroutine, Iterator
@@ -27,7 +28,9 @@ def make_exports(
     settings: Settings, redis_url: str, holder: str
 ) -> Iterator[Callable[[], Coroutine[Any, Any, None]]]:
     """
-    Return functions whose coroutines run until the process ends; leases belong to *holder*.
+    Return one function for each kind of data; its coroutine sends until the process ends.
+
+    *holder* is the name under which this process holds leases in Redis.
 
     Raises:
         ExporterCannotStart: a variable of OTEL_EXPORTER_OTLP_* has an unusable value.
@@ -78,7 +81,7 @@ def make_exports(
 def _make_logs(
     settings: Settings, redis_url: str, holder: str
 ) -> Callable[[], Coroutine[Any, Any, None]]:
-    """Return the function that sends all events while *holder* has the lease; it never returns."""
+    """Return a function; its coroutine sends events, without end, while *holder* has the lease."""
     from otel_jcmc.logs.delivery import Logs, as_records
     from otel_jcmc.logs.onsets import Onsets
     from otel_jcmc.otlp.logs import LogSender
@@ -101,8 +104,12 @@ def _make_logs(
 
 
 def _make_lease(settings: Settings, redis_url: str, holder: str) -> Lease | Leases:
-    """Return the lease that says which participants *holder* exports: all, some, or none."""
-    # The worst participants are chosen among all participants, so one process must export all.
+    """
+    Return the lease, or the leases, for the export of participants.
+
+    A lease belongs to one process at a time. *holder* exports the participants whose lease it has.
+    """
+    # If only the worst participants are exported, one process must compare all participants.
     if settings.export_shares == 1 or settings.series_participants:
         return Lease(redis_url, f"{settings.key_prefix}:otlp:lease", holder)
     base = f"{settings.key_prefix}:{{otlp}}:"

@@ -1,9 +1,9 @@
 """
-Starts and ends the service: as an application of its own, or mounted in a host's application.
+Starts and ends the service, alone or mounted in another application (its host).
 
 A host does not run the lifespan of an application that it mounts. So a mounted service starts at
-its first request and ends with the event loop. If the host includes `lifespan`, the service starts
-and ends with the host. A failed start never stops the host: requests get 503 until a start
+its first request, and ends with the event loop. If the host uses our `lifespan`, the service starts
+and ends with the host. If a start fails, the host goes on: requests to us get 503 until a start
 succeeds.
 
 Source: Starlette's documentation of `Mount` and of lifespans.
@@ -21,7 +21,8 @@ from otel_jcmc.catalogue.trouble import Trouble
 
 log = logging.getLogger(__name__)
 
-# How long a request waits for the start. A start takes 0.25 s, and the client gives up after 10 s.
+# A request waits for the start at most this long. A start takes 0.25 s, and clients give up after
+# 10 s.
 WAIT_SECONDS: Final = 5.0
 # After a failed start, requests are refused for this long, without another attempt to start.
 AGAIN_SECONDS: Final = 5.0
@@ -29,13 +30,13 @@ AGAIN_SECONDS: Final = 5.0
 
 class Life:
     """
-    One service; at most one is up at a time.
+    Starts and ends one service, which can be up in only one event loop at a time.
 
-    Concurrency: any event loop may ask; the service belongs to the loop in which it is up.
+    Concurrency: any event loop may call `start`; only the loop in which the service is up uses it.
     """
 
     def __init__(self, service: Callable[[], AbstractAsyncContextManager[None]]) -> None:
-        """Prepare to run the service in the context that *service* makes; start nothing yet."""
+        """Prepare; the service is up while a context from *service* is open. Start nothing yet."""
         self._service = service
         self._up_in: asyncio.AbstractEventLoop | None = None
         self._holding: asyncio.Task[None] | None = None
@@ -51,7 +52,9 @@ class Life:
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
         """
-        Run the service while the context is open: the lifespan of an application of its own.
+        Run the service while the context is open.
+
+        If no host mounts our application, this is its lifespan.
 
         Raises:
             StoreCannotStart, ExporterCannotStart: the start failed.
@@ -65,10 +68,11 @@ class Life:
 
     async def start(self) -> float:
         """
-        Ensure that the service is up; return 0.0, or the seconds after which to ask again.
+        Start the service if it is not up. Return 0.0 if it is up, otherwise the seconds to wait.
 
-        Requests that come during a start wait for that same start. The start goes on even if the
-        request that began it is gone, or if it takes longer than requests wait.
+        After these seconds the caller may try again. Requests that come during a start all wait for
+        this start. The start goes on even if the request that began it is gone, or if the start
+        takes longer than WAIT_SECONDS.
         """
         if self.is_up:
             return 0.0
@@ -77,7 +81,8 @@ class Life:
             if wait > 0:
                 return wait
             self._tried = asyncio.Event()
-            # An empty context: the context of the request holds the host's trace, for example.
+            # An empty context: the request's context has values that belong only to this request,
+            # such as the host's trace of it.
             self._holding = asyncio.get_running_loop().create_task(
                 self._hold(self._tried), name="otel_jcmc", context=Context()
             )
@@ -94,7 +99,7 @@ class Life:
         return 0.0 if self.is_up else max(1.0, self._again_at - monotonic())
 
     async def stop(self) -> None:
-        """End the service if it is up, and return when all pending writes are done."""
+        """End the service if it is up in this loop, and return when all pending writes are done."""
         holding = self._holding
         if self._is_held() and self._holding_loop() is asyncio.get_running_loop():
             assert holding is not None
@@ -106,20 +111,20 @@ class Life:
         return (
             self._holding is not None
             and not self._holding.done()
-            # A closed loop has ended the service in it.
+            # When a loop is closed, the service in it has ended.
             and not self._holding.get_loop().is_closed()
         )
 
     def _holding_loop(self) -> asyncio.AbstractEventLoop | None:
-        """Return the event loop in which the start was made."""
+        """Return the event loop in which the service was started; None: it was never started."""
         return self._holding.get_loop() if self._holding is not None else None
 
     async def _hold(self, tried: asyncio.Event) -> None:
         """
         Run the service until this task is cancelled by `stop` or by the end of the event loop.
 
-        One task opens and closes the context, because contexts should be closed where they were
-        opened.
+        This one task opens and closes the context, because the task that opens a context should
+        close it.
         """
         try:
             async with self.running():
@@ -134,33 +139,33 @@ class Life:
 
 
 def _words(error: Exception) -> str:
-    """Return the text of *error* if it is written for operators, otherwise its kind."""
+    """Return the text of *error* if it is written for operators, otherwise only its class name."""
     name = type(error).__name__
     return str(error) if name.endswith("CannotStart") else name
 
 
 class HasLife(Protocol):
-    """The part of `create_app`'s result that a lifespan needs."""
+    """An application, such as `create_app` returns, with the object that starts and ends it."""
 
     @property
     def life(self) -> Life:
-        """Starts and ends the service."""
+        """The object that starts and ends the service."""
 
 
 class Lifespan:
-    """The lifespan of mounted applications: a context manager that FastAPI can also call."""
+    """The lifespan of mounted applications, as a context manager or as FastAPI's `lifespan`."""
 
     def __init__(self, *mounted: HasLife) -> None:
-        """Start and stop *mounted*."""
+        """Prepare to start and stop the applications *mounted*."""
         self._mounted = mounted
         self._stack = AsyncExitStack()
 
     def __call__(self, _host: Any) -> Self:
-        """Return itself, as FastAPI and Starlette call their `lifespan` with the application."""
+        """Return this object: FastAPI and Starlette call their `lifespan` with the application."""
         return self
 
     async def __aenter__(self) -> None:
-        """Start each application; one that can't start is logged, and answers 503 until it can."""
+        """Start each application; if a start fails, log it: the application then answers 503."""
         for each in self._mounted:
             self._stack.push_async_callback(each.life.stop)
             await each.life.start()

@@ -1,7 +1,7 @@
 """
-Connects the pages for people to the parts that they read.
+Makes the routes of the pages for people, and gives each the objects that it reads.
 
-Settings and parts come in, the routes of the pages go out.
+The input is the settings and these objects, the output is the routes.
 """
 
 from collections.abc import Iterator
@@ -32,13 +32,13 @@ def page_routes(
     privacy: Privacy,
     readers: Readers,
 ) -> Iterator[APIRouter]:
-    """Return the routes of all pages, behind *readers*; none if *settings* switch them off."""
+    """Return the routes of all pages; *readers* checks callers. No routes if pages are off."""
     if not settings.pages:
         return
     door = Door(readers, to_text(settings.read_token or ""))
     yield asset_routes()
     yield sign_in_routes(door)
-    # If sessions are recorded only for their spans, no page shows them.
+    # If sessions are recorded only to send spans, no page shows them.
     history = reading.history if settings.history_hours else None
     told = advice(settings)
     yield home_routes(store, pulse, told, has_history=history is not None, door=door)

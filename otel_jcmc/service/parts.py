@@ -1,8 +1,8 @@
 """
-Makes, starts and stops the parts behind the routes: those that take pushes and those that read.
+Makes, starts and stops the objects behind the routes: some take pushes, others answer readers.
 
-Each process of a service has all parts; its place decides which of them run. Nothing is opened or
-started before `running` is entered, which is the application's lifespan.
+Each process of a service makes all these objects, but starts only those for its work (`Place`).
+Nothing is opened or started before the context `running`, which is the application's lifespan.
 """
 
 import asyncio
@@ -44,15 +44,16 @@ REFUSED_SECONDS: Final = 1.0
 
 class Parts:
     """
-    The parts behind the routes; `running` starts and stops them.
+    The objects behind the routes; `running` starts and stops them.
 
     Attributes:
         place: which process of the service this is.
-        taking, reading: the parts that take pushes, and the parts that read.
+        taking, reading: the objects that take pushes, and the objects that answer readers.
         telemetry: our own metrics.
-        pulse: the counts of our own metrics in the last minute.
-        store: the live participants.
-        connections: the places for connections.
+        pulse: how our own metrics have grown in the last minute.
+        store: the live participants in Redis.
+        privacy: drops or hashes personal values.
+        connections: counts and limits connections.
     """
 
     def __init__(
@@ -63,15 +64,16 @@ class Parts:
         place: Place | None = None,
     ) -> None:
         """
-        Make the parts; nothing is opened or started yet.
+        Make the objects; nothing is opened or started yet.
 
         Args:
-            connections: most connections at once, if the descriptors allow fewer than *settings*
-                do.
+            embedded: the store to use if *settings* have no REDIS_URL; None: make one.
+            connections: the most connections at once, if this process may have fewer descriptors
+                than *settings* need.
             place: which process of the service this is; None: the only process.
 
         Raises:
-            KeysUnusable: the key for tokens, or the file of keys, in the settings is not usable.
+            KeysUnusable: the settings name a key for tokens, or a file of keys, that is not usable.
         """
         self._settings = settings
         self.place = place = place or Place.alone()
@@ -121,7 +123,7 @@ class Parts:
         joins: Joins,
         histograms: Histograms | None,
     ) -> Telemetry:
-        """Return our own metrics; the other parts count in them."""
+        """Return our own metrics, which all other objects here update."""
         settings, counted = self._settings, self.place.shared.counted
         telemetry = Telemetry(
             make_resource(
@@ -155,13 +157,14 @@ class Parts:
             if self._embedded:
                 _refuse_workers()
                 stack.callback(self._embedded.stop)
-                # In this thread, because the store ends with the thread that launches it.
+                # In this thread: the store ends when the thread that launched it ends.
                 self._embedded.begin()
                 await asyncio.to_thread(self._embedded.start)
             stack.push_async_callback(self.store.close)
             await self.store.start()
             self.telemetry.store_up = bool(self.store.up)
-            # Published only now: before its first answer, the metrics would say that Redis is down.
+            # Metrics are published only now: before Redis's first answer, they would say that Redis
+            # is down.
             if counted := self.place.shared.counted:
                 told = keep_publishing(counted[self.place.slot], self.telemetry.figures)
                 stack.push_async_callback(_end, asyncio.create_task(told))
@@ -176,7 +179,7 @@ class Parts:
             yield
 
     async def _say_what_fits(self) -> None:
-        """Log once whether Redis's memory limit fits the settings, if Redis tells the limit."""
+        """Log a warning if Redis's memory limit does not fit the settings."""
         with suppress(StoreUnavailable):
             if memory := await memory_of(self.reading.link):
                 for line in memory_advice(self._settings, *memory):
@@ -186,7 +189,7 @@ class Parts:
         """
         Check regularly whether the store answers and accepts writes.
 
-        An embedded store that died starts again.
+        If an embedded store has died, start it again.
         """
         while True:
             if self._embedded:
@@ -199,7 +202,7 @@ class Parts:
             self.pulse.note()
             if self.place.reads:
                 self._refused.tell()
-            # While the store refuses writes, check often, to learn soon when it accepts them again.
+            # While Redis refuses writes, check often, to know soon when it accepts writes again.
             await asyncio.sleep(REFUSED_SECONDS if self.store.is_refusing else CHECK_SECONDS)
 
 
@@ -212,7 +215,7 @@ async def _end(task: asyncio.Task[None]) -> None:
 
 def _refuse_workers() -> None:
     """
-    Refuse to start an embedded store in one of several workers: each would see its part only.
+    Refuse an embedded store in one of several processes, each of which would have its own store.
 
     Raises:
         StoreCannotStart: this process is a worker of another process.

@@ -1,8 +1,8 @@
 """
 Makes the document in which the service describes itself to `otel-jcmc doctor`.
 
-Settings and parts come in; a document of plain values goes out. It holds no participant's values,
-no secret and no address.
+The input is the settings and the service's objects. The output is a document of plain values, with
+no participant's values, no secret and no address.
 """
 
 from contextlib import suppress
@@ -42,7 +42,7 @@ class SelfPortrait:
         pulse: Pulse,
         reading: Reading,
     ) -> None:
-        """Prepare to ask the parts of the service."""
+        """Prepare; `tell` asks these objects of the service."""
         self._settings, self._store = settings, store
         self._telemetry, self._pulse, self._reading = telemetry, pulse, reading
 
@@ -50,9 +50,10 @@ class SelfPortrait:
         """
         Return the document in which the service describes itself.
 
-        Times are Unix times in seconds; None: not since the start. The document has `tests` (None
-        if Redis does not answer) and `series` (the names of all metrics that are exported now) only
-        if *more* has these words.
+        Times are Unix times in seconds; None: it has not happened since the start. Only if *more*
+        has the word `tests`, the document has the number of live tests of `otel-jcmc doctor` (None
+        if Redis does not answer). Only if *more* has the word `series`, it has the names of all
+        metrics that are exported now.
         """
         settings, telemetry, reading = self._settings, self._telemetry, self._reading
         counts, seconds = self._pulse.pushes_by_reason()
@@ -94,21 +95,21 @@ class SelfPortrait:
         return told
 
     async def _memory(self) -> list[str]:
-        """Return lines that say how Redis's memory limit does not fit the settings."""
+        """Return a line for each way in which Redis's memory limit does not fit the settings."""
         with suppress(StoreUnavailable):
             if memory := await memory_of(self._reading.link):
                 return memory_advice(self._settings, *memory)
         return []
 
     async def _store_run(self) -> str:
-        """Return the store's run id, empty if the store does not answer."""
+        """Return Redis's run id, which a restart of Redis changes; empty: Redis does not answer."""
         with suppress(StoreUnavailable):
             return run_of(await info_of(self._reading.link, "server"))
         return ""
 
 
 def _by_outcome(counts: dict[tuple[str, str], int]) -> dict[str, dict[str, int]]:
-    """Return the *counts* above 0: outcome -> reason -> count."""
+    """Return *counts* as outcome -> reason -> count, without counts of 0."""
     found: dict[str, dict[str, int]] = {}
     for (outcome, reason), count in counts.items():
         if count:

@@ -1,4 +1,4 @@
-"""Makes and runs the parts that read: scrape, search for what stands out, history, exports."""
+"""Makes and runs the objects that read: scrapes, search for what stands out, history, exports."""
 
 import asyncio
 import os
@@ -28,20 +28,20 @@ LAST_EXPORT_MS: Final = 2_000
 
 class Reading:
     """
-    The parts that read participants and sessions.
+    The objects that read participants and sessions.
 
     Attributes:
         link: a connection to Redis for rare requests.
         scraper: answers scrapes.
-        viewing: the newest look at all participants, for the pages.
+        viewing: reads and counts all live participants for the pages.
         record: the journal of what stands out.
-        history, erasure, summaries: the parts that read and erase sessions; None if no sessions are
-            kept.
-        own_delivery: sends our own metrics to an OTLP receiver; None: no receiver.
+        history, erasure, summaries: the objects that read sessions, erase them, and read summaries;
+            None if no such data is kept.
+        own_delivery: sends our own metrics to an OTLP receiver; None: there is no receiver.
     """
 
     def __init__(self, common: Common, gauges: Gauges) -> None:
-        """Make the parts that read, with *gauges* of participants; open and start nothing yet."""
+        """Make the objects that read; *gauges* are for scrapes. Nothing is opened yet."""
         settings, redis_url = common.settings, common.redis_url
         holder = common.place.shared.instance_id
         self._common = common
@@ -51,8 +51,9 @@ class Reading:
         self._summarizer = make_summarizer(settings, redis_url, holder, record)
         self.history, self.erasure = make_history(settings, redis_url)
         self.record = make_record(settings, redis_url)
-        # One thread and not the loop's pool: the memory of each thread grows to the size of a
-        # scrape and stays, and two renderings at once would only share the interpreter's lock.
+        # One thread in place of the loop's pool. The memory of each thread grows to the size of a
+        # scrape, and stays so. Two threads would not be faster, because only one of them can hold
+        # the interpreter's lock.
         thread = ThreadPoolExecutor(1, "scrape")
         self._reader = make_reader(settings, common.store, redis_url, thread)
         count = common.telemetry.count_look
@@ -111,7 +112,7 @@ class Reading:
 
     async def count_tests(self) -> int:
         """
-        Return how many live participants are tests of `otel-jcmc doctor`.
+        Return how many live participants are test participants of `otel-jcmc doctor`.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -125,7 +126,7 @@ class Reading:
         stack.push_async_callback(exporter.stop)
 
     def exporter_environ(self) -> dict[str, str]:
-        """Return the variables that the exporter's process gets besides our own environment."""
+        """Return the variables that the exporter's process gets in addition to our environment."""
         settings = self._common.settings
         environ = settings.to_environ() | {
             "REDIS_URL": self._common.redis_url,
@@ -134,18 +135,19 @@ class Reading:
             "OTEL_EXPORTER_OTLP_TRACES_TIMEOUT": str(settings.spans_timeout_ms),
             "OTEL_EXPORTER_OTLP_LOGS_PROTOCOL": settings.logs_protocol,
             "OTEL_EXPORTER_OTLP_LOGS_TIMEOUT": str(settings.logs_timeout_ms),
-            # The exporter reads values that are hashed or dropped already, and needs no key.
+            # Values in Redis are already hashed or dropped, so the exporter needs no key.
             "JCMC_PRIVACY": "none",
             "JCMC_PRIVACY_KEY": "",
         }
         if self._endpoint_is_told:
-            # The SDK reads the environment's endpoints: they may be for metrics and not for spans.
+            # The SDK reads the endpoints from our environment, which may name another endpoint for
+            # metrics than for spans.
             environ.pop("OTEL_EXPORTER_OTLP_ENDPOINT", None)
         return environ
 
     @property
     def _endpoint_is_told(self) -> bool:
-        """Whether the environment names an endpoint, which the SDK reads; if not, we pass one."""
+        """Whether the environment names an endpoint, which the SDK reads; otherwise we pass one."""
         return any(name in os.environ for name in names_of("otlp_endpoint"))
 
     def _count_export(self, report: dict[str, Any]) -> None:
@@ -162,7 +164,8 @@ class Reading:
         if "outcome" in report:
             outcome, seconds = report["outcome"], report["seconds"]
             telemetry.record_export("otlp", outcome, seconds, report.get("why", ""))
-        # None if Redis is away or another replica exports: then the gauge is absent and never old.
+        # These are None if Redis is away, or if another replica exports. The gauges are then
+        # absent, so they never show old values.
         telemetry.record_snapshot(report.get("participants"), report.get("conferences"))
         telemetry.standing_known = report.get("standing_known")
         telemetry.partitions_unread = report.get("partitions_unread")

@@ -1,7 +1,8 @@
 """
-Makes the parts that record, read and erase sessions, and decides how long sessions are kept.
+Makes the objects that record, read and erase sessions, and decides how long sessions are kept.
 
-Settings come in; parts of `sessions` go out, not started yet, or None if nothing is kept.
+The input is the settings. The output is objects of `sessions`, not started yet; None in place of an
+object whose data is not kept.
 """
 
 from functools import partial
@@ -27,7 +28,7 @@ from otel_jcmc.store.link import AnyLink
 from otel_jcmc.store.scripts import run_all
 from otel_jcmc.verdict.record import Record
 
-# Without history, a session is kept for this long, because its span may wait so long in Redis.
+# Without history, Redis keeps a session this long, because its span may wait that long to be sent.
 HOURS_WITHOUT_HISTORY: Final = 24
 
 
@@ -36,8 +37,8 @@ def keeping_of(settings: Settings) -> Keeping:
     sends_spans = settings.traces_exporter == "otlp"
     grace_ms = settings.session_grace_seconds * 1000
     keep_ms = (settings.history_hours or HOURS_WITHOUT_HISTORY) * 3_600_000
-    # The process that receives a leave writes its entry at once. Other processes may still keep a
-    # part of the interval in memory.
+    # When a participant leaves, the process that gets this push writes the last entry at once. But
+    # other processes may have pushes of the same interval in memory, and write them later.
     settle_ms = settings.history_interval_seconds * 1000 + SETTLE_MS
     sums_up = settings.summary_days > 0
     if sends_spans or sums_up:
@@ -49,7 +50,7 @@ def keeping_of(settings: Settings) -> Keeping:
 
 
 def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
-    """Return the part that records sessions; None if no data of sessions is kept."""
+    """Return the object that records sessions; None if no data of sessions is kept."""
     if not settings.keeps_sessions:
         return None
     logs = SessionLogs(redis_url, settings.keys, keeping_of(settings), settings.history_samples)
@@ -67,14 +68,14 @@ def make_recorder(settings: Settings, redis_url: str) -> Recorder | None:
 
 
 def make_summaries(settings: Settings, link: AnyLink) -> Summaries | None:
-    """Return the part that reads summaries by *link*; None if no summaries are kept."""
+    """Return the object that reads summaries, by *link*; None if no summaries are kept."""
     if not settings.summary_days:
         return None
     return Summaries(partial(run_all, link), settings.keys)
 
 
 def make_summing(settings: Settings, link: AnyLink) -> Summing | None:
-    """Return the part that makes a summary of an ended session; None if no summaries are kept."""
+    """Return the object that makes summaries of ended sessions; None if no summaries are kept."""
     summaries = make_summaries(settings, link)
     if summaries is None:
         return None
@@ -85,7 +86,11 @@ def make_summing(settings: Settings, link: AnyLink) -> Summing | None:
 def make_summarizer(
     settings: Settings, redis_url: str, holder: str, record: Record
 ) -> Summarizer | None:
-    """Return the loop that makes summaries; None if none are kept or the exporter makes them."""
+    """
+    Return the loop that makes summaries while *holder* has the lease.
+
+    Return None if no summaries are kept, or if the exporter makes them together with spans.
+    """
     link = AgreedLink(open_link(redis_url), settings.keys)
     summing = make_summing(settings, link)
     if summing is None or settings.traces_exporter == "otlp":
@@ -97,9 +102,10 @@ def make_summarizer(
 
 def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Erasure | None]:
     """
-    Return the part that reads sessions and the part that erases them; None if none are kept.
+    Return the object that reads sessions and the object that erases them.
 
-    If only events are sent, erasure still covers the events that wait.
+    Return None for both if no data of sessions is kept and no events are sent. If only events are
+    sent, the second object erases the events that wait in Redis.
     """
     if not settings.keeps_sessions and settings.logs_exporter != "otlp":
         return None, None

@@ -1,9 +1,9 @@
 """
-Holds the values that the processes of one service share, and says which process this one is.
+Holds the values that all processes of one service share, and the number of each process.
 
-`serve` makes a `Shared` before it forks; each process gets it with its own number, as a `Place`.
-The processes that take pushes have the numbers from 0 on; the process that reads has the number
-after them. A process that does both alone has number 0, and the service has 0 workers.
+`serve` makes a `Shared` before it forks. Each process then gets a `Place`: its number and the
+`Shared`. Workers, the processes that take pushes, have the numbers 0, 1 and so on. The process that
+answers readers has the next number. Without workers, one process does both, and has number 0.
 """
 
 import secrets
@@ -19,10 +19,10 @@ class Shared(NamedTuple):
 
     Attributes:
         workers: how many processes only take pushes; 0: one process does everything.
-        relay_path: the socket at which the process that reads answers the others.
-        instance_id: names the whole service in our own metrics and in leases.
-        privacy_key: for hashes if the settings have no key; the same in each process.
-        counted: where each process publishes its counts; None: there is only one process.
+        relay_path: the socket on which the process that reads gets requests from workers.
+        instance_id: the id of the whole service, in our own metrics and in leases.
+        privacy_key: the key for hashes if the settings have no key; the same in each process.
+        counted: memory in which each process publishes its counts; None: there is only one process.
     """
 
     workers: int
@@ -33,7 +33,7 @@ class Shared(NamedTuple):
 
     @classmethod
     def made(cls, workers: int = 0, relay_path: str = "") -> Self:
-        """Return the shared values of a service that starts now."""
+        """Return new values, with random ids and keys, for a service that starts now."""
         counted = Places(workers + 1) if workers else None
         return cls(workers, relay_path, str(uuid.uuid4()), secrets.token_urlsafe(), counted)
 
@@ -44,7 +44,7 @@ class Shared(NamedTuple):
 
 
 class Place(NamedTuple):
-    """Which process of a service this is."""
+    """Which process of a service this is: its number (*slot*), and the values that all share."""
 
     slot: int
     shared: Shared
@@ -61,7 +61,7 @@ class Place(NamedTuple):
 
     @property
     def reads(self) -> bool:
-        """Whether this process answers readers."""
+        """Whether this process answers readers: scrapes, pages and history."""
         return self.slot == self.shared.workers
 
     @property

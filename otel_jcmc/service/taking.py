@@ -1,4 +1,4 @@
-"""Makes and runs the parts that take pushes: checks, limits, tokens, endpoints, the recorder."""
+"""Makes and runs the objects that take pushes: checks, limits, tokens, endpoints, the recorder."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -35,29 +35,30 @@ from otel_jcmc.web.push import PushEndpoint
 from otel_jcmc.wire.push import PushParser
 from otel_jcmc.wire.rules import make_rules
 
-# Expired participants are taken off the count of their address at such intervals.
+# Once in this time, expired participants are subtracted from the counts of their addresses.
 TIDY_SECONDS: Final = 60.0
 
 
 class Taking:
     """
-    The parts that take pushes.
+    The objects that take pushes.
 
     Attributes:
-        cors: says which pages may push.
-        rules: check the pushes.
-        recorder: notes sessions; None if no data of sessions is kept.
-        limits: the limits that each process enforces without the other processes.
+        cors: says from which origins pages may push.
+        rules: the rules that check pushes.
+        recorder: records sessions; None if no data of sessions is kept.
+        limits: the limits on pushes; each process counts only its own pushes for them.
         push_tokens: issues our own tokens; None if pushes need no such token.
-        push_endpoint, jmmc_endpoint: take the pushes.
+        push_endpoint: takes the pushes of our client and of the original JCMC client.
+        jmmc_endpoint: takes the pushes of JMMC pages; None: JMMC pages can't push.
     """
 
     def __init__(self, common: Common, recorder: Recorder | None, joins: Joins) -> None:
         """
-        Make the parts that take pushes; *recorder* and *joins* note pushes. Open nothing yet.
+        Make the objects that take pushes; *recorder* and *joins* get each push. Nothing is opened.
 
         Raises:
-            KeysUnusable: the key for tokens, or the file of keys, in the settings is not usable.
+            KeysUnusable: the settings name a key for tokens, or a file of keys, that is not usable.
         """
         settings = common.settings
         self._common = common
@@ -67,7 +68,7 @@ class Taking:
         self.cors = Cors(settings.cors_allowed_origins)
         dropped, relays = common.privacy.dropped, None
         if settings.relays:
-            # The address is needed until the relay is recognised by it.
+            # The relay is recognised by the address, so the address is dropped only after that.
             dropped -= {LOCAL_ADDRESS.id}
             keeps = LOCAL_ADDRESS.id not in common.privacy.dropped
             relays = Relays(settings.relay_names, keeps_addresses=keeps)
@@ -133,7 +134,7 @@ class Taking:
             yield
 
     async def tidy(self) -> None:
-        """Log each limit that no longer refuses; forget expired participants. Call regularly."""
+        """Log limits that no longer refuse pushes; forget expired participants. Call regularly."""
         self.limits.refusals.log_ended()
         if monotonic() > self._tidy_at:
             for _ in self.limits.crowds.tidy_in_parts(monotonic()):
@@ -142,7 +143,7 @@ class Taking:
 
 
 def _make_noticing(common: Common) -> Noticing | None:
-    """Return the part that notices events of participants; None if events are not sent."""
+    """Return the object that finds events of participants in pushes; None: events are not sent."""
     settings = common.settings
     if settings.logs_exporter != "otlp":
         return None

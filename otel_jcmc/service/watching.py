@@ -1,7 +1,7 @@
 """
-Makes the parts that read all live participants, turn them into metrics, and judge them.
+Makes the objects that read all live participants, make metrics, and search for what stands out.
 
-Settings come in; parts of `metrics` and `verdict` go out, not started yet.
+The input is the settings. The output is objects of `metrics` and `verdict`, not started yet.
 """
 
 from collections.abc import Callable
@@ -22,7 +22,7 @@ from otel_jcmc.verdict.settling import Settling
 
 
 def make_gauges(settings: Settings) -> Gauges:
-    """Return the gauges of all levels that *settings* want."""
+    """Return the gauges that *settings* want, such as those of conferences and of bridges."""
     bounds = Bounds(settings.series_conferences, settings.series_bridges, settings.series_regions)
     return Gauges(
         settings.naming,
@@ -47,14 +47,14 @@ def make_histograms(settings: Settings) -> Histograms | None:
 
 
 def make_record(settings: Settings, redis_url: str) -> Record:
-    """Return the journal of what stands out; its entries are kept as long as history."""
+    """Return the journal of what stands out; Redis keeps its entries as long as history."""
     return Record(redis_url, settings.key_prefix, keeping_of(settings).keep_ms)
 
 
 def make_reader(
     settings: Settings, store: Store, redis_url: str, thread: Executor | None = None
 ) -> SnapshotReader:
-    """Return the reader of all participants in *store*, and of what stands out among them."""
+    """Return the object that reads all participants in *store*, and what stands out among them."""
     record = make_record(settings, redis_url)
     return SnapshotReader(store, record, settings.metrics_expiration_seconds * 1000, thread)
 
@@ -66,7 +66,11 @@ def make_watch(
     holder: str,
     count: Callable[[str], None],
 ) -> Watch:
-    """Return the loop that searches for what stands out, while *holder* has the lease."""
+    """
+    Return the loop that searches for what stands out, in the replica that has the lease.
+
+    *holder* is the name of this replica. Only one replica has the lease at a time.
+    """
     record = make_record(settings, redis_url)
     lease = Lease(redis_url, record.lease_key, holder)
     return Watch(reader, record, lease, Settling(settings.bad_packet_loss), count)

@@ -1,8 +1,8 @@
 """
 Counts participants by conference and by bridge, region, browser and relay, for standing.py.
 
-In nearly all conferences no participant is bad: for each of these conferences a number is enough.
-Only conferences with a bad participant become objects, and only when standing.py asks for them.
+Nearly all conferences have no bad participant. For such a conference only numbers are kept. For a
+conference with a bad participant, a `Room` object is made when standing.py first asks for it.
 """
 
 from collections import Counter, defaultdict
@@ -15,12 +15,13 @@ from otel_jcmc.verdict import rules
 from otel_jcmc.verdict.everybody import Counts, Everybody, Place, Seen
 from otel_jcmc.verdict.rules import State
 
-# Causes that a shared network may explain. RECEIVED is not among them: its cause is the sender.
+# Causes that may come from a network that several participants share. RECEIVED is left out,
+# because there the sender of one stream is at fault.
 OF_OTHERS: Final = (rules.OF_NETWORK | {rules.OUTAGE.id}) - {rules.RECEIVED.id}
 
 
 class Scope(StrEnum):
-    """How far a trouble reaches, the widest scope first; `participant`: only that participant."""
+    """Who has the same trouble, the widest scope first; `participant`: only that participant."""
 
     FLEET = "fleet"
     REGION = "region"
@@ -38,7 +39,9 @@ _COMMON: Final = (Scope.REGION, Scope.BRIDGE, Scope.BROWSER, Scope.RELAY)
 
 class Room(NamedTuple):
     """
-    One conference with a bad participant, or its part on one bridge, in one region and so on.
+    Counts the participants of one conference, or only those on one bridge, in one region and so on.
+
+    Only conferences with a bad participant have a room.
 
     Attributes:
         people: number of participants.
@@ -58,10 +61,10 @@ class Room(NamedTuple):
 
 class Group:
     """
-    Counts all conferences, or the part of each conference on one bridge, in one region and so on.
+    Counts, by conference, all participants, or only those on one bridge, in one region and so on.
 
-    First all participants are counted, into three tables by conference. Results that need more
-    work are computed from the tables when they are first asked for, and then kept.
+    First all participants are counted in three tables by conference. Other results are computed
+    from the tables when a caller first asks for them, and are then kept.
 
     Attributes:
         known_in: conference -> number of participants with a known state.
@@ -73,8 +76,8 @@ class Group:
         """
         Begin without participants.
 
-        *with_bad* are the conferences that `rooms` contains; None: those with a bad participant in
-        this group.
+        *with_bad* are the conferences that `rooms` contains; None: the conferences that have a bad
+        participant in this group.
         """
         self.known_in: dict[str, int] = defaultdict(int)
         self.unknown_in: dict[str, int] = defaultdict(int)
@@ -83,7 +86,7 @@ class Group:
 
     @cached_property
     def rooms(self) -> dict[str, Room]:
-        """Name -> the part in this group of a conference with a bad participant in any group."""
+        """Conference -> its room in this group; only conferences with a bad participant."""
         names = {**self.known_in, **self.unknown_in}
         return {name: self._room(name) for name in names if name in self._with_bad}
 
@@ -98,7 +101,7 @@ class Group:
 
     @cached_property
     def sound(self) -> dict[str, int]:
-        """Conference not in `rooms` -> number of its participants here with a known state."""
+        """Conference -> participants with a known state; conferences in `rooms` are left out."""
         known = self.known_in.items()
         return {name: people for name, people in known if name not in self._with_bad}
 
@@ -114,12 +117,12 @@ class Group:
 
     @cached_property
     def bad_rooms(self) -> float:
-        """The sum of the conferences' shares of bad participants."""
+        """The sum, over all conferences, of the share of bad participants in the conference."""
         return sum(len(bad) / self.known_in[name] for name, bad in self.bad_in.items())
 
     @property
     def share(self) -> float:
-        """The mean of the conferences' shares of bad participants; 0 if no state is known."""
+        """The share of bad participants, as the mean over all conferences; 0: no known state."""
         known = self.known_rooms
         return self.bad_rooms / known if known else 0.0
 
@@ -130,7 +133,7 @@ class Group:
         return found
 
     def without(self, conference: str) -> "Group":
-        """Return a copy of the group without *conference*, which must be one of the rooms."""
+        """Return a copy of the group without *conference*, which must be a key of `rooms`."""
         rest = Group(self._with_bad)
         rest.known_in = {**self.known_in}
         rest.unknown_in = {**self.unknown_in}
@@ -142,17 +145,18 @@ class Group:
 
 class _Common:
     """
-    The tables in which participants with the same bridge, region, browser and relay count.
+    The tables that count the participants with one combination of bridge, region, browser, relay.
 
     Attributes:
         people: number of these participants.
-        known_in, unknown_in, bad_in: the tables of that name of each group they belong to.
+        known_in, unknown_in, bad_in: the tables with this name, one table from each group to which
+            these participants belong.
     """
 
     __slots__ = ("bad_in", "known_in", "people", "unknown_in")
 
     def __init__(self, groups: list[Group]) -> None:
-        """Begin without participants; *groups* are the groups to which these belong."""
+        """Begin without participants; *groups* are the groups to which they will belong."""
         self.people = 0
         self.known_in = [group.known_in for group in groups]
         self.unknown_in = [group.unknown_in for group in groups]
@@ -185,7 +189,7 @@ class Census:
         self._count_bad(everybody.ill)
 
     def _count(self, counts: Counts) -> None:
-        """Count participants by their state; a look spends most of its time here."""
+        """Count participants by their state; the slowest step of a search for what stands out."""
         for (place, state), people in counts.items():
             if place.is_direct:
                 continue
@@ -198,14 +202,14 @@ class Census:
             self._regions_of[bridge][region] += common.people
 
     def _count_bad(self, ill: list[Seen]) -> None:
-        """Count the participants of *ill* that are bad by a cause that others may share as well."""
+        """Count each participant of *ill* that `is_bad`, with its network."""
         for seen in ill:
             if is_bad(seen):
                 for tally in self._common_of(seen.place).bad_in:
                     tally[seen.place.conference].append(seen.network)
 
     def _common_of(self, place: Place) -> "_Common":
-        """Return the tables in which the participants at *place* count."""
+        """Return the tables that count the participants at *place*."""
         key = place[1:5]
         found = self._commons.get(key)
         if found is None:
@@ -213,7 +217,7 @@ class Census:
         return found
 
     def _groups_of(self, bridge: str, region: str, browser: str, relay: str) -> list[Group]:
-        """Return the groups to which participants with these values belong."""
+        """Return the groups of participants with this bridge, region, browser and relay."""
         groups = self.groups
         found = [self.fleet, groups[Scope.REGION][region]]
         if bridge:
@@ -225,7 +229,7 @@ class Census:
         return found
 
     def share_without(self, of: Group) -> float:
-        """Return the fleet's mean share of bad participants, without the participants in *of*."""
+        """Return the fleet's `share`, computed without the participants of the group *of*."""
         fleet = self.fleet
         share, known = fleet.bad_rooms, fleet.known_rooms
         for name, part in of.rooms.items():
@@ -240,7 +244,7 @@ class Census:
 
     @staticmethod
     def region_share_without(of: Group, bridge: Group) -> float:
-        """Return the region *of*'s mean share of bad participants, without those on *bridge*."""
+        """Return the `share` of the region *of*, computed without the participants on *bridge*."""
         share = known = 0.0
         for name, room in of.rooms.items():
             part = bridge.rooms.get(name, _NOBODY)
@@ -251,7 +255,7 @@ class Census:
         return share / known if known else 0.0
 
     def bridges_of(self, region: str) -> Groups:
-        """Return the groups of the bridges on which a participant reports *region*."""
+        """Return bridge -> group, for each bridge on which a participant reports *region*."""
         bridges = self.groups[Scope.BRIDGE]
         return {name: of for name, of in bridges.items() if region in self._regions_of[name]}
 
@@ -261,5 +265,5 @@ class Census:
 
 
 def is_bad(seen: Seen) -> bool:
-    """Say whether *seen* is on a bridge, and bad by a cause that others may share."""
+    """Say whether *seen* uses a bridge and is bad, with a cause that others may share."""
     return seen.state == State.BAD and seen.cause in OF_OTHERS and not seen.place.is_direct

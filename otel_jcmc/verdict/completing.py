@@ -1,10 +1,10 @@
 """
-Completes the place of participants whose page does not name a bridge, from their conference.
+Finds the bridge of participants whose page does not name one, from the rest of the conference.
 
-The original's page names no bridge, and does not report whether its call uses a bridge. If all
-pages of the conference that name a bridge name the same bridge, the participant is on that bridge.
-If one page reports a direct connection, the participant has no bridge either: a direct call has two
-participants.
+A page with the client of the original JCMC names no bridge, and does not report whether its call
+uses a bridge. If all other pages of the conference that name a bridge name the same bridge, the
+participant is on that bridge. If another page reports a direct connection, the participant has a
+direct connection too: such a call has only two participants.
 """
 
 from collections import defaultdict
@@ -14,9 +14,9 @@ from otel_jcmc.verdict.everybody import Everybody, Place
 
 
 def complete(everybody: Everybody) -> Everybody:
-    """Return *everybody* with each place completed that the rest of its conference decides."""
+    """Return *everybody* with the bridge added to each place where the conference tells it."""
     lacking = {place.conference for place, _ in everybody.counts if _is_lacking(place)}
-    # If all pages are the original's, no page names a bridge, and nothing can be completed.
+    # If no page of these conferences names a bridge, no place can be completed.
     told = _told(everybody, lacking) if lacking else {}
     if not told:
         return everybody
@@ -37,12 +37,12 @@ def complete(everybody: Everybody) -> Everybody:
 
 
 def _is_lacking(place: Place) -> bool:
-    """Say whether *place* has no bridge and is not known to be direct."""
+    """Say whether *place* names no bridge, and does not say that the connection is direct."""
     return not (place.bridge or place.is_direct)
 
 
 def _told(everybody: Everybody, conferences: set[str]) -> Mapping[str, list[Place]]:
-    """Return conference -> its places that name a bridge or are direct, for *conferences*."""
+    """Return, for each of *conferences*, its places that have a bridge or are direct."""
     found: dict[str, list[Place]] = defaultdict(list)
     for place, _ in everybody.counts:
         if place.conference in conferences and not _is_lacking(place):
@@ -51,7 +51,7 @@ def _told(everybody: Everybody, conferences: set[str]) -> Mapping[str, list[Plac
 
 
 def _completed(place: Place, others: Iterable[Place]) -> Place:
-    """Return *place* as direct if one of *others* is, otherwise on their bridge if they agree."""
+    """Return *place* as direct if one of *others* is; otherwise with their bridge, if only one."""
     if any(each.is_direct for each in others):
         return place._replace(is_direct=True)
     bridges = {each.bridge for each in others}

@@ -1,4 +1,9 @@
-"""Makes the journal of what stood out: each entry has an onset, an end and a peak."""
+"""
+Makes the journal of what stood out, such as a bad bridge, with one entry for each thing.
+
+An entry has the beginning, the end and the worst moment. A look is one search for what stands out
+among all live participants; a replica makes one every ten seconds.
+"""
 
 from collections.abc import Iterable
 from typing import Final
@@ -9,23 +14,25 @@ from msgspec.structs import replace
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.verdict.standing import Standing
 
-# A thing has not ended if only one or two looks do not find it: a push may be late.
+# A thing ends only when no look has found it for this long. A late push
+# may hide it from one or two looks.
 GRACE_MS: Final = 25_000
 
 
 class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    One thing that stood out. It is stored in this form: add fields only at the end.
+    One thing that stood out. Redis holds entries in this form, so add fields only at the end.
 
     Attributes:
-        scope: one of standing.Scope; a newer version may have others.
-        since_ms, seen_ms: time of the first and of the last look that found the thing, by Redis's
-            clock.
-        peak: the highest share of bad participants in a look.
-        coverage: numbers of bad, known, reporting and present participants at the peak.
-        share: share of bad participants at the last look.
-        client: digest in hex of the client id of a sender, to find the entry when that client is
-            erased; empty: not known.
+        scope: a value of census.Scope; a newer version of the service may write other values.
+        since_ms, seen_ms: time of the first look that found the thing, and of the last such look;
+            by Redis's clock.
+        peak: the highest share of bad participants that a look found.
+        coverage: numbers of bad, known, reporting and present participants in the look that found
+            the peak; standing.Coverage explains the numbers.
+        share: share of bad participants in the last look that found the thing.
+        client: if the thing is a sender, the digest of its client id, in hex; empty: not known.
+            When an operator erases that client, the service finds this entry by the digest.
     """
 
     scope: str
@@ -42,7 +49,11 @@ class Entry(msgspec.Struct, array_like=True, frozen=True, gc=False):
 def continue_with(
     entries: Iterable[Entry], now_ms: int, found: Iterable[Standing]
 ) -> tuple[list[Entry], list[Entry]]:
-    """Return which entries continue after a look at *now_ms* with *found*, and which are over."""
+    """
+    Return the entries that continue after a look, and the entries that are over.
+
+    The look was at *now_ms* and has *found* these things. *entries* are the entries before it.
+    """
     entries = list(entries)
     over = [each for each in entries if now_ms - each.seen_ms > GRACE_MS]
     going = {(each.scope, each.name): each for each in entries if each not in over}
@@ -54,19 +65,19 @@ def continue_with(
 
 
 def _begun(now_ms: int, found: Standing) -> Entry:
-    """Return the entry of a thing that a look has *found* for the first time."""
+    """Return a new entry for a thing that a look has *found* for the first time."""
     what = (found.scope.value, found.name, found.region, now_ms, now_ms)
     client = client_digest(found.client).hex() if found.client else ""
     return Entry(*what, found.share, found.coverage, found.share, client)
 
 
 def _grown(entry: Entry, now_ms: int, found: Standing) -> Entry:
-    """Return *entry* after a look that has *found* it again."""
+    """Return *entry* with the newer values of a look that has *found* the same thing again."""
     if found.share > entry.peak:
         entry = replace(entry, peak=found.share, coverage=found.coverage)
     return replace(entry, seen_ms=now_ms, share=found.share)
 
 
 def at(entries: Iterable[Entry], time_ms: int) -> list[Entry]:
-    """Return the entries that were standing out at *time_ms*."""
+    """Return the entries of the things that stood out at *time_ms*."""
     return [each for each in entries if each.since_ms <= time_ms <= each.seen_ms]

@@ -1,8 +1,9 @@
 """
 Finds the state and the cause of one push, only from the numbers of the push.
 
-Nearly every push is good, so all values are first compared with their lower thresholds. Only if a
-value is beyond its threshold, the judge finds how bad the call is, and why.
+Each value has a threshold for a fair call, and most have one for a bad call. Nearly every push is
+good, so a quick first step compares all values with the threshold for fair. Only if a value is
+beyond it, the slower second step finds how bad the call is, and why.
 """
 
 from collections.abc import Sequence
@@ -33,15 +34,16 @@ _DELAY: Final = _AT[rules.DELAY]
 _CPU, _BANDWIDTH = _AT["limitation_cpu"], _AT[rules.PICTURE_LIMIT]
 _HEIGHT, _WANTED = _AT["resolution_height_upload"], _AT["resolution_height_wanted"]
 _BITRATE_DOWN: Final = _AT["bitrate_download"]
-# Symptoms that are examined at any value: their thresholds are compared in another way.
+# The second step examines these symptoms at any value, because it compares their thresholds in
+# another way.
 _ANY: Final = {rules.MOS, rules.FROZEN, rules.DECODE}
-# The only values in a heartbeat, which is a push of a page whose statistics have stopped.
+# A heartbeat is a push of a page whose statistics have stopped. A heartbeat has only these values.
 _OF_HEARTBEATS: Final = {_DOWN, _UP}
 
 
-# Structs, because making a named tuple takes ten times as long, and a bad push needs three objects.
+# Structs: to make a named tuple takes ten times as long, and a bad push needs three such objects.
 class Evidence(msgspec.Struct, frozen=True, gc=False):
-    """The evidence of a verdict: *field* had this *value*, which is beyond this *threshold*."""
+    """One reason for a verdict: the metric *field* had a *value* beyond its *threshold*."""
 
     field: str
     value: float
@@ -54,8 +56,8 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
     Attributes:
         state: the state of the call; None: not known.
-        cause: the cause of the state; None: no cause is found, or the call is good.
-        evidence: the evidence of the worst symptom, then that of the cause.
+        cause: the cause of the state; None: the call is good, or no cause is found.
+        evidence: first the evidence of the worst symptom, then the evidence of the cause.
     """
 
     state: State | None
@@ -65,11 +67,12 @@ class Verdict(msgspec.Struct, frozen=True, gc=False):
 
 _UNKNOWN: Final = Verdict(None)
 _GOOD: Final = Verdict(State.GOOD)
-# Names of this module, because looking up a member in the class takes three times as long.
+# Copies of the members as module names: to look up a member in the class takes three times as long.
 _, _FAIR, _BAD = State
-# Scores are the only values that are worse below their thresholds.
+# A low MOS is bad, but for all other values a high value is bad. So the judge does not compare the
+# MOS, but the difference between this best MOS and the MOS.
 _BEST_MOS: Final = 4.5
-# For these symptoms `_value` needs further numbers before it can compare the value with thresholds.
+# For these symptoms `_value` first computes the value to compare, from further numbers of the push.
 _MORE: Final = frozenset((_FROZEN, _LOSS, _BANDWIDTH, _DECODE, _DELAY, _JITTER_UP, _JITTER_DOWN))
 _SILENCE, _SENT = Kind.SILENCE, Kind.SENT
 
@@ -78,21 +81,23 @@ class Judge:
     """Judges pushes by the rules, with the operator's thresholds."""
 
     def __init__(self, bad_loss: float = 5, bad_round_trip_ms: float = 400) -> None:
-        """Judge a call as bad from a loss of *bad_loss* percent or *bad_round_trip_ms* on."""
+        """Judge a call as bad above *bad_loss* percent of loss, or above *bad_round_trip_ms*."""
         self._symptoms = rules.symptoms(bad_loss, bad_round_trip_ms)
         self._some_loss = bad_loss / 2
         self._no_loss = bad_loss / 8
         self._long = bad_round_trip_ms / 2
         self._of = {each.field: each for each in self._symptoms}
         self._mos_fair = self._of[rules.MOS].fair
-        # The index of each value in `numbers`, and the limit beyond which the value is examined.
-        # Every score and every freeze is examined, because a freeze's threshold is a share of the
-        # time covered. No limit is below 0.
+        # Of each symptom: the index of its value in `numbers`, the limit beyond which the second
+        # step examines the value, and the thresholds. The limit is 0 for every symptom in _ANY: a
+        # freeze, for example, has its threshold in percent of the time covered. No limit is below
+        # 0.
         self._looked_at = [
             (_AT[each.field], 0 if each.field in _ANY else each.fair, each.fair, each.bad, each)
             for each in self._symptoms
         ]
-        # Decoding always takes some time, and that matters only if a picture stood still.
+        # This list has no MOS, because `judge` compares the MOS separately. It has no decoding
+        # time, because that is never 0, and matters only if a picture stood still.
         first = [each for each in self._looked_at if each[0] not in (_MOS, _DECODE)]
         self._limits = [(at, limit) for at, limit, *_ in first]
 
@@ -104,9 +109,10 @@ class Judge:
 
         Args:
             covers_ms: the time that the push covers; 0: not known.
-            is_direct: whether a transport goes to a peer, and no transport to a bridge.
-            age_ms: age of the page's newest statistics. If it is over *covers_ms*, the statistics
-                have stopped. A page also pushes at once when its connection was interrupted.
+            is_direct: whether the participant has a transport to a peer and none to a bridge.
+            age_ms: age of the page's newest statistics. If they are older than *covers_ms*, the
+                statistics have stopped. A heartbeat with newer statistics does not mean that they
+                have stopped: a page also sends one at once when its connection is interrupted.
         """
         numbers[_COVERS] = covers_ms or None
         numbers[_MOS] = audio_mos(
@@ -126,7 +132,7 @@ class Judge:
     def judge(
         self, numbers: Sequence[Any], *, is_direct: bool = False, has_stopped: bool = True
     ) -> Verdict:
-        """Return the verdict on *numbers*, which must contain the MOS and the time covered."""
+        """Return the verdict on *numbers*, to which `note` has added MOS and the time covered."""
         present = numbers[_PRESENT]
         if present is not None and present <= 1:
             return _UNKNOWN
@@ -146,20 +152,20 @@ class Judge:
     def _without_symptoms(
         numbers: Sequence[Any], trip: float | None, *, has_stopped: bool
     ) -> Verdict:
-        """Return good if enough is known, bad if the statistics have stopped, otherwise unknown."""
+        """Return the verdict if no value is beyond its threshold: good, bad or unknown."""
         if trip is not None and numbers[_LOSS_DOWN] is not None:
             if numbers[_BITRATE_DOWN] or (numbers[_DOWN] == 0 and numbers[_UP] == 0):
                 return _GOOD
             return _UNKNOWN
         if has_stopped and numbers[_DOWN] is not None and _is_heartbeat(numbers):
-            # A heartbeat reports outages only if other participants are present. For a participant
-            # alone it is not known whether its connection is interrupted.
+            # A heartbeat has outages (even 0) only if other participants are present. Without them,
+            # the page cannot know whether its connection is interrupted, and the state is unknown.
             return Verdict(_BAD)
         return _UNKNOWN
 
     @staticmethod
     def _value(at: int, value: float, numbers: Sequence[Any], trip: float | None) -> float | None:
-        """Return what to compare with thresholds for the *value* at index *at*; None: ignore it."""
+        """Return *value*, at index *at*, in the unit of its thresholds; None: do not judge it."""
         if at == _FROZEN:
             covers = numbers[_COVERS]
             return 100 * value / covers if covers else None
@@ -172,12 +178,12 @@ class Judge:
             return value if height is not None and wanted and height < wanted else None
         if at == _DELAY:
             return value if numbers[_FROZEN] or value > rules.FELT_MS else None
-        # Jitter is measured at the last moment, the round trip over the whole interval. A jitter of
-        # over twice the round trip is a moment that does not describe the network path.
+        # A page reports the jitter of the last moment, but the round trip over the whole interval.
+        # If the jitter is over twice the round trip, that moment was not typical of the path.
         return value if trip is None or value <= 2 * trip else None
 
     def _explain(self, numbers: Sequence[Any], trip: float | None, *, is_direct: bool) -> Verdict:
-        """Return the verdict: the state by the worst symptom, and the cause of that symptom."""
+        """Return the state of the worst symptom, the cause of that symptom, and the evidence."""
         worst = (0, 0.0)
         shown: tuple[Symptom, float] | None = None
         for at, limit, fair, bad, symptom in self._looked_at:
@@ -193,7 +199,7 @@ class Judge:
             if how > worst:
                 worst, shown = how, (symptom, value)
         if shown is None:
-            # Values beyond thresholds are known, so this push is not a heartbeat.
+            # A value was beyond its limit, so this push is not a heartbeat.
             return self._without_symptoms(numbers, trip, has_stopped=False)
         symptom, value = shown
         cause, evidence = self._cause(symptom.kind, numbers, trip)
@@ -216,11 +222,12 @@ class Judge:
     def _of_received(
         self, numbers: Sequence[Any], trip: float | None
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
-        """Return the cause of bad sound or picture, with its evidence."""
+        """Return the cause of a symptom in received sound or picture, with its evidence."""
         some, best, worst = self._some_loss, numbers[_BEST], numbers[_WORST]
         is_several = _has_several_senders(numbers)
-        # If one stream loses nothing, the participant's own path is good, whoever sends the stream.
-        # On a path that loses a little, all of a few packets may arrive by chance.
+        # If one stream loses nothing, the participant's own path is good, and the senders of the
+        # other streams have the loss. But with one sender, a stream of few packets may lose nothing
+        # by chance, so the worst stream must then lose twice as much.
         much = some if is_several else 2 * some
         if best is not None and best <= self._no_loss and _or(worst, 0) > much:
             return rules.RECEIVED, (Evidence(rules.WORST, worst, much),)
@@ -231,8 +238,8 @@ class Judge:
             return rules.DOWNLINK_OR_RECEIVED, (Evidence(rules.LOSS_DOWN, loss, some),)
         if found := _slow_receiver(numbers):
             return rules.SLOW_RECEIVER, (found,)
-        # A packet waits twice for a late page, when it is sent and when it is received. The rest of
-        # the round trip is spent on the network path.
+        # A busy page delays a packet when it sends it, and delays the answer when it receives it.
+        # After both delays are subtracted, the rest of the round trip is time on the network path.
         if trip is not None and trip - 2 * _or(numbers[_DELAY], 0) > self._long:
             return rules.PATH, (Evidence(rules.ROUND_TRIP, trip, self._long),)
         if found := _waits(numbers):
@@ -244,11 +251,12 @@ class Judge:
     def _of_sent(
         self, numbers: Sequence[Any], trip: float | None
     ) -> tuple[Cause | None, tuple[Evidence, ...]]:
-        """Return the cause of bad sending, with its evidence."""
+        """Return the cause of a symptom in what the participant sends, with its evidence."""
         loss = _or(numbers[_LOSS_UP], 0)
         if loss > self._some_loss:
             return rules.UPLINK, (Evidence(rules.LOSS_UP, loss, self._some_loss),)
-        # If a page waits for the CPU, it sends late, and the browser estimates too low a bandwidth.
+        # A page that waits for the CPU sends late. The browser then estimates too low
+        # a bandwidth, so a low bandwidth does not prove a bad network.
         if found := _waits(numbers):
             return rules.SLOW_SENDER, (found,)
         for field in (rules.JITTER_UP, rules.PICTURE_LIMIT):
@@ -273,10 +281,11 @@ def _or(value: float | None, other: float) -> float:
 
 def _has_several_senders(numbers: Sequence[Any]) -> bool:
     """
-    Say whether the best and the worst received stream can have different senders.
+    Say whether the best and the worst received stream may come from different senders.
 
-    Sound and picture of one sender have similar losses, but never equal losses. In a call by a
-    bridge, most library versions count only the sound among the expected streams.
+    In a conference of two, or if the page expects only one stream, both streams are the sound and
+    the picture of one sender. In a call by a bridge, most versions of Jitsi's library count only
+    sound streams as expected.
     """
     if numbers[_BEST] is None or numbers[_WORST] is None or numbers[_PRESENT] == 2:
         return False
@@ -288,7 +297,7 @@ def slowest(trips: Sequence[float | None] | None) -> float | None:
     """
     Return the longest of the transports' round trips *trips*; None if no round trip is known.
 
-    It is used if the round trip over the whole interval is not known.
+    The judge uses it if the push has no round trip over the whole interval.
     """
     if trips and len(trips) == 1:
         return trips[0]
@@ -297,20 +306,20 @@ def slowest(trips: Sequence[float | None] | None) -> float | None:
 
 
 def _is_heartbeat(numbers: Sequence[Any]) -> bool:
-    """Say whether *numbers* has only outages, and values that the service makes from outages."""
+    """Say whether *numbers* has no values except outages and the time that the push covers."""
     told = {at for at, value in enumerate(numbers) if value is not None}
     return told <= _OF_HEARTBEATS | {_COVERS}
 
 
 def _severity(value: float, fair: float, bad: float) -> tuple[int, float]:
-    """Return the state of a *value*, and how far it is beyond the threshold of that state."""
+    """Return the state of a *value*, 0 to 2, and the value divided by that state's threshold."""
     if value > bad:
         return 2, value / bad if bad else inf
     return (1, value / fair) if value > fair else (0, 0.0)
 
 
 def _waits(numbers: Sequence[Any]) -> Evidence | None:
-    """Return the evidence that a page waits for the CPU; None if it does not."""
+    """Return the evidence that the page waits for the CPU; None if the page does not wait."""
     delay = numbers[_DELAY]
     if delay is None or delay <= rules.WAITS_MS:
         return None
@@ -318,10 +327,10 @@ def _waits(numbers: Sequence[Any]) -> Evidence | None:
 
 
 def _slow_receiver(numbers: Sequence[Any]) -> Evidence | None:
-    """Return the evidence that a computer is too slow for the media it gets; None if it is not."""
+    """Return the evidence that the computer is too slow for received video; None if it is not."""
     decode, rate = numbers[_DECODE], numbers[_RATE_DOWN]
     if decode is None or not rate:
         return None
-    # In the unit of the symptom: percent of the time until the next frame.
+    # Percent of the time until the next frame, as in the symptom.
     share = decode * rate / 10
     return Evidence(rules.DECODE, share, 100 * rules.BUSY) if share > 100 * rules.BUSY else None

@@ -3,9 +3,9 @@ Estimates how well a participant hears the others, as a mean opinion score.
 
 The formula is the E-model's (ITU-T G.107: default R0 of 93.2, no simultaneous impairment, no
 advantage factor), with the constants of G.107's simplified formula for delay. ITU-T publishes no
-robustness factor for Opus. This project chose two constants: 20 % of made-up audio lower the score
-by half of the most that loss can lower it, and audio devices add 40 ms. Compare the score only with
-scores of this service, not of other products.
+robustness factor for Opus. This project therefore chose two constants. Audio devices add 40 ms of
+delay. If the browser made up 20 % of the audio, R (the E-model's rating) falls by 47.5, half of the
+largest possible fall by loss. Do not compare the score with scores of other products.
 """
 
 from typing import Final
@@ -23,13 +23,16 @@ def audio_mos(
     jitter_ms: float | None,
 ) -> float | None:
     """
-    Return the score, 1 to 4.4, rounded to hundredths; None if it can't be known.
+    Return the score, 1 to 4.4, rounded to hundredths; None: not enough is known.
+
+    The round trip must be known, and *made_up* or *loss*.
 
     Args:
-        made_up: percent of received audio that was made up, without silence.
-        loss: percent of packets lost on the way to the participant, used if *made_up* is not known.
-        buffer_ms: time that audio spends in the jitter buffer. If it is not known, twice
-            *jitter_ms*, the jitter of received packets, is used.
+        made_up: percent of the received audio that the browser made up to fill gaps; inserted
+            silence is not counted.
+        loss: percent of packets lost on the way to the participant, used if *made_up* is None.
+        buffer_ms: time that audio spends in the jitter buffer. If it is None, twice *jitter_ms* is
+            used, the jitter of received packets.
     """
     lost = loss if made_up is None else made_up
     if lost is None or round_trip_ms is None:

@@ -1,9 +1,10 @@
 """
-Finds out from the other participants of a conference why a participant is not well.
+Compares a participant with the others of its conference, to find the cause of its bad call.
 
-All participants of a conference and their recent reports go in. For a participant that loses a
-stream, the owner of that stream and the cause of the loss come out. settling.py asks. Results that
-are the same for all participants are found once: in a large conference settling.py asks for many.
+The input is all participants of a conference, and their recent reports. The output, for a
+participant that loses packets of a stream, is the sender of that stream and the cause of the loss.
+settling.py asks for the causes of many participants of a large conference. Lists that are the same
+for all of them are therefore made only once, when participants are added.
 """
 
 from typing import Final
@@ -17,12 +18,15 @@ _DOWNLINK: Final = rules.DOWNLINK.id
 
 class Told:
     """
-    The recent reports of one conference's participants; each dict's key is the participant.
+    The recent reports of the participants in one conference.
+
+    A participant spoils its streams if they are already bad when they leave its own network.
 
     Attributes:
-        spoils: participant -> time of its last report, and whether it spoilt what it sends.
-        silent: participant -> time at which it reported that it sends nothing. A page with an
-            interrupted connection does not report that.
+        spoils: participant -> the time (ms) of its last report on this, and whether the participant
+            spoilt its streams.
+        silent: participant -> the time (ms) of its report that it sends nothing. A page whose
+            connection is interrupted sends no such report.
     """
 
     __slots__ = ("silent", "spoils")
@@ -42,7 +46,7 @@ class Told:
 
 class Neighbours:
     """
-    All participants of one conference, asked about those that are not well.
+    All participants of one conference, for questions about those whose call is not good.
 
     Attributes:
         people: Jitsi's id of a participant -> the participant.
@@ -59,9 +63,9 @@ class Neighbours:
         self.people: dict[str, Seen] = {}
         self.known = 0
         self._told = told
-        # Lists of participants. `_sending`: those that may send. The other lists contain only
-        # participants with a known state. `_unwell`: not well, or spoiling what they send.
-        # `_direct`: connected to a peer. `_received`, `_downlink`: those with that cause.
+        # `_sending`: the participants that may send. The other lists contain only participants with
+        # a known state. `_unwell`: the call is not good, or the participant spoils its streams.
+        # `_direct`: connected to a peer. `_received`, `_downlink`: the call has that cause.
         self._sending: list[str] | None = None
         self._unwell: list[str] = []
         self._direct: list[str] = []
@@ -72,7 +76,7 @@ class Neighbours:
         """Add the participant *seen*; add all participants before calling the other methods."""
         participant, state, cause = seen.participant, seen.state, seen.cause
         before = self.people.get(participant)
-        # Two clients may push as one participant: the first with a known state counts.
+        # Two clients may push with one participant id: only the first with a known state counts.
         if before is not None and (state is None or before.state is not None):
             return
         self.people[participant] = seen
@@ -90,23 +94,27 @@ class Neighbours:
 
     @property
     def present(self) -> int:
-        """The number of added participants, or the largest number that one sees, if greater."""
+        """The number of participants: those added here, or the most that one page sees, if more."""
         return max(len(self.people), *(each.present for each in self.people.values()))
 
     def spoils(self, seen: Seen) -> bool | None:
-        """Say whether *seen* spoils what it sends; None: no recent report."""
+        """Say whether *seen* spoils its streams (see `Told`); None: no recent report."""
         told = self._told.spoils.get(seen.participant)
         return told[1] if told else None
 
     def owner_for(self, seen: Seen) -> Seen | None:
-        """Return the owner of the stream *seen* loses: the named or only sender; None: unknown."""
+        """
+        Return the sender of the stream that *seen* loses packets of; None: not known.
+
+        This is the sender that the page names, or the only other participant that sends.
+        """
         if seen.source:
             return self.people.get(seen.source)
         if seen.present > len(self.people):
             return None
         if self._sending is None:
             self._sending = [each for each in self.people if each not in self._told.silent]
-        # If more than two participants send, at least two of them are not *seen*.
+        # If three participants send, *seen* has at least two other senders.
         if len(self._sending) > 2:
             return None
         owners = [each for each in self._sending if each != seen.participant]
@@ -114,13 +122,13 @@ class Neighbours:
 
     def cause_of(self, seen: Seen, *, spoils: bool | None) -> rules.Cause | None:
         """
-        Return the cause of *seen*; None: not known.
+        Return the cause of the bad call of *seen*; None: not known.
 
-        *spoils* says whether the owner of its lost stream spoils that stream. If that is None, not
-        known, the cause follows from the other participants.
+        *spoils* says whether the sender of the lost stream spoils it. If *spoils* is None (not
+        known), the cause is found from the calls of the other participants.
         """
-        # A participant that loses in both directions has a bad network path. If the others lose in
-        # both directions too, the bridge has one.
+        # If packets are lost in both directions, the participant's own network path is bad. If the
+        # others lose packets in both directions too, the bridge's path is bad.
         if self.spoils(seen):
             return rules.DOWNLINK
         if spoils is None:
@@ -129,11 +137,12 @@ class Neighbours:
 
     def _cause_by_others(self, participant: str) -> rules.Cause | None:
         """
-        Return the cause by the others that get the same streams as *participant*; None: not known.
+        Return the cause for *participant*, from the others with the same streams; None: not known.
 
-        At least two others must be well: a single other participant may be the sender that
-        *participant* hears badly, and hear well itself. If another participant is connected to a
-        peer, *participant* is that peer, with a page that does not report it.
+        The cause is the downlink if at least two others have good calls. One other is not enough:
+        it may be the sender that *participant* hears badly, and itself hear well. If another
+        participant has a direct connection, *participant* is at its other end: its page does not
+        report that.
         """
         if _has_another(self._direct, participant):
             return rules.PAIR

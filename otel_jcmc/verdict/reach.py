@@ -1,7 +1,8 @@
 """
-Finds the scope of a participant's trouble, from its cause and from what stands out.
+Finds the scope of a bad call: whether the fleet, a region, a bridge and so on has the same trouble.
 
-With the journal's entries of an earlier time, the result is the scope at that time.
+The scope depends on the cause of the bad call, and on what stands out in the journal. For a call of
+the past, use the journal's entries of that time.
 """
 
 from collections import defaultdict
@@ -15,20 +16,21 @@ from otel_jcmc.verdict.standing import sender_name
 
 
 class Reach:
-    """Knows what stands out at one time, and returns the scope of any participant's trouble."""
+    """Knows what stands out at one time, and returns the scope of any bad call of that time."""
 
     def __init__(self, entries: Iterable[Entry]) -> None:
         """Take the journal's *entries* of that time."""
-        # A newer version may have written scopes that this version does not know.
+        # The keys are texts, not `Scope`: a newer version may have written other scopes.
         self._names: dict[str, set[str]] = defaultdict(set)
         for each in entries:
             self._names[each.scope].add(each.name)
 
     def of(self, place: Place, participant: str, cause: int, source: str = "") -> Scope:
         """
-        Return the scope of a *participant* at *place* whose call is not good because of *cause*.
+        Return the scope of the bad call of *participant* at *place*.
 
-        *source* is the sender of the worst stream that the participant receives; empty: not known.
+        *cause* is the id of the call's cause. *source* is the sender of the worst stream that the
+        participant receives; empty: not known.
         """
         if place.is_direct:
             return Scope.PARTICIPANT
@@ -49,7 +51,7 @@ class Reach:
         return Scope.PARTICIPANT
 
     def _spoils(self, place: Place, participant: str, cause: int, source: str) -> bool:
-        """Say whether the participant spoils others' calls, or a sender that stands out its own."""
+        """Say whether the participant, or the sender that it gets badly, stands out as a sender."""
         senders = self._names[Scope.SENDER]
         if not senders:
             return False

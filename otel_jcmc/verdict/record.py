@@ -1,12 +1,14 @@
 """
-Keeps the journal in Redis: what stands out now, and what stood out, for as long as history.
+Keeps the journal in Redis: the things that stand out now, and those that stood out before.
 
-    jcmc:{verdict}:lease     the replica that looks
-    jcmc:{verdict}:now       the whole last look, in msgpack
+Entries are kept as long as history. A look is one search for what stands out. The keys:
+
+    jcmc:{verdict}:lease     the replica that makes the looks
+    jcmc:{verdict}:now       the result of the last look, in msgpack
     jcmc:{verdict}:over      the entries that are over, sorted by their end (ms of Redis's clock)
-    jcmc:{verdict}:told      the time (ms) of the last look whose changes have all become events
+    jcmc:{verdict}:told      the time (ms) of the last look for which all events have been made
 
-Only the replica with the lease writes the journal (journal.lua). The process that sends events
+Only the replica with the lease writes `now` and `over` (journal.lua). The process that sends events
 writes `told` (logs/onsets.py). All processes of all replicas read the same journal.
 """
 
@@ -21,7 +23,7 @@ from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.scripts import run_scripts, script
 from otel_jcmc.verdict.journal import Entry
 
-# How long a look holds. It gets older than this only if two looks in a row have failed.
+# A look is used up to this age. The last look becomes older only if the next two looks have failed.
 FRESH_MS: Final = 30_000
 MOST_OVER: Final = 10_000
 _SCRIPT: Final = script("verdict/journal", touches_stays=False)
@@ -30,13 +32,15 @@ _FORGET: Final = script("verdict/forget", touches_stays=False)
 
 class Look(msgspec.Struct, array_like=True, gc=False):
     """
-    The result of a look at all participants. It is stored in this form: add fields only at the end.
+    The result of one search for what stands out among all live participants.
+
+    Redis holds looks in this form, so add fields only at the end.
 
     Attributes:
         at_ms: time of the look, by Redis's clock.
         entries: the things that stand out and have not ended.
-        causes: standing.sender_name of each participant whose cause settling.py has settled ->
-            id of that cause.
+        causes: `conference/participant` -> id of the cause, for each participant whose cause
+            settling.py has found with the help of other participants.
     """
 
     at_ms: int
@@ -44,7 +48,7 @@ class Look(msgspec.Struct, array_like=True, gc=False):
     causes: dict[str, int] = {}
 
     def is_fresh(self, now_ms: int) -> bool:
-        """Say whether the look is young enough to hold at *now_ms*, by Redis's clock."""
+        """Say whether the look is young enough for use at *now_ms*, by Redis's clock."""
         return now_ms - self.at_ms <= FRESH_MS
 
 
@@ -56,14 +60,14 @@ class Record:
     """
 
     def __init__(self, url: str, key_prefix: str, keep_ms: int) -> None:
-        """Connect only at the first use; entries that are over are kept for *keep_ms*."""
+        """Prepare, and connect at the first use; entries that are over are kept for *keep_ms*."""
         self._link = open_link(url)
         self._keep_ms = keep_ms
         base = f"{key_prefix}:{{verdict}}:"
         self.lease_key = f"{base}lease"
         self._now, self._over = f"{base}now", f"{base}over"
         self._told = f"{base}told"
-        # The last look that was read or written.
+        # The last look that this object has read or written, as Redis has it.
         self._read: bytes | None = None
 
     async def read_look(self) -> tuple[Look | None, int]:
@@ -81,7 +85,7 @@ class Record:
 
     async def read_fresh(self) -> Look | None:
         """
-        Return the last look; None if it is missing, unreadable, or too old to hold.
+        Return the last look; None if it is missing, unreadable, or older than FRESH_MS.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -91,10 +95,10 @@ class Record:
 
     async def write(self, holder: str, look: Look, over: list[Entry]) -> bool:
         """
-        Write *look*, and the entries that are *over* since the look that was read last.
+        Write *look*, and the entries that are *over* since the last look that this object read.
 
         Return True if both are written. Return False, and write nothing, if *holder* no longer has
-        the lease, or if a client was erased since that read.
+        the lease, or if the look in Redis is no longer the one that was read: a client was erased.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -115,7 +119,7 @@ class Record:
 
     async def read(self, since_ms: int, until_ms: int) -> list[Entry]:
         """
-        Return the entries of things that stood out between *since_ms* and *until_ms*.
+        Return the entries of things that stood out at any time from *since_ms* to *until_ms*.
 
         Entries that are not over come last.
 
@@ -138,7 +142,7 @@ class Record:
 
     async def read_told(self) -> int | None:
         """
-        Return the time of the last look whose changes have all become events; None: no such look.
+        Return the time (ms) of the last look for which all events have been made; None: no look.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -148,7 +152,7 @@ class Record:
 
     async def write_told(self, at_ms: int) -> None:
         """
-        Note that all changes of the look at *at_ms* have become events.
+        Store *at_ms* as the time of the last look for which all events have been made.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -159,10 +163,10 @@ class Record:
         self, is_entry: Callable[[Entry], bool], is_sender: Callable[[str], bool]
     ) -> None:
         """
-        Remove each entry that *is_entry* accepts, and each settled cause that *is_sender* accepts.
+        Remove each entry that *is_entry* accepts, and each cause whose key *is_sender* accepts.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time; some entries may be removed.
+            StoreUnavailable: Redis did not answer in time; some entries may already be removed.
         """
         while True:
             over, stored = expect_all(
@@ -193,7 +197,7 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 def _decoded(stored: bytes | None, kind: Any) -> Any:
-    """Return *stored* decoded as a *kind*; None if it is empty, or can't be read."""
+    """Return *stored* decoded as a *kind*; None if it is None, or if it can't be decoded."""
     if stored is None:
         return None
     try:

@@ -1,9 +1,9 @@
 """
 The rules of the verdict; docs/verdict.md shows them as tables.
 
-`symptoms` lists what a person would complain of, and from which value on. CAUSES lists what may
-explain a symptom, in the order of checking: the first cause with evidence wins. judge.py reads
-both.
+`symptoms` lists the things that a person would complain of, each with its metric and thresholds.
+CAUSES lists the faults that may explain a symptom. judge.py checks the causes in this order, and
+takes the first cause with evidence.
 """
 
 from enum import IntEnum, StrEnum
@@ -12,7 +12,7 @@ from typing import Final, NamedTuple
 
 
 class State(IntEnum):
-    """The state of a call. An unknown state is None, not a member."""
+    """The state of a call. If the state is not known, None is used in place of a member."""
 
     GOOD = 0
     FAIR = 1
@@ -20,7 +20,7 @@ class State(IntEnum):
 
 
 class Kind(StrEnum):
-    """The kind of a symptom: it selects the causes that may explain it."""
+    """The kind of a symptom; only causes of the same kind may explain the symptom."""
 
     SILENCE = "silence"
     RECEIVED = "heard or seen badly"
@@ -32,8 +32,8 @@ class Symptom(NamedTuple):
     One thing that a person would complain of, and the metric that shows it.
 
     Attributes:
-        field: the metric that shows it.
-        kind: the kind of the symptom, which selects the causes to check.
+        field: the metric that shows the symptom.
+        kind: the kind of the symptom; only causes of this kind are checked.
         fair, bad: threshold of each state; inf: the symptom alone never leads to that state.
         is_below: whether lower values are worse.
         when: a further condition of the symptom, as text for the docs.
@@ -51,11 +51,12 @@ class Symptom(NamedTuple):
 
 class Cause(NamedTuple):
     """
-    One thing that may explain a symptom.
+    One fault that may explain a symptom.
 
     Attributes:
-        id: its id in Redis; permanent, never reused.
-        kind: kind of the symptoms that the cause may explain; None: chosen in another way.
+        id: the cause's id in Redis; permanent, never reused.
+        kind: kind of the symptoms that the cause may explain; None: any kind, on a connection
+            without a bridge.
         brief: the meaning of the cause, as text for people.
         evidence: the condition under which the cause is chosen, as text for the docs.
     """
@@ -67,17 +68,17 @@ class Cause(NamedTuple):
     evidence: str
 
 
-# Its thresholds are in percent of the time that a push covers; `freeze_time` itself is in ms.
+# The thresholds of FROZEN are in percent of the time that a push covers; `freeze_time` is in ms.
 FROZEN: Final = "freeze_time"
 PICTURE_LIMIT: Final = "limitation_bandwidth"
 DECODE: Final = "decode_time"
 # A computer counts as busy if decoding takes at least this share of the time until the next frame.
-# Recorded shares: 0.01 on a quick computer, and 0.07 to 0.32 on a computer whose CPU ran for only a
-# thirtieth of the time.
+# We measured shares of 0.01 on a fast computer. On a computer that we allowed only a thirtieth of
+# its CPU time, they were 0.07 to 0.32.
 BUSY: Final = 0.15
 DELAY: Final = "event_loop_delay"
-# Windows rounds timers up to 15.6 ms to save power, so they are 7.8 ms late on average. A page with
-# timers later than WAITS_MS waits for the CPU. Its user feels a delay from 50 ms on.
+# Windows rounds timers up to steps of 15.6 ms to save power, so a timer is 7.8 ms late on average.
+# If a page's timers are later than WAITS_MS, the page waits for the CPU. Users feel 50 ms or more.
 WAITS_MS: Final = 10
 FELT_MS: Final = 50
 LOSS_UP: Final = "packetloss_upload"
@@ -100,7 +101,7 @@ def symptoms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Sympt
     loss = bad_loss / 2, bad_loss
     by_loss, by_trip = "JCMC_BAD_PACKET_LOSS", "JCMC_BAD_ROUND_TRIP"
     either = "if neither direction is known"
-    # Two random delays differ by at most twice their mean: a higher jitter is not used.
+    # Two delays differ by at most twice their mean, so a higher jitter is not typical of the path.
     lasting = "if the round trip is at least half as long"
     return (
         Symptom("outage_down", Kind.SILENCE, 0, 0, source=_OURS),
@@ -218,7 +219,7 @@ CAUSES: Final = (
 WORD_OF: Final = {cause.id: cause.word for cause in CAUSES}
 # The word for a state that no cause explains.
 UNKNOWN: Final = "unknown"
-# Causes that the other end of a direct connection may have.
+# In a call without a bridge, the fault may be at either end, so PAIR replaces these causes.
 OF_NETWORK: Final = frozenset(
     cause.id for cause in (DOWNLINK, RECEIVED, DOWNLINK_OR_RECEIVED, PATH, UPLINK)
 )

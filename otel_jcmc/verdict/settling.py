@@ -1,10 +1,10 @@
 """
-Finds senders that spoil a call for others, and settles causes that one push leaves open.
+Finds the cause of a bad call that one push does not show, and the senders that others hear badly.
 
-A bridge passes on the gaps in a sender's stream. If a participant receives only one stream, its
-push does not show whether its own network path or the sender's path loses packets. The sender's
-report about its own path settles the cause. The sender's loss up is known only now and then: the
-far end reports it every 5 s. A report is therefore remembered for some seconds.
+If a sender's network loses packets, the bridge passes on the gaps to all receivers. A participant
+that receives only one stream cannot tell whether its own network path or the sender's path lost the
+packets. The sender's own push can: it has the loss of sent packets. But the far end reports that
+loss only every 5 s, so many pushes lack it. This file therefore remembers it for 30 s.
 """
 
 from collections import defaultdict
@@ -17,7 +17,7 @@ from otel_jcmc.verdict.everybody import Everybody, Seen
 from otel_jcmc.verdict.neighbours import Neighbours, Told
 from otel_jcmc.verdict.standing import THRESHOLDS, Coverage, Standing, sender_name
 
-# Three looks of ten seconds: a page reports its loss up in two of five pushes.
+# Three searches, one every ten seconds: a page reports its upload loss in two of five pushes.
 REMEMBER_MS: Final = 30_000
 _EITHER: Final = rules.DOWNLINK_OR_RECEIVED.id
 _UPLINK: Final = rules.UPLINK.id
@@ -26,11 +26,13 @@ _ASKED: Final = frozenset((rules.RECEIVED.id, _EITHER))
 
 class Settled(NamedTuple):
     """
-    The result of one look's settling.
+    The result of `Settling.settle`.
+
+    A settled cause is found with the help of other participants' pushes.
 
     Attributes:
-        ill: all participants whose call is not good, with settled causes where causes were open.
-        causes: sender_name of each participant whose cause was settled -> id of the cause.
+        ill: all participants whose call is not good, with the settled causes.
+        causes: `conference/participant` -> id of the cause, for each settled cause.
         senders: the participants that spoil the calls of others.
     """
 
@@ -40,16 +42,16 @@ class Settled(NamedTuple):
 
 
 class Settling:
-    """Settles causes, and remembers senders' reports from look to look."""
+    """Finds causes with the help of other participants' reports, and remembers these reports."""
 
     def __init__(self, bad_loss: float = 5) -> None:
-        """Count a sender as spoiling above half of *bad_loss* percent, the threshold of fair."""
+        """Blame a sender if its upload loss is above half of *bad_loss* percent."""
         self._some_loss = bad_loss / 2
         # Conference -> the recent reports of its participants.
         self._told: dict[str, Told] = {}
 
     def settle(self, now_ms: int, everybody: Everybody) -> Settled:
-        """Settle the causes of the participants of *everybody* that are not well at *now_ms*."""
+        """Find the causes that pushes left open, and the senders that spoil calls, at *now_ms*."""
         asked = [each for each in everybody.ill if _is_asked(each)]
         rooms = self._rooms(now_ms, everybody, {each.place.conference for each in asked})
         causes = dict[str, int]()
@@ -72,7 +74,7 @@ class Settling:
         return Settled(with_causes(everybody.ill, causes), causes, told)
 
     def _rooms(self, now_ms: int, everybody: Everybody, names: set[str]) -> dict[str, Neighbours]:
-        """Return conference -> its participants with remembered reports, for each of *names*."""
+        """Return, for each conference of *names*, its participants and their recent reports."""
         self._forget_before(now_ms - REMEMBER_MS)
         rooms = {}
         for name in names:
@@ -85,7 +87,7 @@ class Settling:
         return rooms
 
     def _remember(self, now_ms: int, seen: Seen, told: Told) -> None:
-        """Note in *told* whether *seen* spoils what it sends, and whether it sends, if known."""
+        """Note in *told* whether *seen* spoils its streams, and whether it sends, if known."""
         _, participant, _, cause, _, _, _, loss_up, is_slow, sends = seen
         if is_slow or cause == _UPLINK:
             told.spoils[participant] = now_ms, True
@@ -113,14 +115,14 @@ def _name(seen: Seen) -> str:
 
 
 def _sender(who: tuple[str, str], victims: set[str], room: Neighbours, client: str) -> Standing:
-    """Return the sender *who* as a thing that stands out; its victims count as bad."""
+    """Return the sender *who* as a thing that stands out; its *victims* count as bad."""
     coverage = Coverage(len(victims), room.known, len(room.people), room.present)
     share = len(victims) / room.known
     return Standing(Scope.SENDER, sender_name(*who), "", share, coverage, client)
 
 
 def with_causes(ill: list[Seen], causes: dict[str, int]) -> list[Seen]:
-    """Return *ill* with settled *causes* (sender_name -> id of the cause) in place of open ones."""
+    """Return *ill* with *causes* (`conference/participant` -> id) instead of undecided causes."""
     if not causes:
         return ill
     return [_settled(each, causes) if each.cause == _EITHER else each for each in ill]

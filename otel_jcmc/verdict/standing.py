@@ -1,10 +1,10 @@
 """
 Finds what stands out: the fleet, regions, bridges, relays, browsers or conferences that are bad.
 
-The result depends only on one look at all participants. Each conference counts once, with its share
-of bad participants, because a conference is one event: forty participants in one bad conference do
-not make a bad bridge. Only participants on a bridge with a known state count, and only causes of
-the network: a slow computer affects no other participant.
+The input is all live participants at one time; earlier results do not matter. Each conference
+counts once, with its share of bad participants: forty participants in one bad conference do not
+make a bad bridge. Only participants that use a bridge and have a known state count. A participant
+counts as bad only if its cause is in the network: a slow computer affects no other participant.
 
 docs/verdict.md shows the THRESHOLDS.
 """
@@ -24,26 +24,28 @@ class Thresholds(NamedTuple):
     The limits beyond which something stands out.
 
     Attributes:
-        share: mean share of bad participants above which a fleet stands out; a region or a bridge
-            must be above it too.
-        fleet_conferences: a fleet that stands out has at least this many conferences.
-        times: a region or bridge that stands out is this many times as bad as the rest.
-        z: width of Wilson's interval in standard deviations; its lower end is compared.
-        conferences, networks: a region or bridge that stands out has bad participants in at least
-            this many conferences, and from this many networks of callers: invented conferences
-            from one network cannot blame a bridge.
+        share: a fleet, region or bridge stands out only if its mean share of bad participants is
+            above this.
+        fleet_conferences: a fleet stands out only if it has at least this many conferences.
+        times: a region or bridge stands out only if its share of bad participants is more than this
+            many times the share elsewhere.
+        z: half the width of Wilson's interval, in standard deviations. The lower end of the
+            interval is compared with the two thresholds above.
+        conferences, networks: a region or bridge stands out only if it has bad participants in at
+            least this many conferences, and from at least this many networks. So one attacker in
+            one network cannot blame a bridge by pushes of invented conferences.
         small_conferences, small_people: a small fleet, or a bridge or region with few
-            conferences, stands out only with at least this many conferences and participants
-            with a known state. Its mean share of bad participants must be most.
-        nearly_all: share of such a small group's conferences in which at least half of the
-            participants must be bad. If this share is all conferences, most participants must be
-            bad in each conference.
-        conference_bad, conference_share: a conference that stands out has at least this many bad
-            participants, and more than this share of its known participants is bad.
-        most: "most" is over this share of the known participants.
+            conferences, stands out only if it has at least this many conferences and this many
+            participants with a known state. The share of bad participants in the group must be
+            over `most`.
+        nearly_all: in at least this share of the conferences of such a small group, half of the
+            participants or more must be bad. If the group is so small that this means every
+            conference, more than half must be bad in each conference.
+        conference_bad, conference_share: a conference stands out only if it has at least this many
+            bad participants, and if more than this share of its known participants is bad.
+        most: a small group stands out only if its share of bad participants is over this share.
         reporting: a conference stands out only if at least this share of its participants report.
-        told: at most this many conferences, and this many senders, stand out; the worst come
-            first.
+        told: at most this many conferences, and this many senders, stand out: the worst of them.
     """
 
     share: float = 0.2
@@ -66,7 +68,15 @@ THRESHOLDS: Final = Thresholds()
 
 
 class Coverage(NamedTuple):
-    """Numbers of participants behind a statement: bad, known, reporting, present."""
+    """
+    The numbers of participants from which something was found to stand out.
+
+    Attributes:
+        bad: participants with a bad call.
+        known: participants with a known state.
+        reporting: participants that push.
+        present: participants in the conferences, also those that do not push.
+    """
 
     bad: int
     known: int
@@ -79,10 +89,10 @@ class Standing(NamedTuple):
     One thing that stands out.
 
     Attributes:
-        name: name of the region, bridge, relay, browser or conference; of a sender, see
-            `sender_name`; empty: the fleet, or a region without a name.
+        name: name of the region, bridge, relay, browser or conference; for a sender
+            `conference/participant`; empty for the fleet, or for a region without a name.
         region: the region of a bridge, if known.
-        share: mean share of bad participants in the conferences.
+        share: share of bad participants, as the mean over the conferences.
         client: client id of a sender; empty: not known.
     """
 
@@ -100,7 +110,11 @@ def sender_name(conference: str, participant: str) -> str:
 
 
 def lower_bound(share: float, count: int, z: float = THRESHOLDS.z) -> float:
-    """Return the lower end of Wilson's interval for a *share* of *count*; 0 if *count* is 0."""
+    """
+    Return the least share that is still likely, if *share* was seen in *count* conferences.
+
+    It is the lower end of Wilson's interval for *z* standard deviations; 0 if *count* is 0.
+    """
     if not count:
         return 0.0
     square = z * z / count
@@ -111,10 +125,11 @@ def lower_bound(share: float, count: int, z: float = THRESHOLDS.z) -> float:
 
 def standing_out(everybody: Everybody, thresholds: Thresholds = THRESHOLDS) -> list[Standing]:
     """
-    Return what stands out in *everybody*; settling.py must have settled the causes before.
+    Return the things that stand out in *everybody*; settling.py must have settled the causes.
 
-    Of a bad fleet, region, bridge and conference that contain each other, only the widest stands
-    out. Relays and browsers stand out in addition. settling.py finds senders.
+    If the fleet stands out, no region, bridge or conference stands out. If a region stands out, its
+    bridges and conferences do not; if a bridge stands out, its conferences do not. Relays and
+    browsers can stand out at the same time. Senders are not in the result: settling.py finds them.
     """
     census = Census(complete(everybody))
     wide = list(_wide(census, thresholds))
@@ -139,7 +154,7 @@ def _wide(census: Census, thresholds: Thresholds) -> Iterator[Standing]:
         for name, of in bridges.items()
         if len(bridges) > 1 and (_is_apart(census, of, thresholds) or _is_small(of, thresholds))
     }
-    # A region stands out in place of its bridges.
+    # If a region stands out, its bridges do not stand out.
     wide = {
         name
         for name, of in regions.items()
@@ -170,10 +185,11 @@ def _standing(census: Census, scope: Scope, name: str) -> Standing:
 
 def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
     """
-    Say whether the fleet is bad, and still bad without its worst region or its worst bridge.
+    Say whether the fleet is bad, even without its worst region, and without its worst bridge.
 
-    The rest must be at least half as bad as the region or bridge left out. Otherwise only that
-    region or bridge is bad, and a few other participants are bad for reasons of their own.
+    Without that region or bridge, the fleet's share of bad participants must be at least half of
+    the share in that region or bridge. Otherwise the fault is in that region or bridge alone, and a
+    few other participants are bad for reasons of their own.
     """
     fleet = census.fleet
     if fleet.known_rooms < thresholds.fleet_conferences or fleet.share <= thresholds.share:
@@ -189,12 +205,12 @@ def _is_fleet(census: Census, thresholds: Thresholds) -> bool:
 
 def _is_small(of: Group, thresholds: Thresholds) -> bool:
     """
-    Say whether most participants of a group with few conferences are bad.
+    Say whether more than half of the participants of a group with few conferences are bad.
 
-    The mean share of bad participants must be most, and at least half in nearly every conference.
-    With two or three conferences it must be most in every conference: one of two participants may
-    be bad for a reason of its own. If all bad participants are in one network, the answer is no:
-    that network is bad, or one sender invents conferences.
+    The mean share of bad participants must be over a half. In nearly every conference it must be at
+    least a half. With two or three conferences it must be over a half in every conference, because
+    one of two participants may be bad for a reason of its own. The result is False if all bad
+    participants are in one network: that network is bad, or an attacker there invents conferences.
     """
     if of.share <= thresholds.most:
         return False
@@ -216,7 +232,11 @@ def _is_small(of: Group, thresholds: Thresholds) -> bool:
 
 
 def _is_apart(census: Census, of: Group, thresholds: Thresholds) -> bool:
-    """Say whether *of* is clearly worse than the rest, even without its worst conference."""
+    """
+    Say whether *of* is clearly worse than the rest of the fleet.
+
+    It must be so even without the worst conference of *of*.
+    """
     if len(of.bad_in) < thresholds.conferences or of.share <= thresholds.share:
         return False
     if len(of.networks - {""}) < thresholds.networks:
@@ -233,7 +253,7 @@ def _is_worse(of: Group, rest: float, thresholds: Thresholds) -> bool:
 
 
 def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: Thresholds) -> bool:
-    """Say whether the region *name* stands out, and not only because of its worst bridge."""
+    """Say whether the region *name* is bad, and not only because of its worst bridge."""
     bridges = census.bridges_of(name)
     if len(bridges) == 1:
         return False
@@ -248,7 +268,7 @@ def _is_region(census: Census, name: str, of: Group, bad: set[str], thresholds: 
 
 
 def _is_small_region(of: Group, thresholds: Thresholds) -> bool:
-    """Say whether most participants of a small region are bad, in several networks."""
+    """Say whether more than half of a small region's participants are bad, in several networks."""
     return (
         len(of.bad_in) >= thresholds.conferences
         and len(of.networks - {""}) >= thresholds.networks
@@ -257,7 +277,7 @@ def _is_small_region(of: Group, thresholds: Thresholds) -> bool:
 
 
 def _conferences(census: Census, told: set[str], thresholds: Thresholds) -> list[Standing]:
-    """Return the worst bad conferences, without those in groups that stand out, *told*."""
+    """Return the worst conferences, but none of *told*, which are in groups that stand out."""
     bad = {
         name: room
         for name, room in census.fleet.rooms.items()

@@ -1,5 +1,6 @@
-// The script of all pages: it shows times in the reader's time zone, and updates `/live` without
-// moving the rows that somebody reads. Without this script all pages work, but do not update.
+// The script of all pages. It shows times in the reader's time zone. It updates `/live` and does
+// not move the rows while somebody reads them. Without this script all pages work, but `/live` does
+// not update.
 "use strict";
 
 const OLD_MS = 15_000;
@@ -30,12 +31,12 @@ function tellTimes(of) {
   }
 }
 
-/** Return the elements in *of* that have the attribute data-*name*, by its value. */
+/** Return value -> element, for each element in *of* that has the attribute data-*name*. */
 function named(of, name) {
   return new Map([...of.querySelectorAll(`[data-${name}]`)].map((each) => [each.dataset[name], each]));
 }
 
-/** Replace the content of *old* by that of *fresh*, if they differ. */
+/** Replace the content of *old* by the content of *fresh*, if they differ. */
 function take(old, fresh) {
   if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
 }
@@ -64,7 +65,7 @@ function updateInPlace(look, fresh) {
   }
 }
 
-/** Keep *look* up to date. */
+/** Keep *look*, the part of `/live` that changes, up to date. */
 function follow(look) {
   const age = document.getElementById("age");
   let [lastLook, movedAt, why, waits] = [Date.now(), 0, "", false];
