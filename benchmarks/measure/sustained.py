@@ -77,8 +77,9 @@ def hold(
     """
     Let *participants* push and be scraped for so many *seconds* after they have joined.
 
-    Each pushes once in an *interval* of so many seconds. At a *service* that runs, or at one that
-    is run for it with *environ*.
+    Each pushes once in an *interval* of so many seconds, and all join in the first interval. The
+    scrapes begin with the first push, as Prometheus scrapes whoever is there. At a *service* that
+    runs, or at one that is run for it with *environ*.
     """
     if service is None:
         with running(JCMC_LIMIT_PARTICIPANTS="0", **environ) as begun:
@@ -92,10 +93,8 @@ def hold(
         body=body,
     )
     with generating(order) as generator:
-        bench.say(f"{participants} participants join")
-        sleep(interval)
         load = Family(psutil.Process(generator.pid))
-        held = _watch(bench, service, load, seconds)
+        held = _watch(bench, service, load, interval + seconds)
         held.result = result_of(generator)
     held.live = _live(service)
     bench.note(held.usage)

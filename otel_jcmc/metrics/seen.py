@@ -53,7 +53,7 @@ class Who:
         """Read the facts from the attributes of *stay*."""
         attributes = stay.attributes
         self.participant: str = attributes[PARTICIPANT.id]
-        self.network: str = attributes.get(NETWORK.id, "")
+        self.network = intern(attributes.get(NETWORK.id, ""))
         self.source: str = attributes.get(WORST_SOURCE.id, "")
         self.knows_loss_up: bool = attributes.get(SENDER.id) != ORIGINAL
         self.place = _place(stay.conference, attributes)

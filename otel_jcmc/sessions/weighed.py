@@ -41,6 +41,8 @@ Vital = tuple[float, float, float, float, float]
 Counts = tuple[float | None, float | None, float | None]
 _NOTHING: Final[Vital] = (0.0, 0.0, 0.0, inf, -inf)
 _NO_COUNTS: Final[Counts] = (None, None, None)
+# All sessions begin an interval with this dict, which nothing changes: `weigh` makes each its own.
+_NO_TIMES: Final[Times] = {}
 
 
 class Weighed:
@@ -81,7 +83,7 @@ class Weighed:
     def begin(self) -> None:
         """Begin an interval."""
         self.quality = self.loss = self.trip = _NOTHING
-        self.times: Times = {}
+        self.times = _NO_TIMES
         self.counts = _NO_COUNTS
         self.outages = 0
         self.is_guessed = False

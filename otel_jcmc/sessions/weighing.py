@@ -65,6 +65,8 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
     that it covers, otherwise to the usual gap, and always to *ttl_ms*, after which the participant
     is gone.
     """
+    if not of.times:
+        of.times = {}
     if of.first is not None and of.waiting:
         # The first push counts for the time until the second push.
         until_ms = min((of.waiting[0][0] - of.before) * 1000, ttl_ms)
