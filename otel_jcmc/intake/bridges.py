@@ -1,10 +1,10 @@
 """
-Names a participant's bridge: by the operator's name, otherwise by a hash.
+Replaces the bridge in a report by the operator's name for it, or by a hash if it has no name.
 
-A page sends the bridge's own id, or the address and port at the far end. If the operator has named
-that id or address, the bridge gets that name. Any other text is hashed with a key, because the text
-may be anything: a forged push could contain a person's address, and labels are kept for long. If a
-transport of the push does not go to a bridge, no bridge is named.
+A page sends the id of its bridge, or the bridge's address and port. If the operator has named that
+id or address, the report gets this name. Any other text is replaced by its keyed hash. A forged
+push could contain any text, for example a person's address, and Prometheus keeps labels for long.
+If the push lists transports and any of them is not known to go to a bridge, the bridge is removed.
 
 Source of what a page sends: docs/client.md.
 """
@@ -52,12 +52,12 @@ class Bridges:
     """
 
     def __init__(self, names: Mapping[str, str], secret: "SharedSecret") -> None:
-        """Name bridges by *names*, otherwise by a hash with *secret*, the same in all replicas."""
+        """Use *names*, or hashes with the key *secret*, which is the same in all replicas."""
         self._names = names
         self._hashes = Hashes(secret, "bridge", _HASH_BYTES)
 
     def apply(self, report: "Report") -> None:
-        """Replace the bridge in *report* by its name, or remove the bridge if it has no name."""
+        """Replace the bridge in *report* by its name or hash; remove it if it can have neither."""
         attributes = report.attributes
         told = attributes.get(BRIDGE.id)
         if told is None:
@@ -72,7 +72,7 @@ class Bridges:
             del attributes[BRIDGE.id]
 
     def _name(self, told: str) -> str:
-        """Return the name of the bridge *told* by a page; empty while the hash key is unknown."""
+        """Return the name or hash of the bridge *told*; empty while the hash key is unknown."""
         names = self._names
         if names and (name := names.get(told) or names.get(_host(told))):
             return name

@@ -1,8 +1,9 @@
 """
-Finds the names of the browser and the system in a User-Agent header.
+Finds the names and versions of the browser and the operating system in a User-Agent header.
 
-The header of a push goes in, up to four attributes of the catalogue come out. If ua-parser and
-ua-parser-js use different words, the word of ua-parser-js is used: existing dashboards know it.
+The header of a push comes in, up to four attributes of the catalogue go out. The library ua-parser
+(Python) reads the header. Where ua-parser-js (JavaScript) has another name for the same browser or
+system, this module returns the name of ua-parser-js, because existing dashboards use it.
 """
 
 import re
@@ -21,8 +22,8 @@ from otel_jcmc.catalogue.attributes import (
     OS_VERSION,
 )
 
-# How many characters of the header are read; browsers send 100 to 250. The cache holds at most this
-# many characters for each of its entries: 2 MiB.
+# Only this many characters of the header are read; browsers send 100 to 250. The 4096 headers that
+# the cache keeps therefore take at most 2 MiB.
 MAX_USER_AGENT_LENGTH = 512
 
 _BROWSERS: Final = {
@@ -44,7 +45,7 @@ def browser_and_system(user_agent: str) -> dict[int, str]:
     """
     Return a dict, catalogue id -> text, of browser and system in *user_agent*.
 
-    Unknown attributes are left out. All callers get the same dict: do not change it.
+    An attribute that is not found is left out. All callers get the same dict: do not change it.
     """
     # Cut the text before it goes to the cache, because the cache keeps its keys.
     return _parsed(user_agent[:MAX_USER_AGENT_LENGTH])
@@ -65,7 +66,7 @@ def _parsed(user_agent: str) -> dict[int, str]:
         version = _version(system.major, system.minor, system.patch, system.patch_minor)
         if version:
             told[OS_VERSION.id] = version
-    # No real browser's name or version is longer than its row allows: a longer text is forged.
+    # No real browser has a longer name or version than the catalogue allows: such text is forged.
     return {id_: text for id_, text in told.items() if len(text) <= _LONGEST[id_]}
 
 
@@ -82,23 +83,23 @@ def _resolver() -> Resolver:
 
 def warm() -> None:
     """
-    Compile the matcher's expressions: 60 ms that no push should wait for.
+    Compile the matcher's expressions before the first push; this takes 60 ms.
 
-    Concurrency: any thread may call it; a second call waits for the first. Other threads can run
-    for most of the time.
+    Concurrency: any thread may call it; a second call waits for the first. During most of the 60 ms
+    other threads can run.
     """
     with _WARMING:
         _resolver()
 
 
 def _whole(version: str, user_agent: str) -> str:
-    """Return *version* with the part that the matcher omits, some browsers' fourth number."""
+    """Return *version* with all numbers that *user_agent* has; ua-parser may omit the last."""
     found = re.search(rf"(?<=/){re.escape(version)}(?:\.\d+)*", user_agent)
     return found[0] if found else version
 
 
 def _version(*parts: str | None) -> str:
-    """Return the known *parts* of a version, with dots between them."""
+    """Return the *parts* before the first unknown part, with dots between them."""
     known = []
     for part in parts:
         if part is None:

@@ -1,11 +1,12 @@
 """
 Keeps the state of each address: how fast it pushes, and which of its participants are live.
 
-There is one `Crowd` for each address, found once for a push and handed on. Only participants whose
-pushes went through this process count as live. A new process begins with no live participants, and
-participants from before count from their next push on. So for one participant's lifetime after a
-start, an address may have twice as many participants. Each replica counts alone. Addresses are
-never stored, and no data leaves the process.
+Each address has one `Crowd`. Intake finds it once for each push, and passes it to all functions
+that need it. Only participants whose pushes went through this process count as live. A new process
+begins with no live participants, and counts an older participant from its next push on. So after a
+start, until the older participants have pushed or expired, an address may have
+twice as many live participants as its limit. Each replica counts alone. The service never stores
+addresses, and no data of this module leaves the process.
 """
 
 from collections.abc import Iterator
@@ -13,11 +14,11 @@ from typing import Final
 
 # Shortest time between two searches for expired participants of one address.
 _AGAIN_SECONDS: Final = 1.0
-# The common beginning of all members of one conference (store/participant.py).
+# All members of one conference begin with the same 12 digits (store/participant.py).
 _CONFERENCE_DIGITS: Final = 12
-# An address that pushed within this time may have a push on its way, and is kept.
+# If an address pushed within this time, a push may be on its way to Redis: its crowd is kept.
 _ON_ITS_WAY_SECONDS: Final = 10.0
-# How many addresses and participants to examine before waiting pushes get their turn.
+# How many addresses and participants to examine before the event loop handles waiting pushes.
 _AT_ONCE: Final = 1000
 # Number of addresses at which the search for addresses without live participants begins.
 _MANY: Final = 65_536
@@ -25,15 +26,16 @@ _MANY: Final = 65_536
 
 class Crowd:
     """
-    The participants of one address.
+    The participants of one address, and how fast the address pushes.
 
     Attributes:
-        address: empty for callers with an unknown address: they have no limits.
-        full_at, joins_full_at: time at which the address's buckets for pushes and for newcomers are
-            full again, as in limits.Pace.
+        address: empty for callers whose address is unknown; these callers have no limits.
+        full_at, joins_full_at: time at which the address's token buckets for pushes and for new
+            participants are full again, as in limits.Pace.
         lives: hash of a participant's member -> time of its expiry. The hash takes a fifth of the
-            member's memory.
-        seated: conference -> hashes of the participants that joined it.
+            memory that the member would take.
+        seated: first 12 digits of the members of a conference -> hashes of the members that joined
+            this conference from this address.
         looks_at: earliest time of the next search for expired participants.
         network: name of the address's network from networks.py; empty: not known yet.
     """
@@ -58,11 +60,12 @@ class Crowds:
     """
     The crowds of all addresses.
 
-    Each address may have *most* live participants, and *seats* in one conference (0: no limit).
+    Each address may have *most* live participants in all conferences, and *seats* live participants
+    in one conference (0: no limit).
 
-    An address takes some 600 bytes of memory, a participant 120. A flood from ever new addresses
-    does not fill the memory: an address without live participants is forgotten 10 s after its last
-    push.
+    An address takes some 600 bytes of memory, a participant 120 bytes. A flood of pushes from many
+    addresses does not fill the memory: `tidy` removes an address that has no live participants and
+    has not pushed for 10 s.
     """
 
     def __init__(self, most: int = 0, seats: int = 0) -> None:
@@ -93,7 +96,7 @@ class Crowds:
         return False
 
     def has_seat(self, crowd: Crowd, member: str, now: float) -> bool:
-        """Say whether *member* is in its conference, or *crowd* has a seat left there for it."""
+        """Say whether *member* has a seat in its conference, or *crowd* has a free seat there."""
         lives = crowd.lives
         if not self._seats or len(lives) < self._seats:
             return True
@@ -106,7 +109,7 @@ class Crowds:
         return len(there) < self._seats or hash(member) in there
 
     def seat(self, crowd: Crowd, member: str) -> None:
-        """Count *member*, which has just joined its conference, as having a seat of *crowd*."""
+        """Give *member*, which has just joined its conference, a seat of *crowd* there."""
         if self._seats:
             crowd.seated.setdefault(member[:_CONFERENCE_DIGITS], set()).add(hash(member))
 
@@ -116,14 +119,14 @@ class Crowds:
             pass
 
     def tidy_in_parts(self, now: float) -> Iterator[None]:
-        """Do the work of `tidy`, a part in each iteration; call it about once a minute."""
+        """Do the work of `tidy` in steps, one for each iteration; call it about once a minute."""
         looked_at = 0
         for crowd in list(self._crowds.values()):
             if looked_at > _AT_ONCE:
                 yield
                 looked_at = 0
             if self._crowds.get(crowd.address) is not crowd:
-                continue  # it has gone since
+                continue  # removed since this search began
             looked_at += 1 + len(crowd.lives)
             crowd.drop_expired(now)
             for conference, seated in list(crowd.seated.items()):
@@ -134,6 +137,6 @@ class Crowds:
             last = max(crowd.full_at, crowd.joins_full_at)
             if not crowd.lives and last + _ON_ITS_WAY_SECONDS < now:
                 del self._crowds[crowd.address]
-        # The next search comes when the number of addresses has doubled, so the cost per address
-        # stays the same.
+        # `find` calls `tidy` again when the number of addresses has doubled. So the time that
+        # searches take, divided by the number of addresses, does not grow.
         self._tidies_at = max(_MANY, 2 * len(self._crowds))

@@ -1,7 +1,7 @@
 """
-Makes keyed hashes of texts that must not be kept in clear; all replicas make the same hashes.
+Makes keyed hashes of texts that must not be stored as they are; all replicas use the same key.
 
-The key is fetched when the first hash is made. Until the key is known, results are empty.
+The first call starts to fetch the key. Until the key is known, an empty text replaces the hash.
 """
 
 from functools import lru_cache
@@ -20,14 +20,14 @@ class Hashes:
     """
 
     def __init__(self, secret: "SharedSecret", kind: str, size_bytes: int) -> None:
-        """Hash with *secret*; the same text has another hash for another *kind*."""
+        """Hash with the key *secret*; each *kind* gives a text a different hash."""
         self.secret = secret
         self._kind, self._size_bytes = kind.encode(), size_bytes
         # The cache has a limit, because forged pushes may contain any number of different texts.
         self._hashed = lru_cache(maxsize=4096)(self._hash)
 
     def name(self, text: str) -> str:
-        """Return hex digits from *text* and the key; empty while the key is not known."""
+        """Return the keyed hash of *text* in hex digits; empty while the key is not known."""
         key = self.secret.value
         if not key:
             self.secret.want()

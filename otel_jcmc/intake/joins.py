@@ -1,10 +1,10 @@
 """
-Counts joins and failed joins by region, and failures also by cause.
+Counts successful joins and failed joins of each region, and failed joins also by cause.
 
-New participants and failed joins come in from intake.py. Plain counts go out; metrics/own.py
-exports the counts, packs them for other processes, and lets a successor continue them. Each process
-counts alone. Browsers choose the region's text, so only a limited number of regions get their own
-count.
+intake.py calls this module for each new participant and each failed join. metrics/own.py exports
+the counts, sends them to other processes, and lets the next process continue them after a restart.
+Each process has its own counts. A browser can send any text as its region, so only a limited number
+of regions get their own count.
 """
 
 from typing import Final
@@ -24,7 +24,7 @@ class Joins:
     Counts joins and failed joins in one process.
 
     Attributes:
-        outcomes: (outcome, region) -> number of joins; the region is empty if the page sends none.
+        outcomes: (JOINED or FAILED, region) -> number of joins; empty region: the page sent none.
         failures: (cause, region) -> number of failed joins. For a region with a successful join,
             causes without a failed join have the count 0.
 
@@ -32,13 +32,13 @@ class Joins:
     """
 
     def __init__(self) -> None:
-        """Begin each count at 0: the first failure is then an increase, not a new series."""
+        """Begin with counts of 0, so that Prometheus sees an increase at the first failure."""
         self.outcomes: dict[tuple[str, str], int] = {}
         self.failures: dict[tuple[str, str], int] = {}
         self._begin(self._find(""))
 
     def count_joined(self, report: Report) -> None:
-        """Count the participant of *report* as one that has joined."""
+        """Count a successful join of the participant of *report*."""
         region = self._find(report.attributes.get(REGION.id, ""))
         if not self.outcomes[JOINED, region]:
             self._begin(region)
@@ -54,7 +54,7 @@ class Joins:
     def _find(self, region: str) -> str:
         """Return the name under which *region* is counted; begin the counts of a new name at 0."""
         if (JOINED, region) not in self.outcomes:
-            # Each region has two outcomes, and the empty region comes on top of MAX_REGIONS.
+            # `outcomes` has two keys for each region. MAX_REGIONS leaves out the empty region.
             if len(self.outcomes) > 2 * MAX_REGIONS:
                 region = OTHER
             for outcome in (JOINED, FAILED):
@@ -62,6 +62,6 @@ class Joins:
         return region
 
     def _begin(self, region: str) -> None:
-        """Begin each cause of *region* at 0, when the first participant of *region* has joined."""
+        """Begin the counts of all causes of *region* at 0; called before its first join counts."""
         for cause in sorted(WORDS):
             self.failures.setdefault((cause, region), 0)

@@ -1,10 +1,10 @@
 """
 Names the network that a push comes from, by a short keyed hash.
 
-The verdict needs only the number of networks: a bridge counts as bad only if participants in
-several networks are bad, because otherwise invented conferences could blame it. The network of an
-address is its first 24 bits (IPv4) or 48 bits (IPv6). The service keeps 24 bits of the network's
-hash.
+The verdict counts from how many networks bad calls come, and needs no addresses for this. It blames
+a bridge only if participants in several networks have bad calls. Otherwise one sender could make a
+bridge look bad with pushes for invented conferences. The network of an address is its first 24 bits
+(IPv4) or 48 bits (IPv6). The service keeps 24 bits of the network's hash.
 """
 
 from ipaddress import ip_network
@@ -26,11 +26,11 @@ class Networks:
     """
 
     def __init__(self, secret: "SharedSecret") -> None:
-        """Hash with *secret*, the same in all replicas."""
+        """Hash with the key *secret*, which is the same in all replicas."""
         self._hashes = Hashes(secret, "network", _HASH_BYTES)
 
     def name(self, address: str) -> str:
-        """Return the name of *address*'s network; empty: not known, or the hash key is unknown."""
+        """Return the name of *address*'s network; empty if address or hash key is not known."""
         return self._hashes.name(_network(address)) if address else ""
 
 

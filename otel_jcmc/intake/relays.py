@@ -1,9 +1,10 @@
 """
-Names the operator's TURN server that relays a call.
+Puts the operator's name for a TURN server into the report of a participant that uses this server.
 
-A page sends the address at which others see it. For a candidate of type `relay` that is the
-server's address. If the operator has named that server, the report gets the name; other servers are
-not reported. If addresses are not collected, the address itself is removed.
+A page sends the address of its local ICE candidate. If the candidate's type is `relay`, this is the
+address of the TURN server. If the operator has named this address, the report gets the name;
+otherwise the report gets no name of a server. If the settings do not allow addresses, the address
+is removed from the report.
 """
 
 from collections.abc import Mapping
@@ -22,12 +23,12 @@ class Relays:
     """Puts the names of TURN servers into reports."""
 
     def __init__(self, names: Mapping[str, str], *, keeps_addresses: bool) -> None:
-        """Name the servers by *names*: address -> name."""
+        """Use *names* (address -> name); unless *keeps_addresses*, remove local addresses."""
         self._names = names
         self._keeps_addresses = keeps_addresses
 
     def apply(self, report: "Report") -> None:
-        """Put the relay's name into *report* if the operator has named it; see the module."""
+        """Put the TURN server's name into *report* if it has one, and remove local addresses."""
         for path in report.attributes.get(LIST_ID, ()):
             told = path.get(LOCAL_ADDRESS.id, "")
             if path.get(CANDIDATE_TYPE.id) == _RELAY and (name := self._names.get(told)):
