@@ -1,9 +1,10 @@
 """
 Brings a checked push to Redis, in the same way for all push endpoints.
 
-The steps are: permission, limits, the browser's names, privacy, and then Redis. The endpoints
-(web/push.py, jmmc/push.py) read requests and write answers; this module does everything in between.
-The recorder of sessions gets each push that Redis has stored, and decides which session may begin.
+The steps are: check permission and limits, add the names of browser and system, apply the privacy
+policy, send to Redis. The endpoints (web/push.py, jmmc/push.py) read requests and write answers;
+this module does everything in between. The recorder of sessions (sessions/recorder.py) gets each
+push that Redis has stored, and says before whether a new session may begin.
 """
 
 from collections.abc import Callable
@@ -41,15 +42,16 @@ from otel_jcmc.store.writes import Stored
 from otel_jcmc.verdict.judge import Judge
 from otel_jcmc.wire.push import TEST_CLIENT, Report
 
-# Names of this module, because looking up a member in the class takes longer than everything else
-# for an answer.
+# Looking up a member of the class Stored takes longer than all other work for an answer, so these
+# names keep the members that each push needs.
 _STORED, _SUPERSEDED, _JOINED = Stored.STORED, Stored.SUPERSEDED, Stored.JOINED
 
 # Returns the user of a push from its head and body; empty if no user is required. Raises
 # PushRefused if the push is not allowed.
 Authorise = Callable[[Head, Report], str]
-# Tells an endpoint what Redis did (STORED for JOINED), or why that is not known. The endpoint gets
-# back the object `reply` that it gave with the push, which saves one call for each push.
+# Tells an endpoint what Redis did with its push, or the exception if that is not known. For JOINED
+# the endpoint gets STORED. It also gets back the object `reply` that it gave to `submit`: without
+# this, each push would need one more function.
 Settle = Callable[["Sender", Report, Any, Stored | Exception], None]
 
 
@@ -58,10 +60,10 @@ class Sender(msgspec.Struct, gc=False):
     The sender of a request.
 
     Attributes:
-        head: the head of the request.
-        crowd: the crowd of the sender's address.
-        may_join: whether this address may bring a new participant.
-        at: time of the request, by the monotonic clock.
+        head: the header lines of the request.
+        crowd: what `Limits` knows about the sender's address (crowds.py).
+        may_join: whether a new participant from this address may join now.
+        at: time of the request, in s of the monotonic clock.
     """
 
     head: Head
@@ -94,12 +96,13 @@ class Intake:
         noticing: Noticing | None = None,
     ) -> None:
         """
-        Take pushes for *store*, and count joins and failed joins in *joins*.
+        Send pushes to *store*, and count joins and failed joins in *joins*.
 
-        Without *privacy*, attributes are stored as parsed; without *bridges*, so is the bridge.
-        Without *networks* or *relays* no network or relay is stored. Without *recorder* no sessions
-        are kept, and without *judge* pushes have no verdict. *count* gets each push that Redis has
-        stored; *noticing* gets these pushes too, and finds events in them.
+        Without *privacy*, attributes are stored as the page sent them. Without *bridges*, the
+        bridge is stored as the page sent it. Without *networks* or *relays*, no network or TURN
+        server is stored. Without *recorder*, no session is kept. Without *judge*, a push gets no
+        verdict. *count* and *noticing* get each push that Redis has stored; *noticing* finds events
+        in it.
         """
         self.limits = limits
         self._joins = joins or Joins()
@@ -117,7 +120,7 @@ class Intake:
 
     def admit(self, head: Head, peer: str) -> Sender:
         """
-        Return the sender of a request with *head* from *peer*, the other end of the connection.
+        Return the sender of a request with *head*; *peer* is the connection's remote address.
 
         Raises:
             TooFast: this address has sent too many pushes recently.
@@ -128,12 +131,12 @@ class Intake:
 
     def submit(self, sender: Sender, report: Report, settle: Settle, reply: Any) -> None:
         """
-        Store *report*; later *settle* is called with *reply* and the outcome.
+        Store *report*; when Redis has answered or failed, call *settle* with *reply* and outcome.
 
         Raises:
-            PushRefused: *sender* may not push this.
+            PushRefused: *sender* has no permission for this push.
             TooFast: the participant has recently pushed too often, or begun another session.
-            StoreUnavailable: it is not known now whether the sender may push.
+            StoreUnavailable: the secret that checks permission is not known yet.
         """
         owner = self.screen(sender, report)
         self._note_verdict(report)
@@ -146,11 +149,14 @@ class Intake:
 
     def screen(self, sender: Sender, report: Report) -> str:
         """
-        Change *report* to what may be stored, and return its owner (the user of the push).
+        Check permission, change *report* to the form to store, and return its owner.
+
+        The owner is the user of the push, hashed if the policy hashes any attribute; it is empty if
+        no user is required.
 
         Raises:
-            PushRefused: *sender* may not push this.
-            StoreUnavailable: it is not known now whether the sender may push.
+            PushRefused: *sender* has no permission for this push.
+            StoreUnavailable: the secret that checks permission is not known yet.
         """
         owner = self._authorise(sender.head, report) if self._authorise else ""
         # This must come before privacy changes the id.
@@ -170,16 +176,16 @@ class Intake:
             self._privacy.apply(report)
             owner = self._privacy.stand_in(owner)
         if report.is_test:
-            # The privacy policy for senders is about persons, not about clients.
+            # The attribute "sender" of a test push names no person: privacy does not apply to it.
             report.attributes[SENDER.id] = TEST
         return owner
 
     def pace(self, sender: Sender, report: Report) -> None:
         """
-        Count a push for the participant of *report*, which `screen` must have changed before.
+        Count a push against its participant's limits; call `screen` with *report* before.
 
         Raises:
-            TooFast: the participant has pushed too often recently.
+            TooFast: the participant has recently pushed too often, or begun another session.
         """
         write = to_write(report, self._expiration_ms)
         self.limits.take_participant(write.member, sender.at)
@@ -187,7 +193,7 @@ class Intake:
 
     def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
         """
-        Store *report* of *owner*, both from `screen`; *settle* and *reply* are as in `submit`.
+        Store the *report* that `screen` changed; *owner* is its result, the rest as in `submit`.
 
         Raises:
             TooFast: the participant has just begun another session.
@@ -197,12 +203,12 @@ class Intake:
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
     def _to_write(self, sender: Sender, report: Report, owner: str) -> Write:
-        """Return the write for *report* of *owner*."""
+        """Return *report* of *owner* as a write; it is kept out of history if it is a test."""
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         return msgspec.structs.replace(write, is_kept=False) if report.is_test else write
 
     def _note_verdict(self, report: Report) -> None:
-        """Put the verdict on the call into the stored numbers of *report*."""
+        """Write the verdict (MOS, state, cause) into the stored numbers of *report*."""
         if self._judge is None or report.session.end:
             return
         is_direct = _is_direct(report.attributes.get(LIST_ID))
@@ -217,13 +223,14 @@ class Intake:
 
     def _bounded(self, sender: Sender, write: Write) -> Write:
         """
-        Return *write*, restricted to what its sender may do.
+        Return *write*, restricted by the limits of its sender.
 
-        If the address has no seat left in the conference, the write may not bring a new
-        participant. If the address has filled its share of history, a new session is not kept.
+        If the address has no free seat in the conference (crowds.py), Redis will refuse the write
+        of a new participant. If the address has filled its part of history, a new session of this
+        write does not go into history.
 
         Raises:
-            TooFast: the write begins a session, and the participant began another a moment ago.
+            TooFast: the participant began or failed to begin another session a moment ago.
         """
         limits, recorder = self.limits, self._recorder
         if write.join_ms >= 0:
@@ -247,7 +254,7 @@ class Intake:
         reply: Any,
         stored: Stored | Exception,
     ) -> None:
-        """Count what Redis did with a push, tell the recorder of sessions and the endpoint."""
+        """Count what Redis did with a push; hand a stored push on, and the outcome to *settle*."""
         is_new = stored is _JOINED
         if is_new:
             stored = _STORED
@@ -259,7 +266,8 @@ class Intake:
             self.limits.count_live(sender.crowd, write.member, until)
             if self._count is not None and not report.is_test:
                 self._count(report)
-        # A merged push counts as stored, although a later push of its participant has replaced it.
+        # A push that has only some of the numbers counts as stored, although Redis already has a
+        # later push of its participant: the recorder still needs its numbers.
         is_taken = stored is _STORED or (stored is _SUPERSEDED and report.sent is not None)
         is_told = is_taken and not report.is_test
         if self._recorder is not None and is_told:
@@ -271,8 +279,8 @@ class Intake:
     def _count_join(self, sender: Sender, write: Write, report: Report) -> None:
         """Count the new participant of *report* as a join, or as a failed join."""
         if not write.end:
-            # Count only joins of pages that would also report a failed join: the share of failed
-            # joins needs both.
+            # Only our client reports failed joins. Joins of other clients are not counted, because
+            # they would make the ratio of failed joins to all joins too low.
             if write.session and report.sent is None:
                 self._joins.count_joined(report)
             return
@@ -282,7 +290,7 @@ class Intake:
 
 
 def _is_direct(paths: list[dict[int, str]] | None) -> bool:
-    """Say whether the transports *paths* are known and all go to a peer."""
+    """Say whether *paths* lists transports and all of them go to another participant directly."""
     if not paths:
         return False
     for path in paths:  # noqa: SIM110  # a generator costs more than the loop
@@ -292,7 +300,7 @@ def _is_direct(paths: list[dict[int, str]] | None) -> bool:
 
 
 def _sender_of(report: Report) -> str:
-    """Return the kind of client that made *report*."""
+    """Return the kind of client that sent *report*: JMMC, OURS or ORIGINAL."""
     if report.sent is not None:
         return JMMC
     return OURS if report.session.id else ORIGINAL

@@ -2,7 +2,7 @@
 Counts successful joins and failed joins of each region, and failed joins also by cause.
 
 intake.py calls this module for each new participant and each failed join. metrics/own.py exports
-the counts, sends them to other processes, and lets the next process continue them after a restart.
+the counts and sends them to other processes. A process that replaces another continues its counts.
 Each process has its own counts. A browser can send any text as its region, so only a limited number
 of regions get their own count.
 """

@@ -2,9 +2,9 @@
 Applies the limits on pushes in one process, and logs when a limit begins and ends to refuse.
 
 `Pace` is a token bucket for any number of keys in constant memory. `Refusals` writes the log lines
-for the operator. `Limits` uses both. Each process counts alone: two replicas let through twice as
-much, which is still low enough to stop a flood. The number of participants must be exact over all
-replicas, so store/participant.lua counts it in Redis.
+for the operator. `Limits` uses both. Each process counts alone, so two replicas together accept
+twice as many pushes as one limit allows. This is still few enough to stop a flood. The number of
+participants must be exact over all replicas, so store/participant.lua counts it in Redis.
 """
 
 import logging
@@ -23,12 +23,12 @@ log = logging.getLogger(__name__)
 # A full bucket holds the tokens of this many seconds: at a rate of 1 push a second, 10 pushes may
 # come at once.
 BURST_SECONDS: Final = 10.0
-# Number of a Pace's places, of 8 bytes each. With 10,000 participants that push, one participant in
-# 200 shares both of its places with others. That matters only if those others push too often.
+# Numbers of slots of a Pace, of 8 bytes each. When 10,000 participants push, one participant in 200
+# shares both of its slots with others. This delays it only if those others push too often.
 _PARTICIPANTS: Final = 1 << 18
 _FAILURES: Final = 1 << 16
 _SHIFT: Final = 24
-# After this many seconds without a refusal, a limit counts as kept again.
+# After this many seconds without a refusal, the log says that a limit no longer refuses.
 _OVER_SECONDS: Final = 60.0
 
 
@@ -36,10 +36,11 @@ class Pace:
     """
     Limits each key to a rate per second; the tokens of BURST_SECONDS may be taken at once.
 
-    The generic cell rate algorithm (ITU-T I.371): a place holds only the time at which its bucket
-    will be full again. The number of places is fixed. A key has two places and uses the better of
-    them, as in a count-min sketch: other keys can delay a key only if they fill both its places. A
-    caller can't choose its places, because Python salts the hash of a text. A call takes 0.3 µs.
+    This is the generic cell rate algorithm (ITU-T I.371): a slot holds only the time at which its
+    token bucket will be full again. The number of slots is fixed. A key has two slots and uses the
+    slot with more tokens, as in a count-min sketch. Other keys can delay a key only if they empty
+    both of its slots. A caller can't choose its slots, because Python salts the hash of a text. A
+    call takes 0.3 µs.
     """
 
     __slots__ = ("_every", "_full_at", "_mask", "_slack")
@@ -51,7 +52,7 @@ class Pace:
         self._mask = slots - 1
 
     def take(self, key: str, now: float) -> float:
-        """Take a token of *key* and return 0; if it has none, return the seconds until it does."""
+        """Take a token of *key* and return 0, or return the seconds until *key* has one again."""
         full_at = self._full_at
         mixed, mask = hash(key), self._mask
         first, second = mixed & mask, (mixed >> _SHIFT) & mask
@@ -93,25 +94,25 @@ _SAID: Final = {
 
 
 LIMITS: Final = frozenset(_SAID)
-# The crowd of callers with an unknown address.
+# The crowd of all callers whose address is unknown; no limit applies to it.
 NOBODY: Final = Crowd("")
 
 
 class Refusals:
-    """Logs each limit once when it begins to refuse, and once when it has ended."""
+    """Logs a line when a limit begins to refuse pushes, and a line when it no longer does."""
 
     def __init__(self) -> None:
-        """Begin without a limit that refuses."""
+        """Begin as if no limit had refused a push."""
         self._last: dict[Reason, float] = {}
 
     def add(self, reason: Reason) -> None:
-        """Note that something was refused for *reason*, which is a limit."""
+        """Note that the limit *reason* has refused a push or a new participant."""
         if reason not in self._last:
             log.warning("limits: %s", _SAID[reason])
         self._last[reason] = monotonic()
 
     def log_ended(self) -> None:
-        """Log which limits no longer refuse, after a minute without refusal; call it regularly."""
+        """Log each limit that has refused nothing for a minute; call this regularly."""
         now = monotonic()
         over = [reason for reason, at in self._last.items() if now - at > _OVER_SECONDS]
         for reason in over:
@@ -120,11 +121,14 @@ class Refusals:
 
 
 def _bucket(per_second: float) -> tuple[float, float]:
-    """Return the seconds per token, and how long before it is full a bucket has a token."""
+    """
+    Return the seconds per token, and the seconds from the first token in a bucket to a full bucket.
+
+    Without a limit (*per_second* is 0), the second value is infinite.
+    """
     if not per_second:
         return 0.0, inf
-    # A bucket has room for at least one token: a rate of one per minute still lets one push
-    # through.
+    # A bucket holds at least one token, so that even a rate of one push a minute lets pushes pass.
     return 1 / per_second, max(0.0, BURST_SECONDS - 1 / per_second)
 
 
@@ -137,7 +141,7 @@ class TooFast(Exception):
     """A limit refuses a push; the sender may try it again after *seconds*."""
 
     def __init__(self, reason: Reason, seconds: float) -> None:
-        """Refuse for *reason*, one of LIMITS."""
+        """Refuse a push for *reason* (one of LIMITS); it may come again in *seconds*."""
         super().__init__(reason)
         self.reason = reason
         self.seconds = seconds
@@ -145,11 +149,11 @@ class TooFast(Exception):
 
 class Limits:
     """
-    The limits on pushes that one process applies alone.
+    The limits on pushes for which each process counts alone.
 
     Attributes:
-        refusals: logs the limits that refuse now.
-        crowds: has the crowd of each address.
+        refusals: logs when a limit begins to refuse and when it no longer does.
+        crowds: has the crowd of each address (crowds.py).
         has_seat: the method of `crowds`, kept here because each push calls it.
         paces_participants: whether participants have a rate limit.
     """
@@ -163,16 +167,26 @@ class Limits:
         address_participants: int = 0,
         conference_participants: int = 0,
     ) -> None:
-        """Set limits for pushes by address and participant, for newcomers by address; 0: none."""
-        # The Crowd of an address holds its bucket; the algorithm is that of Pace.
+        """
+        Set the limits; 0 means no limit.
+
+        Args:
+            callers: finds the address of the caller of a push.
+            address_per_second: pushes of one address.
+            participant_per_second: pushes of one participant.
+            newcomers_per_second: new participants of one address.
+            address_participants: live participants of one address.
+            conference_participants: live participants of one conference.
+        """
+        # The Crowd of an address holds the address's token buckets; the algorithm is as in Pace.
         self._every, self._slack = _bucket(address_per_second)
         self._joins_every, self._joins_slack = _bucket(newcomers_per_second)
         self._of_participant = _pace(participant_per_second, _PARTICIPANTS)
         self.paces_participants = self._of_participant is not None
-        # Each failed join makes a session, so failed joins have the limit for new sessions.
+        # Each failed join is stored as a session, so it is limited like a new session.
         self._failures = _pace(1 / BURST_SECONDS if participant_per_second else 0, _FAILURES)
-        # One address gets at most half of a conference's seats, so that it can't fill the
-        # conference and keep others out.
+        # One address may have at most half of a conference's participants, so that it can't fill
+        # the conference and keep other participants out.
         seats = conference_participants // 2 if address_participants else 0
         self.crowds = Crowds(address_participants, seats)
         self.has_seat = self.crowds.has_seat
@@ -182,16 +196,16 @@ class Limits:
         self.refusals = Refusals()
 
     def find(self, peer: str, headers: Sequence[Header], now: float) -> Crowd:
-        """Return the crowd of the address that a request counts against."""
+        """Return the crowd of the address behind *peer*; NOBODY if there is no limit by address."""
         address = self._callers.key(peer, headers) if self._callers else ""
         return self.crowds.find(address, now) if address else NOBODY
 
     def admit(self, crowd: Crowd, now: float) -> bool:
         """
-        Count a push of *crowd*, and return whether it may bring a new participant.
+        Count a push of *crowd*, and return whether a new participant of *crowd* may join now.
 
         Raises:
-            TooFast: too many came.
+            TooFast: too many pushes have come from this address.
         """
         if not crowd.address:
             return True
@@ -206,7 +220,7 @@ class Limits:
         return len(crowd.lives) < self._most or self.crowds.has_room(crowd, now)
 
     def count_live(self, crowd: Crowd, member: str, until: float) -> None:
-        """Count *member* of *crowd* as live until the time *until*; 0: the participant has left."""
+        """Count *member* of *crowd* as live until *until* (monotonic, in s); 0: it has left."""
         if not (crowd.address and self._most):
             return
         if until:
@@ -219,7 +233,7 @@ class Limits:
         Count a push for *member*.
 
         Raises:
-            TooFast: too many came.
+            TooFast: too many pushes have come for this participant.
         """
         pace = self._of_participant
         if pace and (seconds := pace.take(member, now)):
@@ -237,15 +251,15 @@ class Limits:
             raise TooFast(Reason.PARTICIPANT_RATE, seconds)
 
     def seconds_to_join(self, crowd: Crowd, now: float) -> float:
-        """Return the seconds until a new participant of *crowd* may join; 0: now."""
+        """Return the seconds until the rate limit lets a new participant of *crowd* join, or 0."""
         return max(0.0, crowd.joins_full_at - now - self._joins_slack)
 
     def count_newcomer(self, crowd: Crowd, member: str) -> None:
-        """Count *member* as a newcomer of *crowd*; Redis must have answered that it is new."""
+        """Count *member* as a new participant of *crowd*; call this when Redis has answered so."""
         if crowd.address:
             self.crowds.seat(crowd, member)
             now = monotonic()
-            # Newcomers that were on their way to Redis when the bucket became empty do not lengthen
-            # the wait of later newcomers.
+            # Several new participants may be on their way to Redis when the bucket becomes empty.
+            # Those beyond the limit do not make later new participants wait longer.
             if crowd.joins_full_at <= now + self._joins_slack:
                 crowd.joins_full_at = max(crowd.joins_full_at, now) + self._joins_every

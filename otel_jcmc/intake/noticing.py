@@ -1,11 +1,11 @@
 """
-Notices events of participants in stored pushes, and hands them to Redis.
+Notices events of participants, such as an outage or a rating, and hands these events to Redis.
 
-`take` gets each push that Redis has stored (intake.py). For nearly all pushes, `take` makes only a
-few comparisons. A noticed event waits here for at most a second, and then in Redis for a receiver
-(sessions/events.py). Several processes may get the pushes of one session in turns. So Redis decides
-whether an outage has begun or is over, and each process regularly asks Redis which participants are
-in an outage.
+intake.py calls `take` with each push that Redis has stored. For nearly all pushes, `take` makes
+only a few comparisons. A noticed event waits in this process for about a second. Then it waits in
+Redis until it is sent to a receiver (sessions/events.py). Different processes may get the pushes of
+one session. So Redis decides whether an outage has begun or is over, and each process asks Redis
+every second which participants are in an outage.
 """
 
 import asyncio
@@ -53,11 +53,11 @@ log = logging.getLogger(__name__)
 EVERY_SECONDS: Final = 1.0
 STOP_SECONDS: Final = 3.0
 MOST_WAITING: Final = 10_000
-# How many events of a partition to send in one exchange.
+# How many events of one partition to send to Redis in one script call.
 BATCH_EVENTS: Final = 64
 # How often to send a batch that Redis refuses, before its events are dropped.
 ATTEMPTS: Final = 10
-# How many participants in an outage to remember, and how many last ratings.
+# How many participants in an outage to remember. Also: how many calls' last ratings to remember.
 MOST_KNOWN: Final = 50_000
 # How many names of participants in an outage to ask a partition for in one request.
 NAMES_AT_ONCE: Final = 1000
@@ -84,12 +84,12 @@ class Noticing:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """
-        Prepare; Redis is not asked yet.
+        Prepare; nothing is sent to Redis before `start`.
 
         Args:
             most: how many events may wait in Redis.
-            instance: `service.instance.id` of the service.
-            drop: called with a number of events that were dropped.
+            instance: `service.instance.id` of this service.
+            drop: called when events are dropped, with the number of dropped events.
         """
         self._link, self._keys, self._most = link, keys, most
         self._instance = instance
@@ -98,10 +98,10 @@ class Noticing:
         # Partition -> its waiting events.
         self._waiting = [deque[Noticed]() for _ in keys.every]
         self._attempts = [0] * keys.partitions
-        # Member -> its session, for participants in an outage, as far as this process knows.
+        # Member -> session id, for participants that are in an outage as far as this process knows.
         self._out: dict[str, str] = {}
-        # "member:session" -> the last rating of the call, because a page repeats its rating with
-        # each push.
+        # "member:session" -> the call's last rating. A page sends its rating again with each push;
+        # only a new rating is an event.
         self._words: dict[str, str] = {}
         # Partition -> time of the newest outage that this process has learnt from Redis.
         self._heard = [0.0] * keys.partitions
@@ -113,12 +113,11 @@ class Noticing:
 
     def take(self, write: Write, report: Report, has_failed: bool = False) -> None:  # noqa: FBT001, FBT002
         """
-        Notice events in a push that Redis has stored.
+        Notice events in a push that Redis has stored; never raise an exception.
 
-        *has_failed* says that the push is a failed join that Redis did not know before. This never
-        raises.
+        *has_failed*: whether the push is a failed join that Redis did not know before.
         """
-        # Nearly every push has no event: this test is all that it costs.
+        # Nearly every push has no event; for such a push only these conditions are tested.
         if (
             report.numbers[_CAUSE] == _OUTAGE
             or write.word
@@ -142,8 +141,8 @@ class Noticing:
             rating, text = read_word(write.word)
             uid = uid_of("word", member, session, write.word)
             self._add(HAPPENED, RATED, write, report, {RATING: rating, FEEDBACK_TEXT: text}, uid)
-        # If a participant leaves in an outage, it is not known whether the outage ended before, so
-        # no event is made.
+        # If a participant leaves during an outage, this process can't know whether the outage ended
+        # before, so it makes no event.
         if write.end:
             return
         if report.numbers[_CAUSE] == _OUTAGE:
@@ -169,7 +168,7 @@ class Noticing:
             self._drop(1)
             return
         payload = payload_of(report.attributes, write.session, self._instance, told)
-        # Redis sends an event with the same id only once, so each outage needs its own id.
+        # Redis stores only one event with the same id, so each outage needs a different id.
         uid = uid or uid_of(event.name, write.member, write.session, str(time_ns()))
         whose = write.member, write.session
         self._waiting[self._keys.partition_of(write.member)].append(
@@ -179,7 +178,7 @@ class Noticing:
 
     async def send(self) -> None:
         """
-        Hand waiting events to Redis; events that Redis does not take keep waiting.
+        Hand waiting events to Redis; events that Redis refuses wait for the next call.
 
         Raises:
             StoreUnavailable: Redis did not answer in time, or refused some events.
@@ -210,8 +209,8 @@ class Noticing:
 
     def _try_again(self, part: int, count: int, refusal: Exception) -> None:
         """Keep a refused batch of *count* events waiting; drop it after ATTEMPTS refusals."""
-        # An attempt does not count if the partition is away: its events keep waiting, as they do
-        # when all of Redis is away.
+        # If the Redis server of this partition can't be reached, the attempt does not count: the
+        # events keep waiting, as they do while no Redis server can be reached.
         self._attempts[part] += not isinstance(refusal, PartAway)
         if self._attempts[part] >= ATTEMPTS:
             self._remove(part, count)
@@ -269,7 +268,7 @@ class Noticing:
             await asyncio.sleep(EVERY_SECONDS)
 
     async def stop(self) -> None:
-        """Hand over waiting events within a few seconds, and end; events still waiting are lost."""
+        """Hand waiting events to Redis for up to STOP_SECONDS; drop those that still wait."""
         if self._ticking is not None:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):
@@ -283,7 +282,7 @@ class Noticing:
 
 
 def _remember(what: dict[str, str], name: str, word: str) -> None:
-    """Remember in *what* the *word* of *name*, and forget the oldest names beyond the limit."""
+    """Set *what*[*name*] to *word*; at MOST_KNOWN names, remove the oldest for a new name."""
     if name not in what and len(what) >= MOST_KNOWN:
         del what[next(iter(what))]
     what[name] = word

@@ -1,13 +1,14 @@
 """
 Applies the privacy policy: each attribute is stored as sent, dropped, hashed or truncated.
 
-The entries of JCMC_PRIVACY and the settings that stand for such entries come in. A Privacy object
-goes out, which changes a checked Report before anything goes to Redis. Keys in Redis, labels and
-OTLP attributes are made from the changed Report, so no other part needs to know the policy.
+This module reads the entries of JCMC_PRIVACY and the settings that permit personal attributes
+(JCMC_COLLECT_...). Its Privacy object changes a checked Report before anything goes to Redis. Keys
+in Redis, labels and OTLP attributes are made from the changed Report, so no other part of the
+service needs to know the policy.
 
-A hash is keyed: without the key, a reader can't find a name by hashing likely names. The same text
-has the same hash while the key is the same. Case matters: `Standup` and `standup` have two hashes,
-as they have two series without hashing.
+Hashes are keyed: without the key, a reader of the data can't find a name by hashing likely names.
+The same text has the same hash while the key is the same. Upper and lower case differ: `Standup`
+and `standup` have two hashes, as without hashing they have two series.
 """
 
 import socket
@@ -36,8 +37,8 @@ from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
 if TYPE_CHECKING:
     from otel_jcmc.wire.push import Report
 
-# 64 bits, 16 hex digits: among 120,000 texts, two hashes are equal with a chance of 1 in 2.6
-# thousand million (n^2 / 2^65). Without the key, a search for such a pair is impossible.
+# A hash has 64 bits, 16 hex digits. Among 120,000 texts, the chance that any two hashes are equal is
+# 1 in 2.6 thousand million (n^2 / 2^65). Without the key, a search for two such texts is impossible.
 HASH_BYTES: Final = 8
 MIN_KEY_CHARACTERS: Final = 16
 
@@ -55,18 +56,19 @@ class Treatment(StrEnum):
 Policy = dict[int, Treatment]
 _Change = Callable[[str], str]
 
-# These attributes distinguish participants and stays: without them there are no series.
+# The service adds these attributes to a report; the body of a push does not contain them.
 _UNSENT: Final = (BROWSER_NAME, BROWSER_VERSION, OS_NAME, OS_VERSION, NETWORK, RELAY, SENDER)
+# These attributes distinguish participants and stays, so that each has its own series.
 _NEEDED: Final = frozenset(row.id for row in (CONFERENCE, CLIENT, PARTICIPANT, SESSION))
 
 
 def name_of(row: Attribute) -> str:
-    """Return the name of an attribute: its label, or its name in the `otel` naming."""
+    """Return the name of an attribute: its label; if it has none, its OTel name or its field."""
     return row.label or row.otel_name or row.field
 
 
 def _rows() -> dict[str, Attribute]:
-    """Return name -> attribute, for all names of each; a dot may be `_`, as in Prometheus."""
+    """Return a dict, name -> attribute, with each name of each attribute, also with `_` for `.`."""
     found = {"conference": CONFERENCE}
     for row in ATTRIBUTES:
         for name in filter(None, (row.label, row.otel_name, name_of(row))):
@@ -89,7 +91,7 @@ def choices_for(row: Attribute) -> list[Treatment]:
 
 def read_entries(entries: Iterable[str]) -> Policy:
     """
-    Return the treatments in *entries* like `roomname=hash`, for the named attributes only.
+    Return the treatments in *entries* like `roomname=hash`; other attributes are left out.
 
     Raises:
         ValueError: an entry is not valid; the message is a line with the valid values.
@@ -121,8 +123,8 @@ def make_policy(entries: Iterable[str] = (), collect: Collection[str] = ()) -> P
     """
     Return the treatment of every attribute.
 
-    *collect* are the settings that are on; these keep attributes that are dropped by default. If
-    an entry names the same attribute, the entry wins.
+    *collect* are the names of settings like `collect_addresses` that are on. Such a setting keeps
+    attributes that are dropped by default. If an entry names the same attribute, the entry decides.
 
     Raises:
         ValueError: as `read_entries`.
@@ -133,14 +135,15 @@ def make_policy(entries: Iterable[str] = (), collect: Collection[str] = ()) -> P
     }
     found = read_entries(entries)
     policy |= found
-    # Otherwise an id that is hashed here would be readable where other participants report it.
+    # Another participant may report the same id in another attribute (`like`): without the same
+    # treatment, an id that is hashed in one attribute would be readable in the other.
     return policy | {
         row.id: policy[row.like] for row in ATTRIBUTES if row.like and row.id not in found
     }
 
 
 def describe(policy: Policy) -> list[str]:
-    """Return *policy* as text, a line for each treatment in it."""
+    """Return *policy* as lines of text: a treatment, then all attributes that get it."""
     lines = []
     for treatment in Treatment:
         names = [name_of(row) for row in ATTRIBUTES if policy[row.id] is treatment]
@@ -154,7 +157,7 @@ class Privacy:
     Applies a privacy policy to reports.
 
     Attributes:
-        dropped: ids of dropped attributes; the parser drops those that come in a push's body.
+        dropped: ids of dropped attributes; the parser of pushes leaves these out of a report.
         is_needed: whether `apply` has anything to do.
     """
 
@@ -163,7 +166,7 @@ class Privacy:
         self.dropped = frozenset(
             id_ for id_, treatment in policy.items() if treatment is Treatment.DROP
         )
-        # Hashed to the longest length that a key of blake2b may have, for secrets of any length.
+        # A key of blake2b has at most 64 bytes, so a hash of the secret is used, of any length.
         self._key = blake2b(key.encode()).digest()
         changes = [
             (row, self._hashing(row.like or row.id) if treatment is Treatment.HASH else truncated)
@@ -183,7 +186,7 @@ class Privacy:
         self.is_needed = bool(changes or self._unsent)
 
     def apply(self, report: "Report") -> None:
-        """Change *report* to what may be stored; it must have all its attributes already."""
+        """Apply the policy to *report*; call this after all attributes have been added to it."""
         attributes = report.attributes
         for id_ in self._unsent:
             attributes.pop(id_, None)
@@ -199,24 +202,24 @@ class Privacy:
 
     def stored(self, row: Attribute, text: str) -> list[str]:
         """
-        Return the stored forms to search for *text*: as it is, and its hash if it is hashed.
+        Return the texts to search for: *text* itself, and its hash if the policy hashes *row*.
 
-        A person who searches may have the text from the page, or from stored data.
+        A person who searches may have a text from Jitsi's page, or a hash from stored data.
         """
         changes = [change for id_, change in self._others if id_ == row.id]
         return [text, *(change(text) for change in changes)]
 
     def stand_in(self, owner: str) -> str:
         """
-        Return a stand-in for a token's user, whose id is often an e-mail address.
+        Return the text to store for *owner*, the user in a token: often an e-mail address.
 
-        The stand-in is a hash if the policy hashes any attribute, because only then do all replicas
-        have the same key. Otherwise it is *owner* itself.
+        The text is a hash if the policy hashes any attribute, because only then do all replicas
+        have the same key. Otherwise the text is *owner* itself.
         """
         return self._owner(owner) if self._owner and owner else owner
 
     def _hashing(self, id_: int) -> _Change:
-        """Return a function that hashes texts of attribute *id_*; others hash them differently."""
+        """Return a function that hashes a text; each attribute *id_* gives a different hash."""
         start = blake2b(digest_size=HASH_BYTES, key=self._key, person=b"%d" % id_)
 
         def hashed(text: str) -> str:
@@ -228,7 +231,7 @@ class Privacy:
 
 
 def _change_texts(texts: dict[int, Any], changes: list[tuple[int, _Change]]) -> None:
-    """Apply *changes* to the *texts* that are present."""
+    """Replace each of *texts* for which *changes* has a function by the function's result."""
     for id_, change in changes:
         text = texts.get(id_)
         if text is not None:
@@ -242,10 +245,11 @@ def truncated(address: str) -> str:
     raw = socket.inet_pton(socket.AF_INET6, address)
     if raw.startswith(b"\0" * 10 + b"\xff\xff"):
         return _network(socket.AF_INET, raw[12:], 3)
-    # A 6to4 address (RFC 3056) has a whole IPv4 address in its first 48 bits, so fewer are kept.
+    # The first 48 bits of a 6to4 address (RFC 3056) contain a whole IPv4 address, so only 40 bits
+    # of it are kept.
     return _network(socket.AF_INET6, raw, 5 if raw.startswith(b"\x20\x02") else 6)
 
 
 def _network(family: int, raw: bytes, length: int) -> str:
-    """Return the address with the first *length* bytes of *raw*, and zeros."""
+    """Return the address *raw* as text, with all bytes after the first *length* set to zero."""
     return socket.inet_ntop(family, raw[:length].ljust(len(raw), b"\0"))
