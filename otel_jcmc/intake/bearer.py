@@ -1,9 +1,9 @@
 """
-Reads the token of a push: from the header, or from the body if the page can't send a header.
+Reads the token of a push: from the Authorization header, or if there is none, from the body.
 
-The token goes out as bytes. This module checks only its form, to keep impossible tokens from
-libraries. A page that closes has no time for a CORS preflight, so its last push has the token in
-the body.
+Pages normally send the token in the header. A closing page has no time for the CORS preflight that
+this header requires, so its last push has the token in the body. This module returns the token as
+bytes. It checks only the token's form, so that no library must read impossible tokens.
 
 Source: RFC 6750 (Bearer), and the compact form of RFC 7515.
 """
@@ -17,11 +17,11 @@ from otel_jcmc.intake.callers import Header
 from otel_jcmc.wire.push import Report
 
 MAX_TOKEN_BYTES: Final = 8192
-# How many verified tokens to remember: one for each participant, about a kilobyte each.
+# How many verified tokens to remember: about a kilobyte each. Each participant has one token.
 REMEMBERED: Final = 32_768
 
-# The form of a token. Base64 decoding ignores unknown characters, so without this check one token
-# could be written in many ways.
+# The form of a token. Base64 decoders ignore unknown characters, so without this check a sender
+# could write the same token in many ways.
 _COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 
@@ -29,23 +29,24 @@ def authorizations(headers: Iterable[Header]) -> list[bytes]:
     """
     Return the values of the Authorization headers.
 
-    If there are two, it is unknown which of them a proxy has checked: neither counts.
+    If a request has two values, the caller of this function must refuse the request: a proxy may
+    have checked only one of the values, and the service can't know which.
     """
     return [value for name, value in headers if name == b"authorization"]
 
 
 def bearer_token(authorization: bytes) -> bytes | None:
-    """Return the bearer token in the header value *authorization*; None if it has none."""
+    """Return the bearer token in *authorization*, a header's value; None for another scheme."""
     scheme, _, token = authorization.strip().partition(b" ")
     return token.strip() if scheme.lower() == b"bearer" else None
 
 
 def token_of(headers: Iterable[Header], report: Report) -> bytes:
     """
-    Return the unchecked token of a push: the header's token, or else the body's.
+    Return the unchecked token of a push: from the header, or if there is none, from the body.
 
     Raises:
-        PushRefused: the push has no token, or it is unclear which one counts.
+        PushRefused: the push has no token, or several Authorization headers.
     """
     told = authorizations(headers)
     if len(told) > 1:
@@ -54,13 +55,14 @@ def token_of(headers: Iterable[Header], report: Report) -> bytes:
         return token
     if not report.token:
         raise refusal(Reason.TOKEN_MISSING)
-    # A text with characters beyond ASCII is no token, and is still none with `?` in their place.
+    # A text with characters beyond ASCII is not a token. With `?` in place of these characters it
+    # is still not a token, and is refused later.
     return report.token.encode("ascii", "replace")
 
 
 def expect_compact(token: bytes) -> None:
     """
-    Refuse an impossible *token* before a library sees it.
+    Raise if *token* does not have the form of a token, so that no library must read it.
 
     Raises:
         PushRefused: the token is too long, or not three parts of base64.

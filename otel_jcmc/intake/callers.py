@@ -1,9 +1,10 @@
 """
-Finds the address and the web origin of a caller.
+Finds the address and the web origin of a caller, the browser or program that sent a request.
 
-The origin comes from the browser's header. The address is the address at the other end of the
-connection, or the address that a trusted proxy there reports. A caller with an unreadable address
-does not count as private (fail closed), and counts against no limit.
+The origin comes from the browser's Origin header. If the connection comes from a trusted proxy, the
+caller's address comes from the proxy's forwarded header; otherwise it is the remote address of the
+connection. If the address is unreadable, the caller is not treated as private (fail closed), and
+has no limits by address.
 
 Source: RFC 7239 (Forwarded) and the X-Forwarded-For convention.
 """
@@ -29,16 +30,18 @@ PRIVATE: Final = tuple(
 )
 # In one hop of a Forwarded header, the text after `for=`, quoted or not.
 _FORWARDED_FOR: Final = re.compile(r"(?:^|;)\s*for\s*=\s*(\"[^\"]*\"|[^;,\s\"]*)", re.IGNORECASE)
-# A quoted text ends at its closing quote, or at the header's end. Without the second case, the
-# search began again at each quote of a text without an end, which took 4 s for 32 kB.
+# A quoted text ends at its closing quote, or at the end of the header. If the expression required
+# the closing quote, a header of 32 kB without one would take 4 s, because the search would begin
+# again at each quote.
 _QUOTED: Final = re.compile(r'"(?:[^"\\]|\\.)*"?')
 _SEPARATORS: Final = re.compile(r"[,;=\\]")
 FORWARDED: Final = frozenset((b"x-forwarded-for", b"x-real-ip", b"forwarded"))
 _PORT: Final = re.compile(r"(:(\d{1,5}|_[A-Za-z0-9._-]+))?")
-# Longest text of an address, and of a usual list of addresses. The caches keep no longer texts.
+# Most characters of an address, and of all forwarded headers of a usual request. The caches keep no
+# longer texts.
 _MAX_HOP: Final = 100
 _MAX_REMEMBERED: Final = 500
-# The key of a caller whose forwarded headers disagree, in place of an address.
+# The one key of all callers whose forwarded headers name different addresses.
 _UNCLEAR: Final = "?"
 
 
@@ -46,8 +49,9 @@ def is_private(scope: Any, trusted: Sequence[Network]) -> bool:
     """
     Say whether the request of the ASGI *scope* comes from a loopback or private address.
 
-    *trusted* are the proxies whose forwarded headers count. The answer is no if another sender
-    sends such a header, if a header is unreadable, or if several headers disagree.
+    *trusted* are the proxies whose forwarded headers are believed. The answer is no if the
+    connection comes from another address and has a forwarded header, or if a header is unreadable,
+    or if any forwarded header names an address that is not private.
     """
     client = scope.get("client")
     peer = _address(client[0]) if client else None
@@ -68,9 +72,9 @@ def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Netwo
     """
     Return the address of the caller behind *peer*; empty if it is not known.
 
-    The address is *peer*, the other end of the connection, or the address that a *trusted* proxy
-    there reports. Headers from other senders do not count. Several headers that disagree do not
-    count either.
+    *peer* is the remote address of the connection. If it is one of the *trusted* proxies, the
+    result is the address in the proxy's forwarded headers; it is empty if they name different
+    addresses. Otherwise the result is *peer*, and forwarded headers are ignored.
     """
     address = _address(peer)
     if address is None:
@@ -82,13 +86,13 @@ def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Netwo
 
 
 def origin_of(headers: Iterable[Header]) -> bytes:
-    """Return the page's origin from the Origin header; empty: no such header, or several."""
+    """Return the value of the Origin header; empty if the request has none, or more than one."""
     told = [value for name, value in headers if name == b"origin"]
     return told[0] if len(told) == 1 else b""
 
 
 def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
-    """Return for each kind of forwarded header that is present its hops, the nearest last."""
+    """Return a list for each kind of forwarded header: its addresses, our nearest proxy's last."""
     chains: dict[bytes, list[str]] = {}
     for name, value in [(name.lower(), value) for name, value in headers]:
         if name not in FORWARDED:
@@ -96,7 +100,8 @@ def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
         if name != b"forwarded":
             chains.setdefault(name, []).extend(value.decode("latin-1").split(","))
         else:
-            # A sender may have hidden a pair in quotes: `host="x;for=10.0.0.1"`.
+            # A sender may hide a false `for=` in quotes, as in `host="x;for=10.0.0.1"`: replace
+            # all separators in quotes.
             text = _QUOTED.sub(lambda it: _SEPARATORS.sub("?", it[0]), value.decode("latin-1"))
             hops = [_FORWARDED_FOR.findall(hop) for hop in text.split(",")]
             chains.setdefault(name, []).extend(
@@ -106,7 +111,7 @@ def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
 
 
 def _caller(hops: list[str], trusted: Sequence[Network]) -> Address | None:
-    """Return the nearest of *hops* not *trusted*, otherwise the farthest; None if unreadable."""
+    """Return the last of *hops* that is not *trusted*; the first if all are; None if unreadable."""
     address = None
     for hop in reversed(hops):
         address = _address(hop)
@@ -116,7 +121,7 @@ def _caller(hops: list[str], trusted: Sequence[Network]) -> Address | None:
 
 
 def _address(text: str) -> Address | None:
-    """Return the address in *text*, which may have a port and brackets; None if there is none."""
+    """Return the address in *text*, which may have a port and brackets; None: *text* has none."""
     return _parsed(text) if len(text) <= _MAX_HOP else None
 
 
@@ -147,7 +152,7 @@ def _is_in(address: Address, networks: Sequence[Network]) -> bool:
 
 class Callers:
     """
-    Finds the address whose limits a push counts against.
+    Finds the key of the caller of a push; limits by address are counted by this key.
 
     Attributes:
         on_unknown: called each time that the caller's address is not known.
@@ -156,10 +161,10 @@ class Callers:
     def __init__(
         self, trusted: Sequence[Network], on_unknown: Callable[[], None] = lambda: None
     ) -> None:
-        """Believe *trusted* proxies; if there are none, every private peer may be a proxy."""
+        """Believe *trusted* proxies; if there are none, any private address may be a proxy's."""
         self._trusted = trusted
         self.on_unknown = on_unknown
-        # The same peers and forwarded headers come again and again, so caches help.
+        # Most pushes have the same peer and forwarded headers as an earlier push, so caches help.
         self._peer = lru_cache(maxsize=4096)(self._key_of_peer)
         self._told = lru_cache(maxsize=16_384)(self._key_of_told)
 
@@ -167,11 +172,11 @@ class Callers:
         """
         Return the key of the caller's address; empty if the address is not known for sure.
 
-        *peer* is the other end of the connection. If *peer* may be a proxy, its forwarded header
-        has the caller's address. A proxy that sends no such header hides its callers, which then
-        count against no limit. Only *headers* named in FORWARDED count, in upper or lower case;
-        pass no other headers if possible. All IPv6 addresses of a /64, the size of one household's
-        network, have one key.
+        *peer* is the remote address of the connection. If *peer* may be a proxy, the caller's
+        address is in the proxy's forwarded header. If such a proxy sends no forwarded header, its
+        callers have no limits by address. Only *headers* named in FORWARDED are read, in upper or
+        lower case; pass no other headers if possible. All IPv6 addresses of a /64, the size of one
+        household's network, have the same key.
         """
         key = self._peer(peer)
         if key:
@@ -187,27 +192,27 @@ class Callers:
         return key
 
     def _key_of_peer(self, peer: str) -> str:
-        """Return the key of *peer* if it is the caller itself; empty if it may be a proxy."""
+        """Return the key of *peer* if it is the caller itself; empty: it may be a proxy."""
         address = _address(peer)
         if address is None or _is_in(address, self._trusted or PRIVATE):
             return ""
         return _key(address)
 
     def _key_of_told(self, *headers: Header) -> str:
-        """Return the key of the caller in a trusted proxy's *headers*; empty if unclear."""
+        """Return the caller's key from *headers* of a trusted proxy; empty: no readable address."""
         if not self._trusted:
             return ""
         callers = {_caller(hops, self._trusted) for hops in _forwarded(headers)}
         if len(callers) > 1:
-            # The caller has forged one of the headers, and may forge a new address each time: all
-            # such callers share one key.
+            # The headers name different addresses: the caller has forged one, and may forge a new
+            # address in each push. Therefore all such callers share one key.
             return _UNCLEAR
         caller = callers.pop() if callers else None
         return _key(caller) if caller else ""
 
 
 def _key(address: Address) -> str:
-    """Return the key under which *address* counts in limits."""
+    """Return *address* as text; an IPv6 address as the first address of its /64."""
     if isinstance(address, IPv4Address):
         return str(address)
     return str(IPv6Address(int(address) >> 64 << 64))

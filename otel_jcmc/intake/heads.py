@@ -1,9 +1,10 @@
 """
 Reads the head of a push: only the few header lines that the service needs.
 
-A server hands over the head as parsed lines, or as bytes. A head has some sixteen lines. Every push
-needs two of them, the browser's name and the proxy's report of the caller; some pushes need the
-page's origin or a token. Searching for these lines in the bytes costs less than parsing all lines.
+A head has some sixteen header lines. For every push the service needs two of them: the User-Agent
+and the proxy's forwarded header. For some pushes it also needs the Origin or the token. A server
+hands over the head as parsed lines (`Lines`) or as bytes (`RawHead`). A search for the needed lines
+in the bytes takes less time than parsing all lines.
 
 Source: RFC 9112, 5 (field lines).
 """
@@ -17,9 +18,9 @@ import msgspec
 
 from otel_jcmc.intake.callers import FORWARDED, Header, origin_of
 
-# Every header line follows the end of a line: of the request line, or of another header line. The
-# expressions begin with a set of letters, because that rejects other lines fastest. They match no
-# other header's name.
+# These expressions begin with a line end, because a header line follows the request line or another
+# header line. A set of letters comes next, because it rejects other lines fastest. The expressions
+# match no name of another header.
 _USER_AGENT: Final = re.compile(rb"\n[uU](?i:ser-agent):[ \t]*([^\r]*)")
 _ORIGIN: Final = re.compile(rb"\n[oO](?i:rigin):[ \t]*([^\r]*)")
 _FORWARDED: Final = re.compile(rb"\n([xXfF](?i:-forwarded-for|-real-ip|orwarded)):[ \t]*([^\r]*)")
@@ -28,12 +29,13 @@ _LINE: Final = re.compile(
     rb"(?i:ser-agent|-forwarded-for|-real-ip|orwarded|rigin|uthorization|ontent-encoding))"
     rb":[ \t]*([^\r]*)"
 )
-# The header lines of a push that the service reads. To read another line, add it here and above.
+# Names of the header lines of a push that the service reads. To read another header, add its name
+# here and to _LINE.
 READ: Final = FORWARDED | {b"user-agent", b"origin", b"authorization", b"content-encoding"}
 
 
 class Head(Iterable[Header], Protocol):
-    """The header lines of a request that READ names, in the request's order; lower-case names."""
+    """The header lines of a request whose names are in READ, in the order of the request."""
 
     @abstractmethod
     def user_agent(self) -> str:
@@ -41,18 +43,18 @@ class Head(Iterable[Header], Protocol):
 
     @abstractmethod
     def origin(self) -> bytes:
-        """Return the page's origin, as `origin_of` does."""
+        """Return the page's origin; empty if the request has no Origin header, or several."""
 
     @abstractmethod
     def forwarded(self) -> list[Header]:
-        """Return the lines in which a proxy reports its caller, for `Callers.key`."""
+        """Return the lines whose names are in FORWARDED: a proxy reports its caller in them."""
 
 
 class Lines(list[Header]):
     """A head that a server has parsed into lines."""
 
     def __init__(self, headers: Iterable[Header] = ()) -> None:
-        """Take the *headers* that READ names; their names must be in lower case."""
+        """Keep those of *headers* whose names are in READ; names must be in lower case."""
         super().__init__([each for each in headers if each[0] in READ])
 
     def user_agent(self) -> str:
@@ -73,11 +75,11 @@ class Lines(list[Header]):
 
 class RawHead(msgspec.Struct, gc=False):
     """
-    A head as bytes, which are searched for a line when it is asked for.
+    A head as bytes; each method searches the bytes for the lines that it returns.
 
     Attributes:
-        raw: the bytes of the head, with the request line; a parser has accepted it.
-        lines: the lines that READ names; None before they are first asked for.
+        raw: the bytes of the head, with the request line; a parser has found no fault in them.
+        lines: the lines whose names are in READ; None before the first iteration.
     """
 
     raw: bytes
@@ -98,7 +100,7 @@ class RawHead(msgspec.Struct, gc=False):
         return _FORWARDED.findall(self.raw)
 
     def __iter__(self) -> Iterator[Header]:
-        """Return the lines, as Head does."""
+        """Return an iterator over the lines whose names are in READ, with lower-case names."""
         if self.lines is None:
             self.lines = Lines((name.lower(), value) for name, value in _LINE.findall(self.raw))
         return iter(self.lines)

@@ -1,10 +1,11 @@
 """
 Reads the keys that verify Jitsi's tokens; each key has exactly one algorithm.
 
-A secret, a public key in PEM, or the path of a file with PEM or JWKS comes in; keys go out. The
-key decides the algorithm, never a token: a secret means HS256, an RSA key RS256, a P-256 key ES256.
-No other algorithms are used. The file is checked every few seconds, so keys change without a
-restart. If the file is broken at such a check, the old keys stay, and the error is logged once.
+A setting comes in: a secret, a public key in PEM, or the path of a file with PEM or JWKS. Keys go
+out. The key decides the algorithm, never the token: a secret means HS256, an RSA key RS256, a P-256
+key ES256. No other algorithms are used. When pushes come, the file is checked every 2 s, so an
+operator can change keys without a restart. If the changed file is broken, the old keys stay in use,
+and the error is logged once.
 
 Source: RFC 7517 (JWKS), RFC 7518 (algorithms), RFC 8725 (known attacks).
 """
@@ -50,10 +51,10 @@ class Key(NamedTuple):
 
 class Keys:
     """
-    Keeps the keys in force, and reads their file again.
+    Keeps the keys that are in use, and reads their file again when it changes.
 
     Attributes:
-        now: all keys in force; never empty.
+        now: all keys in use; never empty.
     """
 
     def __init__(
@@ -73,7 +74,7 @@ class Keys:
         self.now = self._load(text)
 
     def reload(self) -> bool:
-        """Check the file if the last check is old; return whether the keys have changed."""
+        """Check the file if the last check is 2 s old; return whether the keys were replaced."""
         if self._path is None or monotonic() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = monotonic()
@@ -90,7 +91,7 @@ class Keys:
         return True
 
     def _load(self, text: str = "") -> list[Key]:
-        """Return the keys in *text*, or in the file."""
+        """Return the keys in the file, or in *text* if there is no file; raise KeysUnusable."""
         where = ""
         if self._path is not None:
             where = f"{self._path}: "
@@ -110,7 +111,8 @@ def secret_key(secret: str) -> list[Key]:
     """Return a list with the HS256 key made from *secret*."""
     verifier = secret.encode()
     try:
-        # The library refuses a public key as the secret: anyone who reads that could sign with it.
+        # PyJWT refuses a public key as the secret, because anyone can read a public key and could
+        # sign tokens with it.
         get_algorithm_by_name("HS256").prepare_key(verifier)
     except Exception:  # noqa: BLE001  # whatever a stranger's bytes make a library raise
         raise KeysUnusable(
@@ -138,7 +140,7 @@ def pem_key(text: str) -> list[Key]:
 
 
 def jwks_keys(text: str) -> list[Key]:
-    """Return the keys in the JWKS *text* for RS256 and ES256; other keys are left out."""
+    """Return the keys for RS256 and ES256 in the JWKS *text*; other keys are left out."""
     try:
         listed = json.loads(text)["keys"]
         keys = [key for each in listed if (key := _listed_key(each))]
@@ -177,7 +179,7 @@ def _public_key(verifier: Any, name: str | None = None) -> Key:
 
 def keys_of(secret: str = "", public_key: str = "", jwks_file: Path | None = None) -> Keys:
     """
-    Return the keys for one of the three settings; *public_key* is PEM or a path.
+    Return the keys from the setting that is not empty; *public_key* is PEM text or a file's path.
 
     Raises:
         KeysUnusable: the settings give no usable key.
@@ -192,7 +194,7 @@ def keys_of(secret: str = "", public_key: str = "", jwks_file: Path | None = Non
 
 
 def _signature(path: Path | None) -> Any:
-    """Return a value that changes when the file at *path* does; None if there is no file."""
+    """Return time, size and inode of the file at *path*, to see a change; None: no such file."""
     try:
         found = os.stat(path) if path else None  # noqa: PTH116  # one call, for both cases
     except OSError:

@@ -1,15 +1,17 @@
 """
 Checks Jitsi's tokens: a push is accepted if the page's token is for the pushed conference.
 
-A push comes in; the token's user, or a refusal, goes out. A token names no participant; the store
-binds each participant to the first user that pushed for it. service/app.py makes this object if
+JitsiTokens gets the headers and the report of a push, and returns the user in the token or raises a
+refusal. A token does not name a participant. So Redis stores with each participant the first user
+that pushed for it, and refuses pushes of other users. service/app.py makes a JitsiTokens object if
 JCMC_PUSH_AUTH is `jwt`.
 
-Source: lib-jitsi-meet's doc/tokens.md, and how Prosody verifies them, jitsi-meet's
-resources/prosody-plugins/token/util.lib.lua: `iss` and `aud` must be in a list, or any value with
-`*`. `room` is required; it is `*`, or is compared in lower case. The same holds for `sub`, the
-tenant or the domain. As in Lua, only ASCII letters are changed to lower case: jitsi-meet
-percent-encodes all other letters of a room.
+Source: lib-jitsi-meet's doc/tokens.md; for the checks that Prosody makes, jitsi-meet's
+resources/prosody-plugins/token/util.lib.lua. The claims `iss` and `aud` must be in the operator's
+lists; a list with `*` accepts any value. `room` is required; it is `*`, or is compared in lower
+case. `sub` (the tenant or the domain) may be `*` too, and is compared in lower case. As in Lua,
+only ASCII letters are changed to lower case: jitsi-meet percent-encodes all other letters of a
+room.
 """
 
 import json
@@ -44,10 +46,12 @@ class _Verified(NamedTuple):
     The content of a verified token.
 
     Attributes:
+        plain: the same as room if room has no tenant: a conference with exactly this name is
+            allowed without further checks; otherwise empty.
         room: the room in lower case, or ANY.
-        plain: the same as room, if a conference of that name needs no further check.
         tenant: the tenant in lower case, or ANY.
-        owner: the user with its issuer; empty if the token names no user.
+        owner: the issuer and the user's id; empty if the token names no user.
+        expires_at: time at which the token expires, in s since 1970.
     """
 
     plain: str
@@ -58,7 +62,7 @@ class _Verified(NamedTuple):
 
 
 class JitsiTokens:
-    """Checks the token of each push and finds its user; the push endpoint calls this object."""
+    """Checks the token of a push and returns the user in it; intake.py calls this object."""
 
     def __init__(
         self,
@@ -68,7 +72,7 @@ class JitsiTokens:
         subjects: Collection[str],
         leeway_seconds: float = 0,
     ) -> None:
-        """Accept tokens that *keys* verify and that have one of the given claims, or any if ANY."""
+        """Accept tokens that *keys* verify and whose claims are in the lists; ANY in one: all."""
         self._keys = keys
         self._issuers = frozenset(issuers)
         self._audiences = frozenset(audiences)
@@ -80,7 +84,7 @@ class JitsiTokens:
 
     def __call__(self, headers: Iterable[Header], report: Report) -> str:
         """
-        Return the user that pushes; empty if the token names no user.
+        Return the issuer and the user in the token of a push; empty if the token names no user.
 
         Raises:
             PushRefused: the token is missing, not valid, or for another conference.
@@ -112,12 +116,12 @@ class JitsiTokens:
             raise refusal(Reason.TOKEN_INVALID) from None
 
     def _decode(self, token: bytes) -> dict[str, Any]:
-        """Return the claims of *token*, if one of the keys verifies it and it is valid now."""
-        # The library's function for a token's head also decodes the rest, which would be a third of
-        # the whole cost of a check.
+        """Return the claims of *token* if a key verifies it and it has not expired, or raise."""
+        # PyJWT's function for a token's head also decodes the token's other parts. That would take
+        # a third of the time of the whole check.
         head = json.loads(urlsafe_b64decode(token.partition(b".")[0] + b"=="))
         algorithm, name = head["alg"], head.get("kid")
-        # The token's head selects one of the keys, never an algorithm.
+        # The token's head may select one of our keys; the key decides the algorithm, not the token.
         keys = [
             key
             for key in self._keys.now
@@ -138,7 +142,7 @@ class JitsiTokens:
         raise failure
 
     def _read(self, claims: dict[str, Any]) -> _Verified:
-        """Return the content of *claims*; raise ValueError or similar if they are not for us."""
+        """Return the content of *claims*; raise any exception if this service rejects them."""
         issuer = claims.get("iss", "")
         _expect_one_of(self._issuers, issuer)
         audience = claims.get("aud", "")
@@ -164,8 +168,8 @@ def in_lower(name: str) -> str:
     """
     Return *name* with its ASCII letters in lower case, and all other letters unchanged.
 
-    Unicode's lower case and case folding would make different rooms equal: straße and strasse, k
-    and the Kelvin sign.
+    Unicode's lower case or case folding would make the names of different rooms equal: straße and
+    strasse, or k and the Kelvin sign.
     """
     return name.lower() if name.isascii() else name.translate(_LOWER)
 
@@ -174,10 +178,8 @@ def is_for(conference: str, room: str, tenant: str) -> bool:
     """
     Say whether a token that names *room* and *tenant* permits pushes to *conference*.
 
-    All three are in lower case.
-
-    Pages push the conference's name without a tenant. A name with a tenant is "tenant/room" or
-    "[tenant]room".
+    All three arguments are in lower case. Pages push the name of a conference without its tenant;
+    other senders may push "tenant/room" or "[tenant]room".
     """
     named: str | None
     if bracketed := _BRACKETED.fullmatch(conference):
@@ -197,7 +199,7 @@ def _user(claims: dict[str, Any]) -> str:
 
 
 def _text(value: Any) -> str:
-    """Return *value* if it is text that UTF-8 can encode; otherwise raise an exception."""
+    """Return *value*; raise TypeError if it is not text, ValueError if UTF-8 can't encode it."""
     if type(value) is not str:
         raise TypeError("text is wanted")
     value.encode()
@@ -205,6 +207,6 @@ def _text(value: Any) -> str:
 
 
 def _expect_one_of(accepted: frozenset[str], *said: str) -> None:
-    """Raise ValueError unless one of the values *said* is *accepted*, or any value is."""
+    """Raise ValueError if *accepted* has neither ANY nor one of the values *said*."""
     if ANY not in accepted and not accepted.intersection(said):
         raise ValueError("not for us")

@@ -1,11 +1,11 @@
 """
-Issues and checks push tokens: this service's proof that a page of an allowed origin asked for one.
+Issues and checks push tokens, which prove that a page of an allowed origin has asked for a token.
 
-For the head of a token request, a signed and short-lived token goes out, valid only for pushes from
-the same origin. For a push, nothing or a refusal goes out. A browser sends its page's origin with
-each POST, and no page can change it: push tokens stop pushes of other web sites. A script can send
-any origin, so push tokens do not stop scripts. service/app.py makes the PushTokens object if
-JCMC_PUSH_AUTH is `token`.
+The service answers a token request with a signed and short-lived token. The token is valid only for
+pushes from the same origin; other pushes are refused. A browser sends its page's origin with each
+POST, and no page can change this header. So push tokens stop pushes of other web sites. A program
+that is not a browser can send any origin, so push tokens do not stop such programs.
+service/app.py makes the PushTokens object if JCMC_PUSH_AUTH is `token`.
 
 Source: RFC 7519 (JWT) by PyJWT, which compares signatures in constant time; the WHATWG Fetch
 standard (Origin).
@@ -24,7 +24,7 @@ from otel_jcmc.intake.callers import Header, origin_of
 from otel_jcmc.store.shared_secret import SharedSecret
 from otel_jcmc.wire.push import Report
 
-# The only algorithm for signing and verifying: the token's own header does not count.
+# The only algorithm for signing and verifying. The algorithm in a token's head is not used.
 _ALGORITHM: Final = "HS256"
 # Allowed difference between the clocks of two replicas, in s.
 _LEEWAY_SECONDS: Final = 10
@@ -32,17 +32,17 @@ _CLAIMS: Final = ["origin", "iat", "exp"]
 
 
 class _Issued(NamedTuple):
-    """The content of a verified token."""
+    """The content of a verified token; *expires_at* is in s since 1970."""
 
     origin: bytes
     expires_at: float
 
 
 class PushTokens:
-    """Issues tokens, and checks the token of each push; the push endpoint calls it."""
+    """Issues tokens, and checks the token of each push; intake.py calls this object."""
 
     def __init__(self, secret: SharedSecret, seconds: int, allows: Callable[[bytes], bool]) -> None:
-        """Sign with *secret* for *seconds*; *allows* decides which origins may have a token."""
+        """Sign with *secret* tokens valid for *seconds*, for each origin that *allows* accepts."""
         self._secret = secret
         self._seconds = seconds
         self._allows = allows
@@ -77,7 +77,7 @@ class PushTokens:
 
     def __call__(self, headers: Iterable[Header], report: Report) -> str:
         """
-        Return the user that pushes: always empty, because push tokens name no user.
+        Check the token of a push. Return the user, always empty: push tokens name no user.
 
         Raises:
             PushRefused: the token is missing, not valid, or from another origin.
