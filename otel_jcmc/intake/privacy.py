@@ -37,7 +37,7 @@ from otel_jcmc.catalogue.rows import Attribute, Kind, Scope
 if TYPE_CHECKING:
     from otel_jcmc.wire.push import Report
 
-# A hash has 64 bits, 16 hex digits. The chance that 120,000 different texts have two equal hashes is
+# A hash has 64 bits, 16 hex digits. The chance that any two of 120,000 texts have the same hash is
 # 1 in 2.6 thousand million (n^2 / 2^65). Without the key, no one can search for two such texts.
 HASH_BYTES: Final = 8
 MIN_KEY_CHARACTERS: Final = 16

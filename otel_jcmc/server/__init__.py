@@ -1,6 +1,7 @@
 """
 Reads connections under uvicorn's server: splits bytes into requests, limits them, speeds up pushes.
 
-Bytes come in from sockets. Requests go out to the application; pushes go past ASGI to their
-endpoint. A mounted application does not use this room. `web` decides what a request means.
+Bytes come in from sockets. Most pushes go directly to the push endpoint, without ASGI; all other
+requests go to the application by ASGI. If another program mounts our application, that program's
+server reads the connections, and this package is not used. `web` decides what a request means.
 """

@@ -1,9 +1,9 @@
 """
-Limits how many connections are open, and how long each may take for a head, a body, an answer.
+Limits how many connections are open; has the limits on the time and size of heads and bodies.
 
-A process has one `Connections`, which service/app.py makes. protocol.py asks it for a place and for
-the limits, and keeps the times of its own connection. A push on a connection that is already open
-asks nothing here.
+Each process has one `Connections`, which service/app.py makes. For each new connection, protocol.py
+asks here whether it may stay open, and reads the limits. protocol.py itself measures the times of
+its connection. A push on a connection that is already open needs no call of this module.
 """
 
 import logging
@@ -16,14 +16,17 @@ from otel_jcmc.server.whole import WholePushes
 
 log = logging.getLogger(__name__)
 
-# A browser sends about 16 header lines. A short one takes 17 times as much memory as on the wire.
+# A browser sends about 16 header lines. A short header line takes 17 times as many bytes of memory
+# as it has bytes on the wire.
 MAX_HEADERS: Final = 100
-# Extra places on the port that is not for browsers: a flood of browsers must not keep out the
-# operator who investigates the flood.
+# How many connections more than the limit are allowed on the port that is not for browsers: during
+# a flood of browsers, the operator must still be able to connect.
 ADMIN_PLACES: Final = 32
-# File descriptors for other things than callers' connections: Redis, listeners, the log, children.
+# File descriptors besides those of clients' connections: for Redis, listening sockets, the log and
+# child processes, and for the extra connections of operators.
 OTHER_DESCRIPTORS: Final = 32 + ADMIN_PLACES
-# A new client normally sends its first request within this time, and then a push every 10 s.
+# A client normally sends its first request within _HURRY_SECONDS, and its next push within
+# _PUSHED_SECONDS, because it pushes every 10 s. Connections of slower clients are closed first.
 _HURRY_SECONDS: Final = 1.0
 _PUSHED_SECONDS: Final = 15.0
 # How long to wait after a search that found no idle connection.
@@ -53,28 +56,28 @@ class ConnectionLimits(NamedTuple):
 
 
 class Connection(Protocol):
-    """The parts of a connection from which `Connections` chooses the connection to close."""
+    """What `Connections` reads of a connection, to choose a connection to close."""
 
     transport: Any
 
     def quiet_since(self) -> tuple[bool, float] | None:
-        """Return whether it has sent a request, and since when it is idle; None while busy."""
+        """Return whether it has sent a request, and since when it is idle; None: it is busy."""
 
 
 class Connections:
     """
-    The places for connections.
+    Limits the number of open connections of one process.
 
     Attributes:
-        limits: the limits in force.
-        pushes: reads pushes that arrive complete in one read.
-        cut: reason -> connections ended so far, shared with the service's own metrics.
+        limits: the limits that all connections use.
+        pushes: reads pushes that come whole in one read (whole.py).
+        cut: reason -> number of connections that were ended for it; own metrics read this dict.
 
     Concurrency: for one event loop.
     """
 
     def __init__(self, limits: ConnectionLimits, cut: dict[str, int]) -> None:
-        """Allow as many connections as *limits* say; count those cut by reason in *cut*."""
+        """Apply *limits*; count the connections that are ended early in *cut*, by reason."""
         self.limits = limits
         self.pushes = WholePushes(limits.head_lines)
         self.cut = cut
@@ -91,15 +94,16 @@ class Connections:
         self._rests_until = 0.0
 
     def count(self) -> int | None:
-        """Return how many connections are open; None before the first, or in a host's server."""
+        """Return how many connections are open; None if this server has had no connection yet."""
         return None if self._everyone is None else len(self._everyone)
 
     def has_place(self, newcomer: Connection, everyone: set[Any], now: float, spare: int) -> bool:
         """
         Say whether *newcomer*, a connection that *everyone* already contains, may remain open.
 
-        When more connections are open than the limit plus *spare*, one connection is closed: an
-        idle one, or one that has sent no request. If all others are busy, the newcomer is closed.
+        *spare* is how many connections more than the limit may be open for this newcomer. If more
+        are open, one connection is closed: an idle connection, or a connection that has sent no
+        request. If all other connections are busy, *newcomer* is closed.
         """
         self._everyone = everyone
         most = self.limits.connections + spare
@@ -110,15 +114,15 @@ class Connections:
         self._full.update(self.limits.connections)
         victim = self._next(newcomer, now)
         gone = victim or newcomer
-        # Removed at once, not when the loop reports the loss: until then, each newcomer would have
-        # one more connection closed for the same place.
+        # Remove the closed connection now. The loop reports its end only later, and until then each
+        # further newcomer would close one more connection, although there is room for it.
         everyone.discard(gone)
         self.cut[Cut.IDLE if victim else Cut.REFUSED] += 1
         gone.transport.abort()
         return victim is not None
 
     def _next(self, newcomer: Connection, now: float) -> Connection | None:
-        """Return the connection to close first; None if all others await an answer."""
+        """Return the next connection to close; None if all except *newcomer* are busy."""
         while True:
             while self._spare:
                 noted, connection = self._spare.pop()
@@ -129,7 +133,7 @@ class Connections:
             self._look(newcomer, now)
 
     def _look(self, newcomer: Connection, now: float) -> None:
-        """Find the next connections to close, 1 % of the limit, so that few newcomers search."""
+        """Choose the next connections to close: 1 % of the limit at once, to search rarely."""
         assert self._everyone is not None
         found = (
             (_rank(quiet, now), quiet, each)
@@ -145,10 +149,11 @@ class Connections:
 
 def _rank(quiet: tuple[bool, float], now: float) -> tuple[int, float]:
     """
-    Return the rank of a connection among those to close; the one of the lowest rank closes first.
+    Return the rank of an idle connection; the connection with the lowest rank is closed first.
 
-    Connections that send no request close first. Of the others, the newer ones close first, so that
-    clients that were already connected stay connected.
+    The order is: connections without a request that are older than 1 s; connections whose last
+    answer is older than 15 s; newer connections without a request; all others. With equal rank, the
+    connection that has been idle longest is closed first.
     """
     has_asked, since = quiet
     if has_asked:

@@ -1,14 +1,16 @@
 """
 Splits the bytes of one connection into requests; ends the connection if they are not HTTP.
 
-httptools' parser says what a request is (RFC 9112). This file settles what the parser leaves open.
-This class ignores an upgrade, and reads the body by its length. It drops trailers. It answers
-CONNECT, and a transfer coding that we can't decode, with an error, and then ends the connection. It
-parses nothing behind the last request of a connection. It limits the requests that wait for an
-answer, the size of a head, and the bytes that frame a body.
+httptools' parser finds the parts of a request (RFC 9112). The class Framing decides what the parser
+does not. If a request asks for an upgrade to another protocol, Framing ignores this and reads the
+body by its length. It drops trailers. It answers CONNECT with an error, and also a transfer coding
+that this service can't decode; then it ends the connection. It parses no bytes behind the last
+request of a connection. It limits the number of requests that wait for an answer, the size of a
+head, and the bytes that frame a body (the lengths and line ends of its chunks).
 
-uvicorn's protocol is not used: it parses the bytes behind an upgrade as a request (Kludex/uvicorn
-2722) and has none of these limits. Only uvicorn's ASGI cycle of one request is used.
+uvicorn's own protocol class is not used: it parses the bytes behind an upgrade as a request
+(Kludex/uvicorn 2722) and has none of these limits. Of uvicorn only RequestResponseCycle is used,
+which answers one request by ASGI.
 """
 
 import asyncio
@@ -18,22 +20,23 @@ from typing import Any, Final
 
 import httptools
 
-# The bytes of a read are parsed in pieces, so that an excess is seen early: a head, or the bytes
-# that frame a body, exceed their limit by one piece at most.
+# The bytes of a read are parsed in pieces of this size. So a head, or the bytes that frame a body,
+# can exceed their limit by at most one piece before the connection is ended.
 PIECE_BYTES: Final = 2048
-# Most pushes are larger, because their body is one line. Data without a line end behind the first
-# piece holds no further request, so up to this size it is parsed together with that piece.
+# Most pushes are larger than a piece, and their body is one line. If there is no line end behind
+# the first piece, the data contains no further request. Such data is parsed at once up to this
+# size.
 WHOLE_BYTES: Final = 16_384
-# When so many requests wait behind the request being answered, no further piece is parsed.
+# When this many requests wait for the answer to an earlier request, no further piece is parsed.
 MAX_WAITING: Final = 8
-# So many bytes may frame each chunk: its length, extensions and line ends.
+# How many bytes may frame each chunk: its length, extensions and line ends.
 _CHUNK_BYTES: Final = 16
 
 Header = tuple[bytes, bytes]
 
 _VERSIONS: Final = ("1.1", "1.0")
 
-# The values of Framing.reading: which part of a request has begun and is not complete yet.
+# The values of Framing.reading: which part of a request has begun to arrive and is not complete.
 NOTHING: Final = 0
 HEAD: Final = 1
 BODY: Final = 2
@@ -49,7 +52,7 @@ class Refused(Exception):
 
 
 class _IsOver(Exception):
-    """Raised when the last request of the connection has come: nothing behind it is parsed."""
+    """Raised to stop the parser at bytes behind the last request of a connection."""
 
 
 class Framing(asyncio.Protocol, ABC):
@@ -57,19 +60,21 @@ class Framing(asyncio.Protocol, ABC):
     Reads the bytes of one connection; a subclass handles the requests.
 
     Attributes:
-        transport: of the connection.
-        url, headers: of the request that is being read; names in lower case, no trailers.
-        reading: NOTHING, HEAD or BODY: which part has been begun and is not complete.
-        has_asked: whether a first request has begun.
-        waiting: requests behind the one that is being answered, the newest first.
-        closes: whether the connection ends with the answer to this request.
-        is_ending: whether the connection must end with the answer to the next request.
+        transport: asyncio's transport of the connection.
+        url, headers: target and header lines of the request that is being read. Header names are in
+            lower case; trailers are left out.
+        reading: which part of a request is incomplete: HEAD, BODY, or NOTHING.
+        has_asked: whether the client has begun to send a first request.
+        waiting: complete heads whose requests wait for an earlier answer, the newest first.
+        closes: whether the connection closes after the answer to the request that is being read.
+        is_ending: whether the connection must close after the answer to the next request.
         is_over: whether all further bytes are ignored.
-        parser: knows the method, the version and whether the connection may remain open.
+        parser: httptools' parser; knows the method, the version and whether the client lets the
+            connection stay open.
     """
 
     transport: Any
-    # The limit on the bytes of an unfinished head, and on the bytes that frame a body; 0: no limit.
+    # Most bytes of an incomplete head, and most bytes that frame a body; 0: no limit.
     most_bytes = 0
 
     def __init__(self) -> None:
@@ -84,39 +89,39 @@ class Framing(asyncio.Protocol, ABC):
         self._is_chunked = self._sees_chunks = False
         self._is_replayed = False
         self._is_parsing = False
-        # Kept here, because the parser loses the cause if a callback raises while another error is
-        # being handled.
+        # The exception that a callback raised. Kept here, because the parser loses it if the
+        # callback raises while another exception is being handled.
         self._refused: Refused | None = None
         self.is_ending = self.closes = False
         self._rest = memoryview(b"")
         self.waiting: deque[Any] = deque()
 
-    # A subclass handles requests in these methods.
+    # A subclass implements these methods to handle requests.
 
     @abstractmethod
     def take_head(self) -> None:
-        """Take a request whose head is complete."""
+        """Begin to handle a request: its head is complete, in `url`, `headers` and `parser`."""
 
     @abstractmethod
     def take_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
+        """Handle the next piece of the request's body."""
 
     @abstractmethod
     def take_end(self) -> None:
-        """Take the end of the request."""
+        """Handle the end of the request: its body is complete."""
 
     @abstractmethod
     def refuse(self, refused: Refused) -> None:
-        """After all waiting answers, send the answer of *refused*, and end the connection."""
+        """After the answers to earlier requests, send *refused* as answer, and close."""
 
     @abstractmethod
     def cut_head(self) -> None:
-        """End a connection whose head, or whose bytes that frame a body, exceed the limit."""
+        """End the connection: a head, or the bytes that frame a body, exceed `most_bytes`."""
 
     # Reading.
 
     def read(self, data: bytes) -> None:
-        """Parse *data*, the bytes that have come."""
+        """Parse *data*, the bytes of one read; keep bytes that must wait for answers."""
         size = len(data)
         if self._rest or self.waiting or (size > PIECE_BYTES and _has_more(data, size)):
             self._rest = memoryview(bytes(self._rest) + data)
@@ -125,7 +130,7 @@ class Framing(asyncio.Protocol, ABC):
             self._parse(data)
 
     def read_on(self) -> None:
-        """Parse the bytes that were read before, until too many requests wait."""
+        """Parse the bytes that `read` has kept, until MAX_WAITING requests wait for an answer."""
         while self.has_rest and len(self.waiting) < MAX_WAITING and not self._is_parsing:
             piece, self._rest = self._rest[:PIECE_BYTES], self._rest[PIECE_BYTES:]
             self._parse(piece)
@@ -139,7 +144,8 @@ class Framing(asyncio.Protocol, ABC):
         """
         Stop reading, and free the unparsed bytes and the parser.
 
-        A connection and its parser refer to each other; Python finds such cycles only now and then.
+        A connection and its parser refer to each other. Python frees such cycles only every 10
+        minutes (garbage.py), so the parser is deleted here.
         """
         self.is_over = True
         del self.parser
@@ -148,7 +154,7 @@ class Framing(asyncio.Protocol, ABC):
         self.url = b""
 
     def _parse(self, data: bytes | memoryview) -> None:
-        """Parse a piece, and end the connection after too many bytes that are not body."""
+        """Parse *data*; end the connection if a head or the bytes that frame a body are too long."""
         if self.is_over:
             return
         behind_upgrade: int | None = None
@@ -168,10 +174,10 @@ class Framing(asyncio.Protocol, ABC):
         if not (self.reading or self._is_chunked):
             return
         if self.reading == BODY and not self._is_chunked:
-            # Known here before the first chunk has come, because its extension may be endless.
+            # Find this out before the first chunk has come: the chunk's extension may be endless.
             self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
         if self._sees_chunks:
-            # Drop trailers: a short line takes thirty times as much memory as on the wire.
+            # Drop trailers: a short line takes thirty times as many bytes of memory as on the wire.
             self.headers.clear()
         if self.reading == HEAD or self._is_chunked:
             self._framing_bytes += len(data)
@@ -180,7 +186,7 @@ class Framing(asyncio.Protocol, ABC):
                 self.cut_head()
 
     def _stop(self, error: httptools.HttpParserError) -> None:
-        """Stop parsing, and send an answer with the reason unless the connection had ended."""
+        """Stop parsing because of *error*; if the connection is still open, answer the reason."""
         was_over, self.is_over = self.is_over, True
         if was_over or self.transport.is_closing():
             return
@@ -190,10 +196,10 @@ class Framing(asyncio.Protocol, ABC):
 
     def _read_without_upgrade(self, rest: bytes) -> None:
         """
-        Read the request again as if it asked for no upgrade, then the *rest*.
+        Parse the request again without its wish for an upgrade, then parse the *rest* of the bytes.
 
-        At an upgrade the parser assumes that the request has no body, and that all further bytes
-        belong to another protocol.
+        When a request asks for an upgrade, the parser assumes that it has no body, and that all
+        further bytes belong to another protocol.
         """
         parser, headers = self.parser, self.headers
         version = parser.get_http_version().encode()
@@ -213,7 +219,7 @@ class Framing(asyncio.Protocol, ABC):
 
     def check_codings(self) -> None:
         """
-        Check that we can decode how the body is framed.
+        Check that this service can decode the body's transfer coding.
 
         Raises:
             Refused: the body has a transfer coding other than chunked, or any coding in HTTP/1.0.
@@ -226,7 +232,7 @@ class Framing(asyncio.Protocol, ABC):
     # The parser calls these methods.
 
     def on_message_begin(self) -> None:
-        """Begin a request."""
+        """Note that a request begins; raise _IsOver if the connection accepts no request."""
         if self.is_over or self.transport.is_closing():
             raise _IsOver
         self.url = b""
@@ -256,7 +262,7 @@ class Framing(asyncio.Protocol, ABC):
             raise
 
     def _choose(self, version: str) -> None:
-        """Hand on the head, or have the request read again without its upgrade."""
+        """Call `take_head`, or if the request asks for an upgrade, note that it is parsed again."""
         if version == "0.9":  # the parser's value when the request names no version
             raise Refused(400, "Invalid HTTP request received.")
         if version not in _VERSIONS:
@@ -271,7 +277,7 @@ class Framing(asyncio.Protocol, ABC):
             self._is_replayed = True
 
     def on_chunk_header(self) -> None:
-        """Allow the bytes that frame a chunk; at the first chunk, check the codings."""
+        """Do not count up to _CHUNK_BYTES that frame a chunk; at the first chunk, check codings."""
         if self._sees_chunks:
             self._framing_bytes = max(0, self._framing_bytes - _CHUNK_BYTES)
             return
@@ -285,13 +291,13 @@ class Framing(asyncio.Protocol, ABC):
         self.headers = []
 
     def on_body(self, body: bytes) -> None:
-        """Take a piece of the body."""
+        """Hand a piece of the body to the subclass."""
         if self._is_chunked:
             self._framing_bytes = max(0, self._framing_bytes - len(body))
         self.take_body(body)
 
     def on_message_complete(self) -> None:
-        """Take the end of the request, and note whether it was the connection's last."""
+        """Hand the end of the request to the subclass; note whether the connection ends with it."""
         if self._is_replayed:
             self._is_replayed = False
             return

@@ -1,11 +1,12 @@
 """
 Runs Python's garbage collector every 10 minutes only, so that hardly any push waits for it.
 
-The objects that a push, a connection or a scrape leaves behind form no cycles, and Python frees
-them at once. Python's own collector, which frees cycles, starts after a certain number of new
-objects and scans all objects made since its last run. With 100,000 participants one run took
-130 ms, in the middle of a push, and found nothing to free. Here all objects are scanned every
-10 minutes, for cycles that a library may leave.
+Python frees an object at once when no other object refers to it. The collector is needed only for
+objects that refer to each other (cycles). Pushes, connections and scrapes leave no cycles. Without
+this module, Python starts the collector after a certain number of new objects, and the collector
+scans all objects made since its last run. With 100,000 participants one run took 130 ms, in the
+middle of a push, and found nothing to free. This module scans all objects every 10 minutes, because
+a library may leave cycles.
 """
 
 import asyncio

@@ -1,14 +1,15 @@
 """
-Hands requests from the process that accepts them to another one, by HTTP/1.1 on a Unix socket.
+Hands requests from the process that accepts them to another process, by HTTP/1.1 on a Unix socket.
 
-In a worker, `Relay` hands on the requests that the worker does not answer itself, piece by piece in
-both directions. In the process that reads, `as_it_came` restores the request as the worker received
-it: the caller, our address and the scheme, which only the worker knows. They travel in a header. A
-worker removes that header from outside requests, and the reading process trusts the header on the
-Unix socket alone.
+With several processes, workers accept connections and answer pushes, and one process reads Redis
+and answers all other requests. In a worker, `Relay` sends such a request to the reading process
+piece by piece, and its answer back to the client in the same way. Only the worker knows the address
+of the client, the address of the service and the scheme, so it sends them in an additional header.
+In the reading process, `as_it_came` puts these values back into the request. A worker removes this
+header from its clients' requests, and the reading process trusts it on the Unix socket only.
 
-If one side disconnects, the other side's connection ends too. If an answer breaks off, the caller's
-answer breaks off.
+If the client disconnects, the worker disconnects from the reading process. If the reading process
+ends its answer early, the client's answer ends early too.
 """
 
 import asyncio
@@ -22,11 +23,12 @@ import httptools
 
 from otel_jcmc.server.framing import Header
 
-# The most requests that are relayed at once; further ones get 503. Each takes two descriptors.
+# How many requests a worker relays at the same time; further requests get 503. Each takes two
+# descriptors.
 MOST_RELAYED: Final = 256
 # How long an answer may take to begin: longer than a scrape of 100,000 participants takes.
 BEGIN_SECONDS: Final = 60.0
-# A relayed head has at most so many more lines and bytes than the original.
+# How many more lines and bytes a relayed head can have than the head of the original request.
 MORE_LINES: Final = 2
 MORE_BYTES: Final = 1024
 _PIECE_BYTES: Final = 65_536
@@ -37,7 +39,7 @@ _OF_A_CONNECTION: Final = frozenset(
         *(b"transfer-encoding", b"upgrade", b"expect", _CALLER),
     )
 )
-# These lines of an answer are not relayed; each process writes its own date.
+# These header lines of an answer are not relayed; the worker writes its own Date header.
 _NOT_HANDED_BACK: Final = _OF_A_CONNECTION | {b"date"}
 _AGAIN: Final[list[Header]] = [
     (b"content-type", b"text/plain; charset=utf-8"),
@@ -52,25 +54,25 @@ Send = Callable[[Any], Awaitable[None]]
 
 class Relay:
     """
-    An ASGI application that hands requests to the process behind a socket.
+    An ASGI application that sends each request to another process, and returns its answer.
 
-    Concurrency: for one event loop; *most* requests at a time.
+    Concurrency: use it from one event loop; it relays up to *most* requests at the same time.
     """
 
     def __init__(self, path: str, most: int = MOST_RELAYED) -> None:
-        """Hand requests to the socket at *path*, at most *most* at a time."""
+        """Send requests to the Unix socket at *path*, at most *most* at the same time."""
         self._path, self._most = path, most
         self._under_way = 0
         self._streams: dict[_Answer, StreamWriter] = {}
 
     def end_streams(self) -> None:
-        """End streams of events, which never end otherwise: a stop waits for all answers."""
+        """End all streams of server-sent events, which never end alone: a stop waits for answers."""
         for answer, writer in self._streams.items():
             answer.is_over = True
             writer.transport.abort()
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Answer as the other process does; answer 503 if that process does not answer."""
+        """Send the other process's answer to the client; send 503 if that process gives none."""
         if self._under_way >= self._most:
             await _be_away(send, "too many requests are being answered")
             return
@@ -81,7 +83,7 @@ class Relay:
             self._under_way -= 1
 
     async def _hand_on(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Hand the request to the other process, and hand its answer back to the caller."""
+        """Send the request to the other process, and its answer back to the client."""
         try:
             reader, writer = await asyncio.open_unix_connection(self._path, limit=_PIECE_BYTES)
         except OSError:
@@ -95,7 +97,7 @@ class Relay:
                     self._streams[answer] = writer
                 await _hand_back(answer, reader, send)
             elif not asking.done():
-                # The caller is still connected.
+                # The client is still connected, because `_ask` ends when it disconnects.
                 await _be_away(send, "the process that answers this is away")
         finally:
             self._streams.pop(answer, None)
@@ -105,7 +107,7 @@ class Relay:
 
 
 async def _ask(scope: Any, receive: Receive, writer: StreamWriter) -> None:
-    """Send the request of *scope*; when the caller disconnects, end the connection too."""
+    """Send the request in *scope* to *writer*; when the client disconnects, abort *writer* too."""
     try:
         is_chunked = any(name == b"transfer-encoding" for name, _ in scope["headers"])
         writer.write(_head(scope, is_chunked=is_chunked))
@@ -120,14 +122,15 @@ async def _ask(scope: Any, receive: Receive, writer: StreamWriter) -> None:
             writer.write(piece)
             await writer.drain()
     except OSError:
-        # The other process has disconnected; the reader of its answer notices that.
+        # The other process has disconnected. The code that reads its answer notices this, and
+        # cancels this task.
         await asyncio.Event().wait()
     else:
         writer.transport.abort()
 
 
 def _head(scope: Any, *, is_chunked: bool) -> bytes:
-    """Return the head of the request of *scope* for the other process."""
+    """Return the head of the request in *scope* as bytes, with our additional header."""
     target = scope["raw_path"] + (b"?" + scope["query_string"] if scope["query_string"] else b"")
     told = json.dumps([scope["client"], scope["server"], scope["scheme"]]).encode()
     headers = [each for each in scope["headers"] if each[0] not in _OF_A_CONNECTION]
@@ -141,16 +144,16 @@ def _head(scope: Any, *, is_chunked: bool) -> bytes:
 
 class _Answer:
     """
-    An answer as far as it is read; httptools calls its methods.
+    Parses the answer of the other process; the parser of httptools calls the methods on_….
 
     Attributes:
-        status, headers: of the answer, once it has begun.
-        pieces: those of its body that are not handed back yet.
-        is_over: whether the last piece has come.
+        status, headers: status and headers of the answer; status is 0 until its head is complete.
+        pieces: pieces of the body that have come and have not been sent to the client yet.
+        is_over: whether the answer is complete.
     """
 
     def __init__(self, *, is_bodiless: bool) -> None:
-        """Read an answer; the answer to HEAD has no body."""
+        """Prepare for an answer; *is_bodiless*: it answers a HEAD request and has no body."""
         self._parser = httptools.HttpResponseParser(self)
         self._is_bodiless = is_bodiless
         self.status = 0
@@ -160,7 +163,7 @@ class _Answer:
 
     def feed(self, read: bytes) -> None:
         """
-        Take the bytes that were read.
+        Parse *read*, the bytes of one read.
 
         Raises:
             ConnectionError: *read* is empty, or the answer is not HTTP.
@@ -173,15 +176,15 @@ class _Answer:
             raise ConnectionError from error
 
     def end(self) -> None:
-        """Read no more, and free the parser, which refers to this object and it to the parser."""
+        """Free the parser, which refers to this object: otherwise Python would free both late."""
         del self._parser
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Note a line of the head."""
+        """Note a header line; httptools calls this."""
         self.headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
-        """Note that the answer has begun; an answer to HEAD is then complete."""
+        """Note the status of the answer; an answer to HEAD is complete with its head."""
         status = self._parser.get_status_code()
         if status >= 200:  # a lower status is an interim response
             self.status = status
@@ -199,7 +202,7 @@ class _Answer:
 
 
 async def _begun(answer: _Answer, reader: StreamReader) -> bool:
-    """Read until *answer* has begun; return whether it has begun within BEGIN_SECONDS."""
+    """Read until the head of *answer* is complete; return whether it was within BEGIN_SECONDS."""
     with suppress(OSError, TimeoutError):
         async with asyncio.timeout(BEGIN_SECONDS):
             while not answer.status:
@@ -209,7 +212,7 @@ async def _begun(answer: _Answer, reader: StreamReader) -> bool:
 
 
 async def _hand_back(answer: _Answer, reader: StreamReader, send: Send) -> None:
-    """Send *answer* to the caller piece by piece as it comes; if it breaks off, stop there."""
+    """Send *answer* to the client, each piece when it comes; stop if the other side disconnects."""
     headers = [each for each in answer.headers if each[0] not in _NOT_HANDED_BACK]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     with suppress(OSError):
@@ -222,14 +225,14 @@ async def _hand_back(answer: _Answer, reader: StreamReader, send: Send) -> None:
 
 
 def _body(answer: _Answer, *, more: bool) -> Any:
-    """Return the ASGI message with the pieces of *answer* that have come."""
+    """Return an ASGI message with the pieces in *answer*, and remove them from *answer*."""
     body = b"".join(answer.pieces)
     answer.pieces.clear()
     return {"type": "http.response.body", "body": body, "more_body": more}
 
 
 async def _be_away(send: Send, why: str) -> None:
-    """Answer 503 with the text *why*: the caller should send the request again later."""
+    """Answer 503 with the text *why*; the header Retry-After asks for the request again in 1 s."""
     text = f"{why}: again in a second\n".encode()
     headers = [*_AGAIN, (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": 503, "headers": headers})
@@ -238,9 +241,9 @@ async def _be_away(send: Send, why: str) -> None:
 
 def as_it_came(scope: Any) -> Any:
     """
-    Return *scope* of a relayed request as the worker received it.
+    Return *scope* of a relayed request with the addresses and scheme that the worker received.
 
-    The result has no caller if no worker has relayed the request.
+    If no worker has relayed the request, the result has no address of a client.
     """
     headers = []
     client, server, scheme = None, None, "http"

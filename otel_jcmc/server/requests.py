@@ -22,7 +22,7 @@ _LOG: Final = logging.getLogger("uvicorn.error")
 
 
 class Flow(FlowControl):
-    """Pauses and resumes a connection; it is not read while bytes of it wait to be parsed."""
+    """Pauses and resumes a connection; resumes reading only when all read bytes are parsed."""
 
     def __init__(self, framing: Framing) -> None:
         """Control the transport of *framing*."""
@@ -30,7 +30,7 @@ class Flow(FlowControl):
         self._framing = framing
 
     def resume_reading(self) -> None:
-        """Read on, unless bytes that were read before are not parsed yet."""
+        """Resume reading, unless bytes that were read before are not parsed yet."""
         if not self._framing.has_rest:
             super().resume_reading()
 
@@ -40,21 +40,21 @@ class Requests:
     Makes the requests of one connection.
 
     Attributes:
-        peer: the other side's address, "" if it has none.
-        server: our side's address and port.
-        is_tls: whether the connection is in TLS.
+        peer: the client's address (or its proxy's); empty if the connection has none.
+        server: the address and port of this service on the connection.
+        is_tls: whether the connection uses TLS.
     """
 
     def __init__(
         self, config: uvicorn.Config, state: dict[str, Any], done: Callable[[], None]
     ) -> None:
-        """Call *done* when a request has been answered."""
+        """Prepare; *done* is called after each answer that a request of `make` gets."""
         self._config, self._state, self._done = config, state, done
         self.peer, self.is_tls = "", False
         self.server: tuple[str, int | None] | None = None
 
     def connect(self, transport: Any, flow: Flow) -> None:
-        """Note the addresses of the new connection, and whether it is in TLS."""
+        """Note the addresses of the new connection, and whether it uses TLS."""
         self._transport, self._flow = transport, flow
         self.server = get_local_addr(transport)
         self._client = get_remote_addr(transport)
@@ -65,7 +65,7 @@ class Requests:
         self, parser: Any, url: bytes, headers: list[tuple[bytes, bytes]], defaults: list[Any]
     ) -> RequestResponseCycle:
         """
-        Return the request whose head *parser* has read; the application has not seen it yet.
+        Return the request whose head *parser* has read, as an ASGI cycle that has not begun.
 
         Raises:
             Refused: *url* is not valid.
@@ -112,7 +112,11 @@ class Requests:
 
 
 def in_one_piece(app: Any) -> Any:
-    """Return *app* for senders of HTTP/1.0, which know no chunks: its answers have a length."""
+    """
+    Return *app* with answers for HTTP/1.0: each answer is sent whole, with a Content-Length.
+
+    A client of HTTP/1.0 can't read an answer in chunks.
+    """
 
     async def answered(scope: Any, receive: Any, send: Any) -> None:
         start: dict[str, Any] = {}

@@ -1,4 +1,4 @@
-"""Runs uvicorn's server on our own sockets, in TLS with our certificate."""
+"""Runs uvicorn's server on sockets that this service opened, with TLS if a certificate is set."""
 
 import asyncio
 import socket
@@ -10,12 +10,12 @@ import uvicorn
 from otel_jcmc.server.ending import LINGER_SECONDS, EndingProtocol
 from otel_jcmc.server.tls import Certificate
 
-# Time for a peer to close TLS properly, which many never do.
+# How long to wait until a client closes TLS properly; many clients never do.
 GOODBYE_SECONDS: Final = 5.0
 
 
 class Server(uvicorn.Server):
-    """uvicorn's server on our own sockets, with limits on the TLS handshake."""
+    """uvicorn's server on sockets that this service opened, with a time limit on TLS handshakes."""
 
     def __init__(
         self,
@@ -23,12 +23,12 @@ class Server(uvicorn.Server):
         certificate: Certificate | None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """Serve what *config* says, in TLS with a *certificate*; call *on_stop* at the stop."""
+        """Serve the app in *config*; *certificate*: for TLS; *on_stop* is called at the stop."""
         super().__init__(config)
         self._certificate, self._on_stop = certificate, on_stop
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """Begin to accept on *sockets*; uvicorn calls this, but can't limit a handshake."""
+        """Accept connections on *sockets*; replaces uvicorn's method, which limits no handshake."""
         loop = asyncio.get_running_loop()
         tls = self._tls()
         self.servers = []
@@ -43,8 +43,9 @@ class Server(uvicorn.Server):
         """
         Stop accepting and end each connection; uvicorn calls this.
 
-        Before a socket is closed, the connections in its queue are accepted. Otherwise the kernel
-        resets them, and a proxy can't know whether the push that it sent there was stored.
+        Before a listening socket is closed, the connections in its queue are accepted and answered.
+        Otherwise the kernel would reset these connections, and a proxy could not know whether a
+        push that it sent on one of them was stored.
         """
         self._on_stop()
         listeners = sockets or []
@@ -59,7 +60,7 @@ class Server(uvicorn.Server):
                 asyncio.ensure_future(loop.connect_accepted_socket(self._make_last, each, **tls))
                 for each in queued
             ]
-            # Some clients may have disconnected, or never begin TLS.
+            # Do not wait longer: some clients may have disconnected, or may never begin TLS.
             _, unbegun = await asyncio.wait(begun, timeout=LINGER_SECONDS)
             for each in unbegun:
                 each.cancel()
@@ -67,7 +68,7 @@ class Server(uvicorn.Server):
         await super().shutdown()
 
     def _tls(self) -> dict[str, Any]:
-        """Return the TLS arguments of a connection."""
+        """Return asyncio's arguments for a connection with TLS; empty without a certificate."""
         if self._certificate is None:
             return {}
         seconds = self.config.loaded_app.connections.limits.head_seconds

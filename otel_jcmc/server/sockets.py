@@ -1,9 +1,9 @@
 """
-Opens what `serve` needs first: listening sockets, our certificate, file descriptors to accept with.
+Opens listening sockets for `serve`, and raises the limit of open files for its connections.
 
-Values of the settings come in. If something can't be opened, `CannotServe` says so in one line.
-Only the command line imports this file, before all imports that take long. A mounted application
-uses the sockets of its host.
+The arguments are values of settings. If a socket can't be opened, `CannotServe` says why in one
+line. Only the command line imports this file, before all imports that take long. If another program
+mounts our application, the sockets are that program's.
 """
 
 import logging
@@ -17,7 +17,7 @@ from otel_jcmc.server.connections import OTHER_DESCRIPTORS
 
 log = logging.getLogger(__name__)
 _FEWEST: Final = 16
-# The limit of Linux for a socket's path: 108 bytes (sun_path), including the end byte.
+# Most bytes in the path of a Unix socket: Linux has 108 (sun_path), with the zero byte at the end.
 MAX_SOCKET_PATH: Final = 107
 
 
@@ -27,13 +27,13 @@ def listen(
     """
     Return *times* sockets that listen on *host* and *port*; *setting* names the port in errors.
 
-    With several sockets the kernel distributes the connections among them. The first is bound
-    before its port may be shared, so that an address on which another service listens is still
-    refused.
+    If *times* is more than 1, the kernel distributes new connections among the sockets. The first
+    socket is bound without SO_REUSEPORT, so that binding fails if another service already listens
+    on the port.
 
-    The kernel accepts megabytes of an answer that no client reads, and keeps them after the
-    connection is closed. After *answer_seconds* without progress it gives them up. 0 leaves the
-    time to the kernel.
+    When a client stops reading an answer, the kernel still takes megabytes of it from the service,
+    and keeps them after the service has closed the connection. *answer_seconds* is the time without
+    progress after which the kernel drops them; 0: the kernel's own time.
 
     Raises:
         CannotServe: the address is in use, or does not belong to this machine.
@@ -61,7 +61,7 @@ def listen(
 
 
 def listen_privately(path: str) -> socket.socket:
-    """Return a socket that listens at *path*; the caller keeps other users from the path."""
+    """Return a Unix socket that listens at *path*; the caller must keep other users from *path*."""
     listener = socket.socket(socket.AF_UNIX)
     listener.bind(path)
     _begin(listener)
@@ -69,11 +69,11 @@ def listen_privately(path: str) -> socket.socket:
 
 
 def _unbound(family: socket.AddressFamily, answer_seconds: int) -> socket.socket:
-    """Return a socket that can be bound."""
+    """Return a TCP socket of *family* with all options set, which is not bound yet."""
     listener = socket.socket(family)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     if answer_seconds and hasattr(socket, "TCP_USER_TIMEOUT"):
-        # Linux only has this option; accepted connections inherit it from the listener.
+        # Only Linux has this option; accepted connections inherit it from the listening socket.
         listener.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, answer_seconds * 1000)
     if family is socket.AF_INET6:
         # `::` means every address, including IPv4.
@@ -91,7 +91,8 @@ def allow_connections(wanted: int, relayed: int = 0) -> int:
     """
     Raise this process's limit of open files for *wanted* connections; 0: as high as possible.
 
-    It also makes room for the descriptors of *relayed* requests to another process of ours.
+    The new limit also allows *relayed* descriptors for requests that this process hands to another
+    process of the service (relay.py).
 
     Returns:
         How many connections are possible, at most *wanted*; 0 means no limit.
@@ -101,7 +102,7 @@ def allow_connections(wanted: int, relayed: int = 0) -> int:
     needed = wanted + others
     most = hard if not wanted else needed if hard == resource.RLIM_INFINITY else min(needed, hard)
     if soft != resource.RLIM_INFINITY and (most == resource.RLIM_INFINITY or soft < most):
-        # Some systems refuse the limit that they report.
+        # Some systems refuse even the highest limit that they report: then keep the old limit.
         with suppress(ValueError, OSError):
             resource.setrlimit(resource.RLIMIT_NOFILE, (most, hard))
             soft = most

@@ -1,4 +1,4 @@
-"""Loads our certificate for TLS, and replaces it while connections are open."""
+"""Loads the certificate of this service for TLS, and replaces it without closing connections."""
 
 import logging
 import ssl
@@ -11,7 +11,7 @@ log = logging.getLogger(__name__)
 
 def load_certificate(certificate: Path | None, key: Path | None) -> "Certificate | None":
     """
-    Return our certificate for TLS, None if no file is set.
+    Return the certificate of this service for TLS; None if no file is set.
 
     Raises:
         CannotServe: the certificate can't be read or used.
@@ -25,10 +25,11 @@ def load_certificate(certificate: Path | None, key: Path | None) -> "Certificate
 
 class Certificate:
     """
-    Our certificate for TLS, which can be replaced while connections are open.
+    The certificate of this service for TLS, which can be replaced while connections are open.
 
     Attributes:
-        context: for all listeners; new connections use the certificate that was loaded last.
+        context: the TLS context of all listening sockets; a new connection uses the certificate
+            that was loaded last.
     """
 
     def __init__(self, certificate: Path, key: Path | None) -> None:
@@ -42,7 +43,7 @@ class Certificate:
         self.context = self._load()
 
     def _load(self) -> ssl.SSLContext:
-        """Return a TLS context with the certificate and key that the files hold now."""
+        """Return a TLS context with the certificate and key from the files; raise CannotServe."""
         for setting, path in zip(
             ("JCMC_TLS_CERTIFICATE_FILE", "JCMC_TLS_KEY_FILE"), self._files, strict=True
         ):
@@ -54,7 +55,7 @@ class Certificate:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["http/1.1"])
         try:
-            # With a password given, OpenSSL does not ask for one on the terminal.
+            # With an empty password, OpenSSL does not ask the terminal for the key's password.
             context.load_cert_chain(*self._files, password="")
         except ssl.SSLError as error:
             what = (
@@ -68,7 +69,8 @@ class Certificate:
     def reload(self) -> None:
         """Load the files again; if that fails, keep the old certificate and log why."""
         try:
-            # First into an unused context: a load that fails leaves the context without its key.
+            # Try the files in a new context first. A failed load into the context in use would
+            # leave that context without its key.
             self._load()
             self.context.load_cert_chain(*self._files, password="")
         except (CannotServe, OSError) as error:

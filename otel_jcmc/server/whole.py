@@ -1,11 +1,11 @@
 """
-Recognises a whole push in the bytes of one read, and returns its head and body.
+Recognises a whole push in the bytes of one read of a socket, and returns its head and body.
 
-Most pushes come alone and whole in one read. The parser of framing.py checks all of such a push
-too, but does not report header lines: to make them costs more than to check them. For anything out
-of the ordinary, `read` returns None: an incomplete body, another request behind the push, chunks,
-an upgrade, a connection that ends with the push, a fault. framing.py then parses the same bytes
-from the first one.
+Most pushes come whole in one read, with no other bytes. The parser (httptools, as in framing.py)
+checks all bytes of such a push, but makes no objects for its header lines, because that would take
+more time than the check. `read` returns None for all other bytes: an incomplete body, another
+request behind the push, chunks, an upgrade, `Connection: close`, a fault. framing.py then parses
+the same bytes from the beginning.
 """
 
 from functools import partial
@@ -16,7 +16,8 @@ import httptools
 from otel_jcmc.intake.heads import RawHead
 from otel_jcmc.web.push import PUSH_PATH
 
-# framing.py parses larger data in pieces, to see an excess before all of it is parsed.
+# Larger heads and pushes go to framing.py. It parses them in pieces, so that it finds a head beyond
+# the limit before it has parsed all of it.
 MOST_HEAD_BYTES: Final = 2048
 MOST_BYTES: Final = 16_384
 _BEGIN: Final = b"POST %b HTTP/1.1\r\n" % PUSH_PATH.encode()
@@ -27,14 +28,15 @@ _BRACE: Final = ord("}")
 
 class WholePushes:
     """
-    Reads pushes that are whole.
+    Reads whole pushes from the bytes of one read.
 
-    Concurrency: one event loop, any number of connections: a read keeps nothing for the next one.
+    Concurrency: use it from one event loop, for any number of connections: `read` keeps no data for
+    its next call.
     """
 
     def __init__(self, most_lines: int) -> None:
-        """Return None for heads of more than *most_lines*, which are left to framing.py."""
-        # Line ends in a head: also those of the request line and of the empty line.
+        """Prepare; `read` will return None for a head of more than *most_lines* header lines."""
+        # The line ends in a head include the ends of the request line and of the empty line.
         self._most_ends = most_lines + 2
         # The parser's events of one read, in order: _BEGUN, pieces of bodies, _ENDED.
         self._told: list[bytes] = []
@@ -43,17 +45,18 @@ class WholePushes:
         self._begin()
 
     def _begin(self) -> None:
-        """Forget the earlier reads, and make a new parser."""
+        """Make a new parser, which knows nothing of earlier reads."""
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:
-        """Note the end of a request that others may follow; the parser calls this."""
+        """Note the end of a request if the connection stays open; the parser calls this."""
         if self._parser.should_keep_alive():
             self._told.append(_ENDED)
 
     def read(self, data: bytes) -> tuple[RawHead, bytes] | None:
-        """Return head and body of the one push that *data* is, None if it is anything else."""
-        # A push is a JSON object. If its head has a brace, the push is left to framing.py.
+        """Return head and body if *data* is exactly one push; otherwise return None."""
+        # The body is a JSON object, which begins with the first brace. If the head has a brace, the
+        # checks below fail, and framing.py parses the push.
         if data[:_BEGIN_BYTES] != _BEGIN or data[-1] != _BRACE or len(data) > MOST_BYTES:
             return None
         start = data.find(b"{")
@@ -67,9 +70,9 @@ class WholePushes:
         except (httptools.HttpParserError, httptools.HttpParserUpgrade):
             self._begin()
             return None
-        # One request, with a body in one piece. Nothing follows it: the parser accepts line ends
-        # behind a request, but the last byte here is a brace. So all bytes before the body are its
-        # head.
+        # *data* is one request with a body in one piece, which ends at the last byte: the parser
+        # accepts line ends behind a request, but the last byte is a brace. So all bytes before the
+        # body are the head.
         if len(told) == 3 and told[2] is _ENDED and len(told[1]) == len(data) - start:
             return RawHead(head), told[1]
         self._begin()
