@@ -154,7 +154,7 @@ class Framing(asyncio.Protocol, ABC):
         self.url = b""
 
     def _parse(self, data: bytes | memoryview) -> None:
-        """Parse *data*; end the connection if a head or the bytes that frame a body are too long."""
+        """Parse *data*; call `cut_head` if a head or the bytes that frame a body are too long."""
         if self.is_over:
             return
         behind_upgrade: int | None = None

@@ -1,15 +1,15 @@
 """
-Handles one connection: hands pushes straight to their endpoint, everything else to ASGI.
+Handles one connection: hands pushes directly to the push endpoint, other requests to ASGI.
 
-When the head and body of a push have been read, the push endpoint gets it at once. The answer goes
-out when the store has written it. This avoids the task, the event and the messages of an ASGI call,
-which cost more than checking and storing the push. Everything out of the ordinary goes the ASGI way
-to the same endpoint: another path, a query, a request before the previous one was answered, a
-sender that does not read its answers. framing.py decides where a request ends; connections.py has
-the limits of time and size. All limits of time use one timer; a push that is answered at once
-starts no timer.
+When the head and body of a push have been read, this module calls the push endpoint at once. It
+sends the answer when Redis has stored the push. This avoids the task, the event and the messages of
+an ASGI call, which take more time than checking and storing the push. All other requests go to the
+application by ASGI: requests for another path or with a query, requests that come before the
+previous request was answered, and requests of a client that does not read its answers. framing.py
+decides where a request ends; connections.py has the limits of time and size. A push that is
+complete in one read starts no timer.
 
-An application mounted in another server has that server's protocol and limits.
+If another program mounts our application, that program's server has its own protocol and limits.
 """
 
 from asyncio import AbstractEventLoop, BaseTransport, TimerHandle, get_running_loop
@@ -37,14 +37,14 @@ _URL: Final = PUSH_PATH.encode()
 
 
 class _NobodyWaits:
-    """Replaces the event with which uvicorn wakes a waiting application; no application waits."""
+    """Replaces the event with which uvicorn wakes an application; a push wakes no application."""
 
     def set(self) -> None:
         """Do nothing."""
 
 
 class _PendingPush:
-    """The current push of a connection, in the place of a RequestResponseCycle."""
+    """The current push of a connection; has the attributes of uvicorn's RequestResponseCycle."""
 
     __slots__ = (
         *("disconnected", "headers", "keep_alive", "more_body"),
@@ -57,17 +57,17 @@ class _PendingPush:
         self.parts: list[bytes] = []
         self.size = 0
         self.more_body = False
-        # As if a push had just been answered: the next may begin.
+        # Begin as if a push had just been answered, so that the next push may begin.
         self.response_complete = True
         self.disconnected = False
         self.keep_alive = True
 
 
 class PushProtocol(Framing):
-    """One connection; it ends when it exceeds a limit or is idle."""
+    """One connection; it is closed when it exceeds a limit or is idle for too long."""
 
-    # The last answer, its bytes, which are nearly always those of the next answer too, and whether
-    # it says "Connection: close".
+    # The last answer, uvicorn's default headers in it, its bytes, and whether it has the header
+    # "Connection: close". The next answer is nearly always the same, and its bytes are used again.
     _known: tuple[Answer | None, Any, bytes, bool] = (None, None, b"", False)
     cycle: Any
 
@@ -99,15 +99,15 @@ class PushProtocol(Framing):
         self._idle_timer: Timer | None = None
         self._late_timer: Timer | None = None
         self._answer_timer: TimerHandle | None = None
-        # The ASGI answer that the client has not read yet, if any; since when it is unread.
+        # The request whose ASGI answer the client has not read yet, and since when; None: no such.
         self._unread: Any = None
         self._unread_since = 0.0
         self._answering: Any = None
-        # The last answer of the connection; it is sent after all waiting answers.
+        # The last answer of the connection, after a fault; it is sent after all earlier answers.
         self._last_word: Answer | None = None
 
     def connection_made(self, transport: BaseTransport) -> None:
-        """Ask for a place, and watch for idleness; the loop calls this."""
+        """Check the limit of connections, and start the timer for idleness; the loop calls this."""
         self.transport = transport
         self.connections.add(self)  # type: ignore[arg-type]
         self.flow = Flow(self)
@@ -121,7 +121,7 @@ class PushProtocol(Framing):
             self._watch(self._limits.head_seconds or self.patience)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Forget what was being read; the loop calls this."""
+        """Free all objects of the connection, and tell the application; the loop calls this."""
         self.connections.discard(self)
         if isinstance(exc, TimeoutError):
             # The kernel still held an answer that the client had not read.
@@ -141,7 +141,7 @@ class PushProtocol(Framing):
         del self.flow, self._requests
 
     def data_received(self, data: bytes) -> None:
-        """Parse *data*, the bytes that have come; the loop calls this."""
+        """Handle *data*, the bytes of one read; the loop calls this."""
         if self._take_whole(data):
             return
         self.read(data)
@@ -151,21 +151,21 @@ class PushProtocol(Framing):
             self.flow.pause_reading()
 
     def eof_received(self) -> bool:
-        """Answer the requests that came before the sender ended its side; the loop calls this."""
+        """Return whether to stay open and answer; called when the client has ended its side."""
         self._has_ended = True
         if not self.has_rest:
             self._drop_unfinished()
-        # In TLS nothing can be sent after the other side has ended.
+        # In TLS, asyncio can send no answer after the client has ended its side.
         return self._is_owed() and not self._requests.is_tls
 
     def _is_owed(self) -> bool:
-        """Whether the client still waits for an answer."""
+        """Return whether the client still waits for an answer."""
         begun = self._push, self._answering
         is_begun = any(each is not None and not each.response_complete for each in begun)
         return is_begun or bool(self.waiting) or self.has_rest
 
     def _drop_unfinished(self) -> None:
-        """Forget a request that can't become complete; a push gets an answer that says so."""
+        """Drop an incomplete request when no more bytes can come; answer it if it is a push."""
         cycle = self.cycle
         if not cycle.more_body:
             return
@@ -180,7 +180,7 @@ class PushProtocol(Framing):
     # Reading.
 
     def _take_whole(self, data: bytes) -> bool:
-        """Hand *data* to the endpoint if it is one whole push and no earlier request waits."""
+        """If *data* is one whole push and no request waits, call the endpoint; return if it did."""
         door = self._door
         if (
             not self.cycle.response_complete
@@ -199,7 +199,7 @@ class PushProtocol(Framing):
         return True
 
     def take_head(self) -> None:
-        """Hand the request to the push endpoint, or to ASGI."""
+        """Begin a push, or hand the request to the application by ASGI."""
         if self._late_timer is not None:
             self._in_time()
         if len(self.headers) > self._limits.head_lines:
@@ -219,12 +219,12 @@ class PushProtocol(Framing):
             self._go_by_asgi()
 
     def _too_many_headers(self) -> Refused:
-        """Count a head with too many lines, and return the answer to its sender."""
+        """Count a head with too many lines, and return the refusal for its sender."""
         self._places.cut[Cut.HEAD_TOO_LARGE] += 1
         return Refused(431, "Too many headers.")
 
     def _go_by_asgi(self) -> None:
-        """Have the application answer the request, after the requests that wait."""
+        """Let the application answer the request by ASGI, after all earlier requests."""
         self.check_codings()
         is_free = self.cycle.response_complete
         self.cycle = self._requests.make(
@@ -238,7 +238,7 @@ class PushProtocol(Framing):
             self.waiting.appendleft(self.cycle)
 
     def _begin(self, cycle: RequestResponseCycle) -> None:
-        """Begin to answer a request by ASGI."""
+        """Start a task in which the application answers the request of *cycle*."""
         self._answering = cycle
         is_old = cycle.scope["http_version"] == "1.0"
         app = in_one_piece(self.app) if is_old else self.app
@@ -247,7 +247,7 @@ class PushProtocol(Framing):
         self.tasks.add(task)
 
     def take_body(self, body: bytes) -> None:
-        """Collect a push's body, or hand it to the application."""
+        """Keep a piece of a push's body, or hand the piece of another body to the application."""
         push = self.cycle
         if push.response_complete:
             return
@@ -263,7 +263,7 @@ class PushProtocol(Framing):
             self._refuse(Reason.BODY_TOO_LARGE)
 
     def take_end(self) -> None:
-        """Hand a complete push to the endpoint."""
+        """Hand a complete push to the push endpoint, or tell the application: the body has ended."""
         push = self.cycle
         if self._late_timer is not None:
             self._in_time()
@@ -278,7 +278,7 @@ class PushProtocol(Framing):
         self._door.take(Lines(push.headers), body, self._reply, self._peer)
 
     def refuse(self, refused: Refused) -> None:
-        """Answer a request that is not valid HTTP, after the answers before it, and close."""
+        """Answer *refused* after the answers to earlier requests, and close the connection."""
         kind = (b"content-type", b"text/plain; charset=utf-8")
         answer = Answer(refused.status, [kind, CLOSE, *SECURITY_HEADERS], str(refused).encode())
         if self.cycle is self._push and self._push.more_body:
@@ -291,18 +291,18 @@ class PushProtocol(Framing):
             self._end_with(answer)
 
     def _end_with(self, answer: Answer) -> None:
-        """Send the last answer."""
+        """Send *answer*, and close the connection."""
         self.transport.write(text_of(answer, self.server_state.default_headers))
         self.transport.close()
 
     def cut_head(self) -> None:
-        """End the connection of a head that is too large."""
+        """End the connection, and count it as one with too large a head."""
         self._cut(Cut.HEAD_TOO_LARGE)
 
-    # A request that is not complete yet.
+    # Time limits of a request that is not complete yet.
 
     def _wait(self) -> None:
-        """Limit the time of a request of which only a part has come."""
+        """Start the time limit of a request of which only a part has come."""
         if self.transport.is_closing():
             return
         if self.reading == HEAD:
@@ -317,11 +317,11 @@ class PushProtocol(Framing):
             self._wait_for_body()
 
     def _wait_for_body(self) -> None:
-        """Wait for the rest of a push whose head has come."""
+        """Start the time limit of a push whose head has come; refuse it if it will be too large."""
         if self._door.is_too_large(self._push.headers):
             self._refuse(Reason.BODY_TOO_LARGE)
             return
-        # Checked only here: a sender that has sent the whole push does not wait for this answer.
+        # Checked only here: a client that has sent its whole push does not wait for "100 Continue".
         if any(
             name == b"expect" and text.lower() == b"100-continue"
             for name, text in self._push.headers
@@ -331,7 +331,7 @@ class PushProtocol(Framing):
         self._expect_within(self._limits.body_seconds, late)
 
     def _expect_within(self, seconds: float, late: Callable[[], None]) -> None:
-        """Call *late* in *seconds* unless a timer already runs; with 0 never call it."""
+        """Call *late* in *seconds* unless a timer already runs; if *seconds* is 0, call nothing."""
         if self._late_timer is None:
             self._late_timer = Timer(self.loop, seconds or inf, late)
 
@@ -342,7 +342,7 @@ class PushProtocol(Framing):
             self._late_timer = None
 
     def _end_head(self) -> None:
-        """Close a connection whose head is late, unless we had stopped reading."""
+        """Close a connection whose head is late; wait longer if the service had paused reading."""
         self._in_time()
         if self.flow.read_paused:
             self._expect_within(self._limits.head_seconds, self._end_head)
@@ -350,7 +350,7 @@ class PushProtocol(Framing):
             self._cut(Cut.HEAD_TOO_SLOW)
 
     def _end_request(self, *, is_last_call: bool = False) -> None:
-        """Close a connection whose body is late; if it waits for an answer, send that first."""
+        """Close a connection whose body is late, or if its answer is due, after the answer."""
         self._in_time()
         if self.cycle.response_complete or is_last_call:
             self._cut(Cut.BODY_TOO_SLOW)
@@ -360,7 +360,7 @@ class PushProtocol(Framing):
             self._expect_within(self._limits.body_seconds, again)
 
     def _cut(self, reason: Cut) -> None:
-        """End the connection at once, and count the reason."""
+        """End the connection at once, and count it under *reason*."""
         self._places.cut[reason] += 1
         self.transport.abort()
 
@@ -372,14 +372,14 @@ class PushProtocol(Framing):
             self._in_time()
 
     def _refuse(self, reason: Reason) -> None:
-        """Answer a push whose body is not read to its end, and close."""
+        """Refuse a push for *reason* before its body is complete."""
         self._end_body()
         self._reply(self._door.refuse(self._push.headers, PushRefused([Fault("", reason)])))
 
     # Answers.
 
     def _reply(self, answer: Answer) -> None:
-        """Send *answer* as a whole, unless the sender has disconnected."""
+        """Send *answer* to the push, unless it is answered or the client has disconnected."""
         push, transport = self._push, self.transport
         if push.response_complete or transport.is_closing():
             return
@@ -415,7 +415,7 @@ class PushProtocol(Framing):
                 self._end_unless_owed()
 
     def _end_unless_owed(self) -> None:
-        """When nothing more is read and all answers are sent, end the connection."""
+        """If all answers are sent, send the last answer if there is one, and close."""
         if self._has_ended:
             self._drop_unfinished()
         if not self._is_owed():
@@ -424,13 +424,13 @@ class PushProtocol(Framing):
             else:
                 self.transport.close()
 
-    # An answer that the client does not read.
+    # Time limit of an answer that the client does not read.
 
     def pause_writing(self) -> None:
-        """Start the time limit of an answer that the client reads more slowly than we write."""
+        """Start an answer's time limit: the client reads slowly; the loop calls this."""
         self.flow.pause_writing()
         if self._unread is None or self._unread.response_complete:
-            # All pushes share one cycle, which was complete before its answer was written.
+            # A push's cycle is complete before its answer is written: it can't tell what is unread.
             self._unread = None if self.cycle is self._push else self.cycle
             self._unread_since = self.loop.time()
         if self._answer_timer is None and (seconds := self._limits.answer_seconds):
@@ -441,7 +441,7 @@ class PushProtocol(Framing):
         self.flow.resume_writing()
 
     def _look_at_answer(self) -> None:
-        """Cut a connection whose client has not read its answer in time."""
+        """End the connection if the client has not read its answer in time; else check later."""
         self._answer_timer = None
         is_unread = self._unread is not None and not self._unread.response_complete
         if not (is_unread or self.flow.write_paused):
@@ -452,14 +452,15 @@ class PushProtocol(Framing):
         else:
             self._cut(Cut.ANSWER_TOO_SLOW)
 
-    # Idleness. One timer is restarted when it ends. uvicorn restarts its timer after each answer,
-    # which costs more than the parser.
+    # Idleness. Here one timer runs, and starts again when it ends. uvicorn starts its timer again
+    # after each answer, which takes more time than parsing the request.
 
     def quiet_since(self) -> tuple[bool, float] | None:
         """
-        Return whether it has sent a request, and since when it is idle; None while it is busy.
+        Return whether the client has sent a request, and since when the connection is idle.
 
-        Before its first request, and while a head is incomplete, the first value is false.
+        The time is the loop's, in s. Before the client's first request, and while a head is
+        incomplete, the first value is false. The result is None while the connection is busy.
         """
         is_busy = not self.cycle.response_complete or self.reading == BODY
         if is_busy or self.transport.is_closing():
@@ -474,7 +475,7 @@ class PushProtocol(Framing):
         """Close the connection if it has been idle for the keep-alive time given to uvicorn."""
         patience = self.patience
         if self.transport.is_closing():
-            # The client does not read its answers. Check twice: closing may have begun just now.
+            # The client may not read its answers. Check twice: closing may have begun just now.
             if self._is_ending:
                 self._cut(Cut.ANSWER_TOO_SLOW)
             else:
@@ -500,7 +501,7 @@ class PushProtocol(Framing):
 
 
 def text_of(answer: Answer, defaults: list[tuple[bytes, bytes]]) -> bytes:
-    """Return *answer* as the bytes to send, with uvicorn's *defaults* among its headers."""
+    """Return the bytes of *answer* with its head; *defaults* are uvicorn's default headers."""
     length = (b"content-length", str(len(answer.body)).encode())
     lines = [b"%b: %b\r\n" % each for each in (*defaults, length, *answer.headers)]
     return b"".join([STATUS_LINE[answer.status], *lines, b"\r\n", answer.body])

@@ -66,7 +66,7 @@ class Relay:
         self._streams: dict[_Answer, StreamWriter] = {}
 
     def end_streams(self) -> None:
-        """End all streams of server-sent events, which never end alone: a stop waits for answers."""
+        """End all streams of server-sent events: a stop waits for answers, and these never end."""
         for answer, writer in self._streams.items():
             answer.is_over = True
             writer.transport.abort()

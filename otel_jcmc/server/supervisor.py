@@ -1,9 +1,10 @@
 """
 Forks the processes of a service, watches them, forks them again when they die, and ends them.
 
-They share what the parent imported and made before the fork, and are up again within milliseconds.
-Therefore the parent has no thread and no event loop. They end when the parent ends, in whatever way
-it ends.
+The processes share the memory of modules and objects that the parent made before the fork, so a
+process that died is replaced within milliseconds. The parent has no second thread and no event
+loop, because neither survives a fork. When the parent ends, even if it is killed, the kernel sends
+SIGTERM to its processes.
 """
 
 import ctypes
@@ -19,11 +20,13 @@ from typing import Final
 
 log = logging.getLogger(__name__)
 
-# A process that ended sooner counts as a failed start; after several in a row, the parent waits.
+# A process that ended before this age counts as a failed start. After three failed starts in a row,
+# the parent waits before it forks the process again.
 YOUNG_SECONDS: Final = 0.5
 _YOUNG_DEATHS: Final = 3
 _MOST_WAIT_SECONDS: Final = 10.0
-# A child answers waiting clients and exports once more: this is longer than both take.
+# How long a process may take to end before it is killed. It answers waiting clients and exports
+# once more, which takes less time than this.
 KILL_SECONDS: Final = 20.0
 _LOOK_SECONDS: Final = 1.0
 _SET_DEATH_SIGNAL: Final = 1  # PR_SET_PDEATHSIG
@@ -31,10 +34,10 @@ _SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
 
 
 class _Child:
-    """A numbered place for a process, and the process that has this place now."""
+    """One process of the service: its number and name stay when it is forked again."""
 
     def __init__(self, slot: int, name: str) -> None:
-        """Make the place, without a process in it."""
+        """Begin without a process; *slot* is its number."""
         self.slot, self.name = slot, name
         self.pid = 0
         self.was_up = False
@@ -42,7 +45,7 @@ class _Child:
         self._young_deaths = 0
 
     def die(self) -> None:
-        """Note that the process has ended, and when the next one may begin."""
+        """Note that the process has ended, and when it may be forked again."""
         now = monotonic()
         is_young = now - self.born_at < YOUNG_SECONDS
         self._young_deaths = self._young_deaths + 1 if is_young else 0
@@ -53,9 +56,9 @@ class _Child:
 
 class Supervisor:
     """
-    The processes of one service.
+    Starts, watches and ends the processes of one service.
 
-    Concurrency: everything happens in the main thread, which is the only thread.
+    Concurrency: it must run in the main thread, and the process must have no other thread.
     """
 
     def __init__(
@@ -71,15 +74,15 @@ class Supervisor:
         Prepare one process for each name; nothing is forked yet.
 
         Args:
-            groups: the names, in the order in which processes are told to end: each group after the
-                one before it has ended.
-            run: what a process does. It gets its number and a function to call when it is up; its
-                result is the exit code.
-            on_up: called once, when all processes are up.
-            on_end: called once, before the first process is told to end.
-            tend: called at least once a second, and soon after any child of this process ends.
-            reload: called on SIGHUP, in the parent and then in each process; None: SIGHUP ends all
-                processes.
+            groups: names of processes in groups. At the end, the processes of the first group get
+                SIGTERM first; when all have ended, those of the second group, and so on.
+            run: called in each new process with the process's number and a function. `run` must
+                call this function when the process is up. Its result is the exit code.
+            on_up: called once in the parent, when all processes are up.
+            on_end: called once in the parent, before the first process gets SIGTERM.
+            tend: called in the parent at least once a second, and soon after a child has ended.
+            reload: called in the parent on SIGHUP; then each process gets SIGHUP. None: SIGHUP ends
+                the parent, and thereby all processes.
         """
         names = iter(range(sum(map(len, groups))))
         self._groups = [[_Child(next(names), name) for name in group] for group in groups]
@@ -91,7 +94,12 @@ class Supervisor:
         self._exit_code: int | None = None
 
     def run(self) -> int:
-        """Run until SIGTERM or SIGINT, or until a process can't start."""
+        """
+        Run the processes until SIGTERM or SIGINT, or until a process fails before it is up.
+
+        Returns:
+            The exit code: 0 after a signal, otherwise the code of the process that failed.
+        """
         self._woken, self._waking = _pipe()
         self._up, self._say_up = _pipe()
         for number in _SIGNALS:
@@ -110,11 +118,11 @@ class Supervisor:
         return self._exit_code
 
     def _tell(self, number: int, _frame: FrameType | None) -> None:
-        """Note a signal."""
+        """Note that the signal *number* has come; Python calls this."""
         self._told.append(number)
 
     def _wait(self) -> None:
-        """Wait for an event, at most a second, and handle it."""
+        """Wait up to 1 s for a signal or for a process to be up or to end; handle these events."""
         until = [monotonic() + _LOOK_SECONDS]
         if self._exit_code is None:
             until += [child.again_at for child in self._children if not child.pid]
@@ -142,7 +150,7 @@ class Supervisor:
         log.info("%s is up, pid %d", child.name, child.pid)
 
     def _bury(self) -> None:
-        """Note which processes have died."""
+        """Find the processes that have ended, log this, and note when they may be forked again."""
         for child in self._children:
             if not child.pid:
                 continue
@@ -152,7 +160,7 @@ class Supervisor:
             code = os.waitstatus_to_exitcode(status)
             if self._exit_code is None:
                 if code > 0 and not child.was_up:
-                    # The process has logged why.
+                    # The process could not start, and has logged why: the service ends.
                     self._exit_code = code
                 else:
                     log.error("%s (pid %d) ended (%d): started again", child.name, pid, code)
@@ -163,7 +171,7 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         parent = os.getpid()
-        # Until the child has its own handlers, a signal waits and is not lost.
+        # Block signals until the child has its own handlers, so that no signal is lost.
         signal.pthread_sigmask(signal.SIG_BLOCK, _SIGNALS)
         pid = os.fork()
         if not pid:
@@ -172,7 +180,7 @@ class Supervisor:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
 
     def _live(self, slot: int, parent: int) -> None:
-        """Be the child until the process ends."""
+        """Run the child process *slot*, and end it with its exit code; this never returns."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)
@@ -183,8 +191,9 @@ class Supervisor:
                 signal.signal(signal.SIGHUP, signal.SIG_IGN)
             for each in (self._woken, self._waking, self._up):
                 os.close(each)
-            # Ctrl-C is for the parent, which then ends the others in order. A kernel that divides
-            # CPU time among POSIX sessions gives each of our processes its own share.
+            # A new POSIX session does two things. Ctrl-C reaches only the parent, which then ends
+            # its processes in order. And if the kernel divides CPU time among POSIX sessions, each
+            # of our processes gets its own part.
             os.setsid()
             ctypes.CDLL(None).prctl(_SET_DEATH_SIGNAL, int(signal.SIGTERM))
             signal.pthread_sigmask(signal.SIG_UNBLOCK, _SIGNALS)
@@ -195,7 +204,7 @@ class Supervisor:
         finally:
             logging.shutdown()
             sys.stdout.flush()
-            # Skip the parent's clean-up: the parent closes what it has opened.
+            # End without Python's clean-up: the parent itself closes the objects that it has made.
             os._exit(code)
 
     def _be_up(self, slot: int) -> None:
@@ -220,7 +229,7 @@ class Supervisor:
 
 
 def _pipe() -> tuple[int, int]:
-    """Return a pipe, its reading and its writing end; writing to it never waits."""
+    """Return the reading and the writing end of a new pipe; neither end ever waits."""
     reading, writing = os.pipe()
     os.set_blocking(writing, False)
     os.set_blocking(reading, False)
