@@ -99,7 +99,7 @@ class PushProtocol(Framing):
         self._idle_timer: Timer | None = None
         self._late_timer: Timer | None = None
         self._answer_timer: TimerHandle | None = None
-        # The request whose ASGI answer the client has not read yet, and since when; None: no such.
+        # The request whose ASGI answer the client has not read yet, and since when; None: none.
         self._unread: Any = None
         self._unread_since = 0.0
         self._answering: Any = None
@@ -263,7 +263,7 @@ class PushProtocol(Framing):
             self._refuse(Reason.BODY_TOO_LARGE)
 
     def take_end(self) -> None:
-        """Hand a complete push to the push endpoint, or tell the application: the body has ended."""
+        """Hand a complete push to the push endpoint, or tell the application of the body's end."""
         push = self.cycle
         if self._late_timer is not None:
             self._in_time()
