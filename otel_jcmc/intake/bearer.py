@@ -3,7 +3,7 @@ Reads the token of a push: from the Authorization header, or if there is none, f
 
 Pages normally send the token in the header. A closing page has no time for the CORS preflight that
 this header requires, so its last push has the token in the body. This module returns the token as
-bytes. It checks only the token's form, so that no library must read impossible tokens.
+bytes. It checks only the token's form, so that libraries get no text that can't be a token.
 
 Source: RFC 6750 (Bearer), and the compact form of RFC 7515.
 """
@@ -20,8 +20,8 @@ MAX_TOKEN_BYTES: Final = 8192
 # How many verified tokens to remember: about a kilobyte each. Each participant has one token.
 REMEMBERED: Final = 32_768
 
-# The form of a token. Base64 decoders ignore unknown characters, so without this check a sender
-# could write the same token in many ways.
+# A token has three parts in base64url, with dots between them. Base64 decoders ignore unknown
+# characters, so without this check a sender could write the same token in many ways.
 _COMPACT: Final = re.compile(rb"[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+")
 
 

@@ -49,9 +49,9 @@ def is_private(scope: Any, trusted: Sequence[Network]) -> bool:
     """
     Say whether the request of the ASGI *scope* comes from a loopback or private address.
 
-    *trusted* are the proxies whose forwarded headers are believed. The answer is no if the
-    connection comes from another address and has a forwarded header, or if a header is unreadable,
-    or if any forwarded header names an address that is not private.
+    *trusted* are the proxies whose forwarded headers are believed. The answer is no in these cases:
+    another sender's request has a forwarded header; a forwarded header is unreadable; a forwarded
+    header names an address that is not private.
     """
     client = scope.get("client")
     peer = _address(client[0]) if client else None

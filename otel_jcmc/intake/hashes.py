@@ -1,7 +1,8 @@
 """
 Makes keyed hashes of texts that must not be stored as they are; all replicas use the same key.
 
-The first call starts to fetch the key. Until the key is known, an empty text replaces the hash.
+The first call of `name` starts to fetch the key. Until the key is known, `name` returns an empty
+text.
 """
 
 from functools import lru_cache

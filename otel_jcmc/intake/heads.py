@@ -35,7 +35,7 @@ READ: Final = FORWARDED | {b"user-agent", b"origin", b"authorization", b"content
 
 
 class Head(Iterable[Header], Protocol):
-    """The header lines of a request whose names are in READ, in the order of the request."""
+    """The lines of a request whose names are in READ, in order; the names are in lower case."""
 
     @abstractmethod
     def user_agent(self) -> str:
@@ -69,7 +69,7 @@ class Lines(list[Header]):
         return origin_of(self)
 
     def forwarded(self) -> list[Header]:
-        """Return the lines of proxies, as Head does."""
+        """Return the lines whose names are in FORWARDED, as Head does."""
         return [header for header in self if header[0] in FORWARDED]
 
 
@@ -96,7 +96,7 @@ class RawHead(msgspec.Struct, gc=False):
         return told[0] if len(told) == 1 else b""
 
     def forwarded(self) -> list[Header]:
-        """Return the lines of proxies, as Head does."""
+        """Return the lines whose names are in FORWARDED, as Head does."""
         return _FORWARDED.findall(self.raw)
 
     def __iter__(self) -> Iterator[Header]:

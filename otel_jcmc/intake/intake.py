@@ -3,8 +3,8 @@ Brings a checked push to Redis, in the same way for all push endpoints.
 
 The steps are: check permission and limits, add the names of browser and system, apply the privacy
 policy, send to Redis. The endpoints (web/push.py, jmmc/push.py) read requests and write answers;
-this module does everything in between. The recorder of sessions (sessions/recorder.py) gets each
-push that Redis has stored, and says before whether a new session may begin.
+this module does everything in between. The recorder of sessions (sessions/recorder.py) decides
+whether a push may begin a session, and later gets each push that Redis has stored.
 """
 
 from collections.abc import Callable
@@ -50,8 +50,8 @@ _STORED, _SUPERSEDED, _JOINED = Stored.STORED, Stored.SUPERSEDED, Stored.JOINED
 # PushRefused if the push is not allowed.
 Authorise = Callable[[Head, Report], str]
 # Tells an endpoint what Redis did with its push, or the exception if that is not known. For JOINED
-# the endpoint gets STORED. It also gets back the object `reply` that it gave to `submit`: without
-# this, each push would need one more function.
+# the endpoint gets STORED. It also gets back the object `reply` that it gave to `submit`, which
+# saves one function call for each push.
 Settle = Callable[["Sender", Report, Any, Stored | Exception], None]
 
 
@@ -159,7 +159,7 @@ class Intake:
             StoreUnavailable: the secret that checks permission is not known yet.
         """
         owner = self._authorise(sender.head, report) if self._authorise else ""
-        # This must come before privacy changes the id.
+        # Compare the client id now, because the privacy policy may change it below.
         report.is_test = report.client_id == TEST_CLIENT
         report.attributes.update(browser_and_system(sender.head.user_agent()))
         if self._bridges is not None:
@@ -230,7 +230,7 @@ class Intake:
         write does not go into history.
 
         Raises:
-            TooFast: the participant began or failed to begin another session a moment ago.
+            TooFast: the participant began another session, or failed to join, a moment ago.
         """
         limits, recorder = self.limits, self._recorder
         if write.join_ms >= 0:

@@ -3,9 +3,9 @@ Reads the keys that verify Jitsi's tokens; each key has exactly one algorithm.
 
 A setting comes in: a secret, a public key in PEM, or the path of a file with PEM or JWKS. Keys go
 out. The key decides the algorithm, never the token: a secret means HS256, an RSA key RS256, a P-256
-key ES256. No other algorithms are used. When pushes come, the file is checked every 2 s, so an
-operator can change keys without a restart. If the changed file is broken, the old keys stay in use,
-and the error is logged once.
+key ES256. No other algorithms are used. While pushes arrive, the service checks the file every 2 s,
+so an operator can change keys without a restart. If the changed file is broken, the old keys stay
+in use, and the error is logged once.
 
 Source: RFC 7517 (JWKS), RFC 7518 (algorithms), RFC 8725 (known attacks).
 """

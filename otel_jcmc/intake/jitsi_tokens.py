@@ -8,10 +8,10 @@ JCMC_PUSH_AUTH is `jwt`.
 
 Source: lib-jitsi-meet's doc/tokens.md; for the checks that Prosody makes, jitsi-meet's
 resources/prosody-plugins/token/util.lib.lua. The claims `iss` and `aud` must be in the operator's
-lists; a list with `*` accepts any value. `room` is required; it is `*`, or is compared in lower
-case. `sub` (the tenant or the domain) may be `*` too, and is compared in lower case. As in Lua,
-only ASCII letters are changed to lower case: jitsi-meet percent-encodes all other letters of a
-room.
+lists; a list with `*` accepts any value. `room` is required: it is `*`, for all conferences, or the
+name of one conference in upper or lower case. `sub` (the tenant or the domain) is `*`, or in the
+operator's list in upper or lower case. As in Lua, only ASCII letters are changed to lower case:
+jitsi-meet percent-encodes all other letters of a room.
 """
 
 import json
@@ -72,7 +72,7 @@ class JitsiTokens:
         subjects: Collection[str],
         leeway_seconds: float = 0,
     ) -> None:
-        """Accept tokens that *keys* verify and whose claims are in the lists; ANY in one: all."""
+        """Accept tokens that *keys* verify and whose claims are in the lists; ANY: every value."""
         self._keys = keys
         self._issuers = frozenset(issuers)
         self._audiences = frozenset(audiences)
@@ -116,7 +116,7 @@ class JitsiTokens:
             raise refusal(Reason.TOKEN_INVALID) from None
 
     def _decode(self, token: bytes) -> dict[str, Any]:
-        """Return the claims of *token* if a key verifies it and it has not expired, or raise."""
+        """Return the claims of *token*; raise if no key verifies it, or if it has expired."""
         # PyJWT's function for a token's head also decodes the token's other parts. That would take
         # a third of the time of the whole check.
         head = json.loads(urlsafe_b64decode(token.partition(b".")[0] + b"=="))
@@ -178,8 +178,8 @@ def is_for(conference: str, room: str, tenant: str) -> bool:
     """
     Say whether a token that names *room* and *tenant* permits pushes to *conference*.
 
-    All three arguments are in lower case. Pages push the name of a conference without its tenant;
-    other senders may push "tenant/room" or "[tenant]room".
+    All three arguments are in lower case. Pages push the name of a conference without its tenant. A
+    name with a tenant has the form "tenant/room" or "[tenant]room".
     """
     named: str | None
     if bracketed := _BRACKETED.fullmatch(conference):

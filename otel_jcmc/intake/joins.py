@@ -54,7 +54,7 @@ class Joins:
     def _find(self, region: str) -> str:
         """Return the name under which *region* is counted; begin the counts of a new name at 0."""
         if (JOINED, region) not in self.outcomes:
-            # `outcomes` has two keys for each region. MAX_REGIONS leaves out the empty region.
+            # `outcomes` has two keys for each region. MAX_REGIONS does not count the empty one.
             if len(self.outcomes) > 2 * MAX_REGIONS:
                 region = OTHER
             for outcome in (JOINED, FAILED):
@@ -62,6 +62,6 @@ class Joins:
         return region
 
     def _begin(self, region: str) -> None:
-        """Begin the counts of all causes of *region* at 0; called before its first join counts."""
+        """Begin the counts of all causes of *region* at 0; called at its first successful join."""
         for cause in sorted(WORDS):
             self.failures.setdefault((cause, region), 0)

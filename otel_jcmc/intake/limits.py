@@ -23,8 +23,9 @@ log = logging.getLogger(__name__)
 # A full bucket holds the tokens of this many seconds: at a rate of 1 push a second, 10 pushes may
 # come at once.
 BURST_SECONDS: Final = 10.0
-# Numbers of slots of a Pace, of 8 bytes each. When 10,000 participants push, one participant in 200
-# shares both of its slots with others. This delays it only if those others push too often.
+# How many slots a Pace has for participants, and for failed joins; a slot takes 8 bytes. When
+# 10,000 participants push, one participant in 200 shares both of its slots with others. This delays
+# its pushes only if those others push too often.
 _PARTICIPANTS: Final = 1 << 18
 _FAILURES: Final = 1 << 16
 _SHIFT: Final = 24
@@ -255,7 +256,7 @@ class Limits:
         return max(0.0, crowd.joins_full_at - now - self._joins_slack)
 
     def count_newcomer(self, crowd: Crowd, member: str) -> None:
-        """Count *member* as a new participant of *crowd*; call this when Redis has answered so."""
+        """Count *member* as a new participant of *crowd*; call this after Redis has stored it."""
         if crowd.address:
             self.crowds.seat(crowd, member)
             now = monotonic()

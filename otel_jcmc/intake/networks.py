@@ -20,7 +20,7 @@ _HASH_BYTES: Final = 3
 
 class Networks:
     """
-    Makes the names of callers' networks.
+    Names the networks of callers' addresses.
 
     Concurrency: use it from one event loop.
     """

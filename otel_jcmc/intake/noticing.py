@@ -55,7 +55,7 @@ STOP_SECONDS: Final = 3.0
 MOST_WAITING: Final = 10_000
 # How many events of one partition to send to Redis in one script call.
 BATCH_EVENTS: Final = 64
-# How often to send a batch that Redis refuses, before its events are dropped.
+# How many times to send a batch that Redis refuses, before its events are dropped.
 ATTEMPTS: Final = 10
 # How many participants in an outage to remember. Also: how many calls' last ratings to remember.
 MOST_KNOWN: Final = 50_000
@@ -69,7 +69,7 @@ _OUTAGE: Final = OUTAGE.id
 
 class Noticing:
     """
-    Notices events in one process, and hands them to Redis.
+    Notices events in the pushes that one process gets, and hands these events to Redis.
 
     Concurrency: use it from one event loop.
     """
@@ -131,7 +131,7 @@ class Noticing:
                 self._drop(1)
 
     def _notice(self, write: Write, report: Report, *, has_failed: bool) -> None:
-        """Queue the events of a push that may have some, and remember outages and ratings."""
+        """Find the events of a push and queue them; remember its outage and its rating."""
         member, session = write.member, write.session
         if has_failed:
             told = {JOIN_CAUSE: write.cause or None}
@@ -225,7 +225,7 @@ class Noticing:
 
     async def hear(self) -> None:
         """
-        Learn from Redis of outages that other processes have noticed.
+        Ask Redis which outages other processes have noticed, and remember these outages.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -245,7 +245,7 @@ class Noticing:
                 self._learn(reply[::2])
 
     def _learn(self, names: list[bytes]) -> None:
-        """Remember the participants *names*, each "member:session", as in an outage."""
+        """Remember that the participants in *names*, each a "member:session", are in an outage."""
         for name in names:
             member, _, session = name.decode().partition(":")
             _remember(self._out, member, session)
@@ -255,7 +255,7 @@ class Noticing:
         self._ticking = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
-        """Hand over waiting events and learn of outages, every second."""
+        """Every second, hand waiting events to Redis, and ask Redis about outages."""
         while True:
             try:
                 await self.send()

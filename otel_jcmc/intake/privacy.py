@@ -7,8 +7,8 @@ in Redis, labels and OTLP attributes are made from the changed Report, so no oth
 service needs to know the policy.
 
 Hashes are keyed: without the key, a reader of the data can't find a name by hashing likely names.
-The same text has the same hash while the key is the same. Upper and lower case differ: `Standup`
-and `standup` have two hashes, as without hashing they have two series.
+While the key stays the same, the same text has the same hash. Upper and lower case differ:
+`Standup` and `standup` have two hashes, as without hashing they have two series.
 """
 
 import socket
@@ -158,7 +158,7 @@ class Privacy:
 
     Attributes:
         dropped: ids of dropped attributes; the parser of pushes leaves these out of a report.
-        is_needed: whether `apply` has anything to do.
+        is_needed: whether `apply` can change any report under this policy.
     """
 
     def __init__(self, policy: Policy, key: str) -> None:
@@ -166,7 +166,7 @@ class Privacy:
         self.dropped = frozenset(
             id_ for id_, treatment in policy.items() if treatment is Treatment.DROP
         )
-        # A key of blake2b has at most 64 bytes, so a hash of the secret is used, of any length.
+        # A key of blake2b has at most 64 bytes. The secret may be longer, so its hash is the key.
         self._key = blake2b(key.encode()).digest()
         changes = [
             (row, self._hashing(row.like or row.id) if treatment is Treatment.HASH else truncated)

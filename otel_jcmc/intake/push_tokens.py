@@ -42,7 +42,7 @@ class PushTokens:
     """Issues tokens, and checks the token of each push; intake.py calls this object."""
 
     def __init__(self, secret: SharedSecret, seconds: int, allows: Callable[[bytes], bool]) -> None:
-        """Sign with *secret* tokens valid for *seconds*, for each origin that *allows* accepts."""
+        """Sign with *secret*; tokens last *seconds*; issue to origins that *allows* accepts."""
         self._secret = secret
         self._seconds = seconds
         self._allows = allows

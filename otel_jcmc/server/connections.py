@@ -61,7 +61,7 @@ class Connection(Protocol):
     transport: Any
 
     def quiet_since(self) -> tuple[bool, float] | None:
-        """Return whether it has sent a request, and since when it is idle; None: it is busy."""
+        """Return whether a request has come, and since when the connection is idle; None: busy."""
 
 
 class Connections:

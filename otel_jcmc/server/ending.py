@@ -3,10 +3,10 @@ Ends each connection when the service stops, after answering the requests on it.
 
 At a stop, uvicorn closes each connection on which it has not read a whole head. It thereby loses
 requests that it has read in part, and requests that a browser or proxy sent before it knew of the
-stop. This module answers each request of which a byte has been read before the stop or comes within
-LINGER_SECONDS after it. Each of these answers has the header `Connection: close`. If a client has
-not sent its whole request after UNREAD_SECONDS, the answer asks it to send the request again. If a
-client has not read its answer after HANG_UP_SECONDS, it is disconnected. After GRACE_SECONDS
+stop. This module answers each request whose first byte comes before the stop, or within
+LINGER_SECONDS after the stop. Each of these answers has the header `Connection: close`. If a client
+has not sent its whole request after UNREAD_SECONDS, the answer asks it to send the request again.
+If a client has not read its answer after HANG_UP_SECONDS, it is disconnected. After GRACE_SECONDS
 uvicorn would end the connection itself, with a traceback in the log.
 """
 

@@ -24,8 +24,8 @@ import httptools
 # can exceed their limit by at most one piece before the connection is ended.
 PIECE_BYTES: Final = 2048
 # Most pushes are larger than a piece, and their body is one line. If there is no line end behind
-# the first piece, the data contains no further request. Such data is parsed at once up to this
-# size.
+# the first piece, the data contains no further request. Such data of up to this size is parsed in
+# one piece.
 WHOLE_BYTES: Final = 16_384
 # When this many requests wait for the answer to an earlier request, no further piece is parsed.
 MAX_WAITING: Final = 8
@@ -65,7 +65,7 @@ class Framing(asyncio.Protocol, ABC):
             lower case; trailers are left out.
         reading: which part of a request is incomplete: HEAD, BODY, or NOTHING.
         has_asked: whether the client has begun to send a first request.
-        waiting: complete heads whose requests wait for an earlier answer, the newest first.
+        waiting: requests that wait until earlier requests are answered, the newest first.
         closes: whether the connection closes after the answer to the request that is being read.
         is_ending: whether the connection must close after the answer to the next request.
         is_over: whether all further bytes are ignored.
@@ -89,7 +89,7 @@ class Framing(asyncio.Protocol, ABC):
         self._is_chunked = self._sees_chunks = False
         self._is_replayed = False
         self._is_parsing = False
-        # The exception that a callback raised. Kept here, because the parser loses it if the
+        # The exception that a callback raised. It is kept here, because the parser loses it if the
         # callback raises while another exception is being handled.
         self._refused: Refused | None = None
         self.is_ending = self.closes = False
@@ -174,7 +174,7 @@ class Framing(asyncio.Protocol, ABC):
         if not (self.reading or self._is_chunked):
             return
         if self.reading == BODY and not self._is_chunked:
-            # Find this out before the first chunk has come: the chunk's extension may be endless.
+            # Set this before the first chunk is complete: the chunk's extension may be endless.
             self._is_chunked = any(name == b"transfer-encoding" for name, _ in self.headers)
         if self._sees_chunks:
             # Drop trailers: a short line takes thirty times as many bytes of memory as on the wire.
@@ -186,7 +186,7 @@ class Framing(asyncio.Protocol, ABC):
                 self.cut_head()
 
     def _stop(self, error: httptools.HttpParserError) -> None:
-        """Stop parsing because of *error*; if the connection is still open, answer the reason."""
+        """Stop parsing because of *error*; if the connection is open, send the reason as answer."""
         was_over, self.is_over = self.is_over, True
         if was_over or self.transport.is_closing():
             return
@@ -262,7 +262,7 @@ class Framing(asyncio.Protocol, ABC):
             raise
 
     def _choose(self, version: str) -> None:
-        """Call `take_head`, or if the request asks for an upgrade, note that it is parsed again."""
+        """Call `take_head`; if the request asks for an upgrade, let it be parsed again instead."""
         if version == "0.9":  # the parser's value when the request names no version
             raise Refused(400, "Invalid HTTP request received.")
         if version not in _VERSIONS:
@@ -277,7 +277,7 @@ class Framing(asyncio.Protocol, ABC):
             self._is_replayed = True
 
     def on_chunk_header(self) -> None:
-        """Do not count up to _CHUNK_BYTES that frame a chunk; at the first chunk, check codings."""
+        """Check the codings at the first chunk; at others, allow _CHUNK_BYTES for framing."""
         if self._sees_chunks:
             self._framing_bytes = max(0, self._framing_bytes - _CHUNK_BYTES)
             return

@@ -99,7 +99,7 @@ class PushProtocol(Framing):
         self._idle_timer: Timer | None = None
         self._late_timer: Timer | None = None
         self._answer_timer: TimerHandle | None = None
-        # The request whose ASGI answer the client has not read yet, and since when; None: none.
+        # The ASGI request whose answer the client has not read yet, or None; since when.
         self._unread: Any = None
         self._unread_since = 0.0
         self._answering: Any = None
@@ -180,7 +180,7 @@ class PushProtocol(Framing):
     # Reading.
 
     def _take_whole(self, data: bytes) -> bool:
-        """If *data* is one whole push and no request waits, call the endpoint; return if it did."""
+        """If *data* is one whole push and no request waits, call the endpoint and return True."""
         door = self._door
         if (
             not self.cycle.response_complete
@@ -350,7 +350,7 @@ class PushProtocol(Framing):
             self._cut(Cut.HEAD_TOO_SLOW)
 
     def _end_request(self, *, is_last_call: bool = False) -> None:
-        """Close a connection whose body is late, or if its answer is due, after the answer."""
+        """Close a connection whose body is late; if it has no answer yet, wait once more first."""
         self._in_time()
         if self.cycle.response_complete or is_last_call:
             self._cut(Cut.BODY_TOO_SLOW)
@@ -427,10 +427,10 @@ class PushProtocol(Framing):
     # Time limit of an answer that the client does not read.
 
     def pause_writing(self) -> None:
-        """Start an answer's time limit: the client reads slowly; the loop calls this."""
+        """Start the time limit of an unread answer; the loop calls this if too much is unread."""
         self.flow.pause_writing()
         if self._unread is None or self._unread.response_complete:
-            # A push's cycle is complete before its answer is written: it can't tell what is unread.
+            # A push's cycle is complete before its answer is written: it can't show what is unread.
             self._unread = None if self.cycle is self._push else self.cycle
             self._unread_since = self.loop.time()
         if self._answer_timer is None and (seconds := self._limits.answer_seconds):
@@ -452,8 +452,8 @@ class PushProtocol(Framing):
         else:
             self._cut(Cut.ANSWER_TOO_SLOW)
 
-    # Idleness. Here one timer runs, and starts again when it ends. uvicorn starts its timer again
-    # after each answer, which takes more time than parsing the request.
+    # Idleness. Each connection has one timer for this, which starts again when it ends. uvicorn
+    # starts its timer again after each answer, which takes more time than parsing the request.
 
     def quiet_since(self) -> tuple[bool, float] | None:
         """

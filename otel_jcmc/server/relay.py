@@ -163,7 +163,7 @@ class _Answer:
 
     def feed(self, read: bytes) -> None:
         """
-        Parse *read*, the bytes of one read.
+        Parse *read*, the next bytes of the answer.
 
         Raises:
             ConnectionError: *read* is empty, or the answer is not HTTP.

@@ -1,5 +1,5 @@
 """
-Makes a request for the application: its ASGI scope, and uvicorn's cycle that answers it.
+Makes ASGI requests: the scope of each, and the object of uvicorn that calls the application.
 
 Source: the ASGI specification, HTTP and WebSocket protocol, version 2.3.
 """
@@ -37,7 +37,7 @@ class Flow(FlowControl):
 
 class Requests:
     """
-    Makes the requests of one connection.
+    Makes ASGI requests from the heads that come on one connection.
 
     Attributes:
         peer: the client's address (or its proxy's); empty if the connection has none.
@@ -48,7 +48,7 @@ class Requests:
     def __init__(
         self, config: uvicorn.Config, state: dict[str, Any], done: Callable[[], None]
     ) -> None:
-        """Prepare; *done* is called after each answer that a request of `make` gets."""
+        """Prepare; *done* is called when a request from `make` has been answered."""
         self._config, self._state, self._done = config, state, done
         self.peer, self.is_tls = "", False
         self.server: tuple[str, int | None] | None = None

@@ -23,7 +23,11 @@ class Server(uvicorn.Server):
         certificate: Certificate | None,
         on_stop: Callable[[], None] = lambda: None,
     ) -> None:
-        """Serve the app in *config*; *certificate*: for TLS; *on_stop* is called at the stop."""
+        """
+        Serve the app in *config*, with TLS if *certificate* is not None.
+
+        *on_stop* is called when the server begins to stop.
+        """
         super().__init__(config)
         self._certificate, self._on_stop = certificate, on_stop
 

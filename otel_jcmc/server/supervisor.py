@@ -2,8 +2,8 @@
 Forks the processes of a service, watches them, forks them again when they die, and ends them.
 
 The processes share the memory of modules and objects that the parent made before the fork, so a
-process that died is replaced within milliseconds. The parent has no second thread and no event
-loop, because neither survives a fork. When the parent ends, even if it is killed, the kernel sends
+process that died is replaced within milliseconds. To be able to fork at any time, the parent has no
+second thread and no event loop. When the parent ends, even if it is killed, the kernel sends
 SIGTERM to its processes.
 """
 
