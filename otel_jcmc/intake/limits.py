@@ -1,10 +1,10 @@
 """
-Applies the limits on pushes in one process, and logs when a limit begins and ends to refuse.
+Applies the limits on pushes in one process; logs when a limit begins to refuse and when it stops.
 
 `Pace` is a token bucket for any number of keys in constant memory. `Refusals` writes the log lines
-for the operator. `Limits` uses both. Each process counts alone, so two replicas together accept
-twice as many pushes as one limit allows. This is still few enough to stop a flood. The number of
-participants must be exact over all replicas, so store/participant.lua counts it in Redis.
+for the operator. `Limits` uses both classes. Each process counts alone, so two replicas together
+accept twice as many pushes as one limit allows. This is still few enough to stop a flood. The
+number of participants must be exact over all replicas, so store/participant.lua counts it in Redis.
 """
 
 import logging

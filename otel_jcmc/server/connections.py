@@ -29,7 +29,7 @@ OTHER_DESCRIPTORS: Final = 32 + ADMIN_PLACES
 # _PUSHED_SECONDS, because it pushes every 10 s. Connections of slower clients are closed first.
 _HURRY_SECONDS: Final = 1.0
 _PUSHED_SECONDS: Final = 15.0
-# How long to wait after a search that found no idle connection.
+# How long to wait before the next search if a search found no idle connection.
 _REST_SECONDS: Final = 0.5
 
 
@@ -73,7 +73,7 @@ class Connections:
         pushes: reads pushes that come whole in one read (whole.py).
         cut: reason -> number of connections that were ended for it; own metrics read this dict.
 
-    Concurrency: for one event loop.
+    Concurrency: use it from one event loop.
     """
 
     def __init__(self, limits: ConnectionLimits, cut: dict[str, int]) -> None:

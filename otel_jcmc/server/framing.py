@@ -89,8 +89,8 @@ class Framing(asyncio.Protocol, ABC):
         self._is_chunked = self._sees_chunks = False
         self._is_replayed = False
         self._is_parsing = False
-        # The exception that a callback raised. It is kept here, because the parser loses it if the
-        # callback raises while another exception is being handled.
+        # Holds the exception that a callback raised, because the parser loses the exception if the
+        # callback raises it while another exception is being handled.
         self._refused: Refused | None = None
         self.is_ending = self.closes = False
         self._rest = memoryview(b"")
