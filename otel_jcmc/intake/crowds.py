@@ -5,8 +5,8 @@ Each address has one `Crowd`. Intake finds it once for each push, and passes it 
 that need it. Only participants whose pushes went through this process count as live. A new process
 begins with no live participants, and counts an older participant from its next push on. So after a
 start, until the older participants have pushed or expired, an address may have twice as many live
-participants as its limit. Each replica counts alone. The service never stores addresses, and no
-data of this module leaves the process.
+participants as its limit. Each replica counts only the pushes that it gets. The addresses in this
+module are never stored, and no data of this module leaves the process.
 """
 
 from collections.abc import Iterator

@@ -219,7 +219,7 @@ class Privacy:
         return self._owner(owner) if self._owner and owner else owner
 
     def _hashing(self, id_: int) -> _Change:
-        """Return a function that hashes a text; each attribute *id_* gives a different hash."""
+        """Return a function that hashes a text; another *id_* gives the same text another hash."""
         start = blake2b(digest_size=HASH_BYTES, key=self._key, person=b"%d" % id_)
 
         def hashed(text: str) -> str:

@@ -16,8 +16,8 @@ import httptools
 from otel_jcmc.intake.heads import RawHead
 from otel_jcmc.web.push import PUSH_PATH
 
-# Larger heads and pushes go to framing.py. It parses them in pieces, so that it finds a head beyond
-# the limit before it has parsed all of it.
+# framing.py parses heads and pushes that are larger than this. It parses them in pieces, so that it
+# finds a head beyond the limit before it has parsed the whole head.
 MOST_HEAD_BYTES: Final = 2048
 MOST_BYTES: Final = 16_384
 _BEGIN: Final = b"POST %b HTTP/1.1\r\n" % PUSH_PATH.encode()
