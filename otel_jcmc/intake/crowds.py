@@ -9,6 +9,7 @@ never stored, and no data leaves the process.
 """
 
 from collections.abc import Iterator
+from sys import intern
 from typing import Final
 
 # Shortest time between two searches for expired participants of one address.
@@ -33,7 +34,8 @@ class Crowd:
             full again, as in limits.Pace.
         lives: hash of a participant's member -> time of its expiry. The hash takes a fifth of the
             member's memory.
-        seated: conference -> hashes of the participants that joined it.
+        seated: conference -> hashes of the participants that joined it, each once. It has lists,
+            because a set takes four times the memory and most addresses have one participant.
         looks_at: earliest time of the next search for expired participants.
         network: name of the address's network from networks.py; empty: not known yet.
     """
@@ -45,7 +47,7 @@ class Crowd:
         self.address, self.network = address, ""
         self.full_at = self.joins_full_at = self.looks_at = 0.0
         self.lives: dict[int, float] = {}
-        self.seated: dict[str, set[int]] = {}
+        self.seated: dict[str, list[int]] = {}
 
     def drop_expired(self, now: float) -> None:
         """Forget expired participants."""
@@ -101,14 +103,18 @@ class Crowds:
         seated = crowd.seated.get(conference)
         if seated is None or len(seated) < self._seats:
             return True
-        there = {each for each in seated if lives.get(each, 0.0) > now}
+        there = [each for each in seated if lives.get(each, 0.0) > now]
         crowd.seated[conference] = there
         return len(there) < self._seats or hash(member) in there
 
     def seat(self, crowd: Crowd, member: str) -> None:
         """Count *member*, which has just joined its conference, as having a seat of *crowd*."""
         if self._seats:
-            crowd.seated.setdefault(member[:_CONFERENCE_DIGITS], set()).add(hash(member))
+            # Many addresses have participants in the same conference.
+            conference = intern(member[:_CONFERENCE_DIGITS])
+            seated = crowd.seated.setdefault(conference, [])
+            if (seat := hash(member)) not in seated:
+                seated.append(seat)
 
     def tidy(self, now: float) -> None:
         """Forget all expired participants, and addresses without live participants."""
@@ -127,7 +133,7 @@ class Crowds:
             looked_at += 1 + len(crowd.lives)
             crowd.drop_expired(now)
             for conference, seated in list(crowd.seated.items()):
-                if there := seated & crowd.lives.keys():
+                if there := [each for each in seated if each in crowd.lives]:
                     crowd.seated[conference] = there
                 else:
                     del crowd.seated[conference]
