@@ -113,7 +113,7 @@ class Group:
         scopes: scope, which is how far trouble reached -> tenths of a second of bad time with this
             scope; bad time without a known scope is left out.
         mos_sum, mos_known: *mos_sum* divided by *mos_known* is the average MOS of the sessions, in
-            units of MOS_SCALE (summary.py). Each session is weighted by how long it lasted.
+            units of 1 / MOS_SCALE (summary.py). Each session is weighted by how long it lasted.
         vitals: the sums of each vital, in the order of VITALS.
     """
 

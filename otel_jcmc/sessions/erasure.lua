@@ -11,8 +11,7 @@ local REMEMBER_MS = 3600000
 local member, behind = ARGV[5], tonumber(ARGV[6])
 local gone = {}
 
--- The first commands free memory, so they also work in a Redis that is out of memory. If the first commands of a script
--- work, Redis runs the rest of the script too.
+-- The first commands also work in a Redis that is out of memory. Redis then runs the rest of the script too.
 redis.call('UNLINK', base .. 'participant:' .. member)
 if redis.call('ZREM', live_key, member) == 1 then
   local conference = conference_of(member)
