@@ -1,5 +1,5 @@
--- Returns the sids of sessions of one partition that have no card (sessions/card.py). A session has no card if it has just
--- begun, if no entry of it was written, or if an earlier version of the service recorded it.
+-- Returns the sids of sessions of one partition that have no card (sessions/card.py). A session has no card if it has
+-- just begun, if no entry of it was written, or if an earlier version of the service recorded it.
 -- 
 -- KEYS[1] the index `sessions`, KEYS[2] the hash `cards`
 -- ARGV[1] how many of the newest sessions to skip, ARGV[2] how many sessions to check

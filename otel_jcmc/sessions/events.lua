@@ -3,11 +3,11 @@
 -- 
 -- KEYS[1] any key of the partition.
 -- ARGV[1] how many events may wait in this partition, ARGV[2] for how many ms events wait if no replica sends them,
--- ARGV[3] how many events of one participant are added in a minute.
--- ARGV[4...] eight arguments for each event: kind, name of the event, uid, member ("" if it has no participant), session
--- (if it has no participant: the digest of a client, or ""), age (ms), how long it lasted (ms), payload.
--- Kinds: "event": something happened. "out": a push in an outage. "over": the first push after an outage that the process
--- which calls this script has seen.
+-- ARGV[3] how many events of one participant are added in a minute at most.
+-- ARGV[4...] eight arguments for each event: kind, name of the event, uid, member ("" if it has no participant),
+-- session (if it has no participant: the digest of a client, or ""), age (ms), how long it lasted (ms), payload.
+-- Kinds: "event": something happened. "out": a push in an outage. "over": the first push after an outage that the
+-- calling process has seen.
 -- 
 -- Keys, all below "jcmc:{03}:" of the partition:
 --   events                   list of the events that wait, oldest first, in the form that sessions/events.py reads
@@ -55,16 +55,16 @@ local function put(event, uid, member, session, at, since, lasted, payload)
   added = true
 end
 
--- Adds an event, unless its uid came before. The uid is stored after the event is in the list: if Redis refuses the event,
--- for example because Redis is full, the process can send it again.
+-- Adds an event, unless its uid came before. The uid is stored after the event is in the list: if Redis refuses the
+-- event, for example because Redis is full, the process can send the event again.
 local function tell(event, uid, member, session, at, lasted, payload)
   if not redis.call('ZSCORE', told, uid) then put(event, uid, member, session, at, at - lasted, lasted, payload) end
   redis.call('ZADD', told, now, uid)
   prune(told, HOUR_MS)
 end
 
--- Returns when the outage of this name ("member:session") began, how long it has lasted, and when its last push came; nil:
--- this name has no outage.
+-- Returns when the outage of this name ("member:session") began, how long it has lasted, and when its last push came;
+-- nil: this name has no outage.
 local function find(name)
   local known = redis.call('HGET', how, name)
   if not known then return end
