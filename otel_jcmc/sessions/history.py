@@ -54,8 +54,8 @@ ENTRY_CHUNK: Final = 5000
 BEHIND_MS: Final = 300_000
 # How many reads of logs may wait for an earlier read to end. Each read takes a second at most.
 MOST_WAITING: Final = 20
-# The last push of a session may have a time up to this long before the session's start, because a
-# process only estimates Redis's clock.
+# An entry may have a time up to this long before its session's start, because a process only
+# estimates Redis's clock.
 LATE_MS: Final = 1000
 
 
@@ -179,15 +179,13 @@ class History:
 
     async def _floor(self, asked: Asked) -> int | None:
         """
-        Return the floor: a time T so that each session of the answer has pushed at T or later.
+        Return a time T so that each session of the answer has pushed at T or later.
 
-        Only sessions with a last push at T or later must then be read. The index has sessions that
-        last pushed before `after`, so they also began before `after`. The floor is a time T so that
-        enough of these sessions to fill the answer began at T or later. As the answer has the
-        newest sessions, each of its sessions then began, and so also pushed, at T or later.
+        Sessions that last pushed before `after` also began before `after`. If enough of them to
+        fill the answer began at T or later, each session of the answer began, and so also pushed,
+        at T or later: the answer has the newest sessions.
 
-        Return None if *asked* has a condition besides `after`, or if the index has too few sessions
-        to fill the answer.
+        Return None if there are too few such sessions, or if *asked* has names or `from_ms`.
         """
         if asked.clients or asked.conferences or asked.from_ms is not None:
             return None
@@ -229,12 +227,7 @@ class History:
                     yield session
 
     async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
-        """
-        Return the sids of sessions that may meet *asked*, newest first.
-
-        Only the sid, which has the start and the conference's digest, and the last push are
-        compared.
-        """
+        """Return the sids that may meet *asked* by their start and conference, newest first."""
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
         indexes = self.keys.each("sessions")
         if digests:
