@@ -63,7 +63,7 @@ class Leg(NamedTuple):
 
 class Folded(NamedTuple):
     """
-    The results from one ended leg.
+    The span of one ended leg, with fields from which its conference's span is made later.
 
     Attributes:
         span: the leg's span; empty: spans are off.
