@@ -28,9 +28,9 @@ class Asked(NamedTuple):
             empty: any name. A client given in lower case matches in any case.
         from_ms, to_ms: the participant must have been in the session at some moment between these
             times, Unix time in ms; None: no limit.
-        after: the place of the last session in the answer before, from which this answer
-            continues: its sid, after its badness if the worst sessions come first; empty: from the
-            start.
+        after: the last session of the answer before, after which this answer continues. It is the
+            sid; if the worst sessions come first, it is the badness and the sid. Empty: the answer
+            begins with the first session.
         limit: how many sessions the answer has at most.
         conditions: conditions on the lines of the session's card. A search is quick only without
             conferences and clients: then the cards are enough to decide.

@@ -134,8 +134,8 @@ def coarse(spells: Sequence[Spell], most: int) -> list[Spell]:
     """
     Return *spells* if they are at most *most*; otherwise at most about *most* spells.
 
-    To reduce the number, the whole time is cut into equal pieces. For each piece, only the spell
-    with the worst state is kept.
+    To have fewer spells, this function cuts the whole time into equal pieces. For each piece it
+    keeps only the spell with the worst state.
     """
     if len(spells) <= most:
         return list(spells)

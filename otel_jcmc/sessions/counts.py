@@ -84,7 +84,7 @@ class VitalCount:
             self.worst = worst
 
     def merge(self, other: "VitalCount") -> None:
-        """Add the sums of *other* to these sums."""
+        """Add the sums of *other*, which has the same vital of another group."""
         self.sum += other.sum
         self.known += other.known
         self.bad += other.bad
@@ -157,7 +157,7 @@ class Group:
             self.mos_known += lasted or 1
 
     def merge(self, other: "Group") -> None:
-        """Add the sums of *other* to these sums."""
+        """Add the sums of the group *other* to the sums of this group."""
         for name in ("sessions", "failed", "outages", "freezes", "lasted", "mos_sum", "mos_known"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("_states", "_times", "causes", "scopes"):

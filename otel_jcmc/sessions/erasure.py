@@ -3,10 +3,10 @@ Erases everything about a client: its sessions, its last pushes, and its waiting
 
 Only a session's attributes name its client, so the attributes of all sessions are read. Live
 participants, waiting spans (span_marks.py) and waiting events (event_erasure.py) are read too,
-because history may have dropped their sessions already. Then erasure.lua removes everything about
-one participant in one step. Processes may have gathered entries about the participant and not
-written them yet: log.lua refuses these entries. Summaries with names are found by the digest of the
-client that they have (summaries.py).
+because history may have dropped their sessions already. Then, for each participant of the client,
+erasure.lua removes all its sessions and its last push in one step. Processes may have gathered
+entries about the participant and not written them yet: log.lua refuses these entries. Each summary
+with names has the digest of its client, by which it is found (summaries.py).
 """
 
 import re
@@ -99,8 +99,7 @@ class Erasure:
         )
         await self._erase_ends(members)
         await erase_events(self._history.keys, self._run, self._read_list, theirs)
-        # History may have dropped a session before its span and its summary were erased: count it
-        # by the span or the summary.
+        # Sessions that history had dropped already are counted by their spans or summaries.
         spans = await self._erase_spans(members, gone)
         erased = len(gone) + max(spans, await self._erase_summaries(asked, gone))
         # This is done last, because a Redis that is out of memory refuses to replace a value.
@@ -186,7 +185,7 @@ class Erasure:
         """
         Erase the names of *theirs* from the sessions of other participants and from the journal.
 
-        There these names say who spoiled the calls of the other participants.
+        In both places a name says which participant spoiled the calls of other participants.
         """
         digests = {sid_conference(each) for each in theirs.members}
         for base in {self._history.keys.base_of(digest) for digest in digests}:

@@ -72,7 +72,7 @@ class History:
         turn: a lock that every task takes before it works on a log. Only one task at a time works
             on a log, so that pushes never wait for more than one such task.
 
-    Concurrency: any number of tasks of one event loop may call.
+    Concurrency: any number of tasks of one event loop may call the methods at the same time.
     """
 
     def __init__(self, url: str, keys: Keys, interval_ms: int) -> None:
@@ -279,8 +279,8 @@ class History:
         abouts: dict[str, bytes | None] = {}
         for some, values in zip(by_base.values(), await self.run(commands), strict=True):
             abouts.update(zip(some, values, strict=True))
-        # If a session has just begun, only the participant's own key has its attributes. Its client
-        # is not known here, so its sid is returned.
+        # If a session has just begun, only the participant's own key has its attributes. This
+        # function does not read that key, so it returns the session's sid.
         return [sid for sid in sids if (about := abouts[sid]) is None or may_name(about, clients)]
 
     async def _describe(self, sids: Sequence[str]) -> list[PastSession]:

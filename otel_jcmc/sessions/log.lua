@@ -54,7 +54,7 @@ local function find(name, at, ttl, begins)
   return sid, known
 end
 
--- Removes the oldest entries of the log while they are too old or the log is too long; returns the bytes that they took.
+-- Removes the oldest entries of the log while they are too old or the log is too long; returns how many bytes they had.
 local function shorten(key, length)
   local bytes = 0
   for _ = 1, POPPED_AT_ONCE do
@@ -73,7 +73,7 @@ local function has(flags, flag)
   return flags % (2 * flag) >= flag
 end
 
--- Adds the session's newest state to the reply, for an item that does not build on the newest write; returns the digit 4.
+-- Adds the session's newest state to the reply, for an item that does not build on the newest write; returns digit 4.
 local function tell(sid, by, attributes)
   newest[#newest + 1] = {
     by or '', redis.call('HGET', base .. 'cards', sid) or '', redis.call('LINDEX', base .. 'samples:' .. sid, -1) or '',
@@ -91,7 +91,7 @@ local function deal(sid, card, reason, before)
 end
 
 -- Writes the entry to the log. Returns the log's length (0 if the entry replaced another entry), and by how many bytes
--- the log grew. Returns nothing if the log's newest entry is not the entry that it must replace: then nothing is written.
+-- the log grew. Returns nothing, and writes nothing, if the log's newest entry is not the entry that must be replaced.
 local function put(samples, flags, entry, other)
   if has(flags, REPLACES) then
     -- An earlier version of the service may have added an entry since the item was made.
@@ -180,7 +180,7 @@ while next_one <= #entries do
   local answer = 1
   if not is_repeated then
     local done, said = pcall(add, name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
-    -- If a key is damaged, only the item of its session fails. If Redis refuses writes, the SET above has failed already.
+    -- If a key is damaged, only the item of its session fails. If Redis refuses writes, the SET above fails first.
     answer = done and said or 3
   elseif said_then ~= '' then
     -- The process sends this batch again, because the first reply was lost: return the same digits again.

@@ -68,7 +68,7 @@ class SessionLogs:
         offset: how many seconds Redis's clock is ahead of this process's clock.
         counts: outcome -> number of entries with this outcome so far.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: all methods must be called from one event loop.
     """
 
     def __init__(
