@@ -24,8 +24,9 @@ class Asked(NamedTuple):
     The conditions of a search for sessions.
 
     Attributes:
-        conferences, clients: names as they are stored. The session's name must be one of them;
-            empty: any name. A client given in lower case matches in any case.
+        conferences: the session's conference must be one of them, as it is stored; empty: any.
+        clients: the session's client must be one of them, as it is stored; empty: any. A client
+            given in lower case matches in any case.
         from_ms, to_ms: the participant must have been in the session at some moment between these
             times, Unix time in ms; None: no limit.
         after: the last session of the answer before, after which this answer continues. It is the

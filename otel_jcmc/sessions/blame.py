@@ -1,8 +1,9 @@
 """
 Says how far the trouble of a session reached: compares its bad times with the journal.
 
-The scope is, for example, the participant alone, or its bridge (verdict/reach.py). The samples of a
-session's log come in, in the order of time, with the journal's entries of the same time.
+How far trouble reached is its scope: for example the participant alone, or all of its bridge
+(verdict/reach.py). The samples of a session's log come in, in the order of time, with the journal's
+entries of the same time.
 `bad_by_scope` returns the bad time of each scope, for spans and lists. `spells_of` returns the
 states over time, from which pages draw a picture.
 """
@@ -49,8 +50,8 @@ def bad_by_scope(
     """
     Return (scope, bad time in tenths of a second), the scope with the most bad time first.
 
-    A stretch (stretches.py) has a length, but no time of day. The scope of a stretch is therefore
-    the scope that the journal has for the end of the stretch's interval.
+    A stretch (stretches.py) does not say when in its interval it was. Its scope is therefore the
+    scope by the journal at the end of this interval.
     """
     times: Counter[str] = Counter()
     for sample in samples:
@@ -94,7 +95,7 @@ def _pieces(
     """
     Cut *band* at the *times* of the samples; return (sample, start, end) for each piece.
 
-    The sample is the one in whose interval the piece is. The times are Unix time in ms.
+    *sample* is the sample whose interval contains the piece. The times are Unix time in ms.
     """
     start_ms = band.from_ms
     index = min(bisect_right(times, start_ms), len(times) - 1)
@@ -132,7 +133,7 @@ def _append(found: list[Spell], spell: Spell) -> None:
 
 def coarse(spells: Sequence[Spell], most: int) -> list[Spell]:
     """
-    Return *spells* if they are at most *most*; otherwise at most about *most* spells.
+    Return *spells*; if there are more than *most*, return about *most* spells in their place.
 
     To have fewer spells, this function cuts the whole time into equal pieces. For each piece it
     keeps only the spell with the worst state.

@@ -84,7 +84,7 @@ def merge(one: Stored, other: Stored, most: int | None) -> Stored:
     """
     Return one entry with the pushes of *one* and *other*; this may change *one* and *other*.
 
-    The new entry covers at most *most* tenths of a second; if *most* is None, any time.
+    The new entry covers at most *most* tenths of a second; None: its time is not limited.
     """
     if most is not None:
         _share(one, other, most)

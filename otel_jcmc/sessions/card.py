@@ -7,7 +7,7 @@ are added to the card. search.lua reads cards inside Redis. Lists of sessions sh
 cards. A card consists of:
 
     4 bytes  the last push: tenths of a second since 2024, big-endian
-    2 bytes  badness (totals.py), by which a list is sorted that has the worst sessions first
+    2 bytes  badness (totals.py); a list with the worst sessions first is sorted by it
     2 bytes  how many bytes the Totals take
     msgpack  Totals
     text     lines (lines.py), the lines of attributes first: "\nc=standup\np=8c87df52\n"
@@ -34,7 +34,7 @@ _HEAD: Final = struct.Struct(">IHH")
 
 class Card(NamedTuple):
     """
-    The content of a card.
+    The content of a card, unpacked.
 
     Attributes:
         last_ms: when the last push that the card counts came, Unix time in ms.
@@ -51,8 +51,8 @@ def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
     """
     Return the card of a session with these *totals*.
 
-    *last_ms* is when its last push came, Unix time in ms. *text* is the lines that `text_of`
-    (lines.py) returns.
+    *last_ms* is when the session's last push came, Unix time in ms. *text* has the lines that
+    `text_of` (lines.py) returns.
     """
     packed = pack(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS

@@ -19,7 +19,8 @@ from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITAL_SCALES, VITALS
 from otel_jcmc.verdict.rules import State
 
 # MOST_NAMES: how many names have their own group in the result. _MOST_COUNTED: how many names are
-# counted separately until then. This limit keeps the memory small if clients push many names.
+# counted separately before the result is made. This limit keeps the memory small if clients push
+# many names.
 MOST_NAMES: Final = 50
 _MOST_COUNTED: Final = 200
 OTHER: Final = "other"
@@ -42,7 +43,7 @@ class By(StrEnum):
 
 
 class Per(StrEnum):
-    """How long the time is that one group covers."""
+    """The length of a period; the sessions that ended in one period are counted together."""
 
     DAY = "day"
     WEEK = "week"
@@ -57,7 +58,7 @@ class VitalCount:
         sum: the sum of each session's average, times the tenths of a second in which it was known.
         known, bad: tenths of a second in which the vital was known, and in which it was bad.
         worst: the worst value of all sessions; None: not known.
-        scale: how many units of *worst* and of an average make 1.
+        scale: divide *worst* by it to get the unit of vitals.py.
     """
 
     __slots__ = ("_is_lower_worse", "bad", "known", "scale", "sum", "worst")
@@ -110,8 +111,8 @@ class Group:
         outages, freezes: how many outages and freezes the sessions had together.
         lasted: how long the sessions lasted together, in tenths of a second.
         causes: cause -> number of sessions that were fair or bad by this cause.
-        scopes: scope, which is how far trouble reached -> tenths of a second of bad time with this
-            scope; bad time without a known scope is left out.
+        scopes: scope (how far trouble reached) -> tenths of a second of bad time with this scope.
+            Bad time without a known scope is left out.
         mos_sum, mos_known: *mos_sum* divided by *mos_known* is the average MOS of the sessions, in
             units of 1 / MOS_SCALE (summary.py). Each session is weighted by how long it lasted.
         vitals: the sums of each vital, in the order of VITALS.
@@ -221,7 +222,7 @@ class Counts:
 
     def groups(self) -> list[tuple[str, str, Group]]:
         """
-        Return (period, name, group), sorted by period, then with the most sessions first.
+        Return (period, name, group) by period; in a period, the largest group comes first.
 
         The name is empty if the session's property is not known, or if all sessions are one group.
         """

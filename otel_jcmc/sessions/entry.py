@@ -43,10 +43,11 @@ from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally, vitals
 
 # The index of the attributes in an entry.
 ATTRIBUTES_AT: Final = 6
-# 2024-01-01 UTC: tenths of a second since then take 5 bytes of msgpack until 2037.
+# 2024-01-01 UTC, from which `at` counts. Until 2037, tenths of a second since this time take 5
+# bytes of msgpack.
 EPOCH_MS: Final = 1_704_067_200_000
 
-# How many of an entry's units make 1, for each metric: the metric with id n at index n - 1.
+# A stored number is divided by this scale to get the metric's value; metric n is at index n - 1.
 SCALES: Final = [1] * LAST_METRIC_ID
 for _row in METRICS:
     SCALES[_row.id - 1] = 10**_row.decimals
@@ -56,7 +57,7 @@ VERDICT: Final = slice(MOS_ID - 1, CAUSE_ID)
 _OURS: Final = slice(MOS_ID - 1, COVERS_ID)
 _NO_VERDICT: Final = [None] * (COVERS_ID + 1 - MOS_ID)
 _MOS_SCALE: Final = SCALES[MOS_ID - 1]
-# The original script for Jitsi pages pushes only this many metrics.
+# The original script for Jitsi pages pushes only metrics with ids up to this id.
 _ORIGINAL: Final = 13
 _WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
 _ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _ORIGINAL]
@@ -156,8 +157,8 @@ def encode(
     for at, scale in _ORIGINAL_WITH_DECIMALS if is_original else _WITH_DECIMALS:
         value = numbers[at]
         if value is not None:
-            # Most metrics with decimals are losses, and most losses are 0 or 0.0: this is faster
-            # than rounding them.
+            # Most metrics with decimals are losses, and most losses are 0 or 0.0. It saves time not
+            # to round these.
             numbers[at] = round(value * scale) if value else 0
     lasts = [*vitals(numbers)]
     if is_original:
@@ -234,7 +235,7 @@ def unpack(entry: bytes) -> Stored:
 
 
 def _read(found: Stored) -> Sample:
-    """Return the sample of the entry *found*; if this raises any error, the entry is damaged."""
+    """Return the sample of *found*; if this function raises any error, the entry is damaged."""
     numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
     for at, value in zip(range(MOS_ID - 1, CAUSE_ID), found.verdict or (), strict=False):
@@ -275,7 +276,7 @@ def outlines(entries: Iterable[bytes]) -> list[Sample]:
 
 
 def _outline(entry: bytes) -> Sample:
-    """Return the sample of *entry* with only pushes and stretches; without pushes, all fields."""
+    """Return the sample of *entry*: only pushes and stretches, or all fields if it has no pushes."""
     stored = unpack(entry)
     if not stored.pushes:
         return read(entry)
@@ -321,7 +322,7 @@ def _cut(value: Any) -> Any:
 
 
 def _told(value: Any, scale: int) -> Any:
-    """Return the number for a stored *value*: the value divided by *scale*; a list for a list."""
+    """Return a stored *value* divided by *scale*; for a list, divide each value of the list."""
     if value is None:
         return None
     if type(value) is list:

@@ -3,7 +3,7 @@
 -- KEYS[1] any key of the partition.
 -- ARGV[1...4] mode, grace, keep and settle of store/stays.lua, whose text is put before this text.
 -- ARGV[5] the member of the participant.
--- ARGV[6] for how many ms after the erasure a process may still add pushes to an entry that has data from before it.
+-- ARGV[6] for how many ms from now on a process may still add pushes to an entry that began before the erasure.
 -- ARGV[7...] the sids of the participant's sessions.
 -- 
 -- Returns four values for each session that existed: sid, session, instance ("" if it has none), leg.
@@ -19,7 +19,8 @@ if redis.call('ZREM', live_key, member) == 1 then
     redis.call('HDEL', base .. 'conferences', conference)
   end
 end
--- Processes may still have entries of the participant that they have not written. By this key, log.lua refuses them.
+-- Processes may still have entries of the participant that they have not written. log.lua reads this key and refuses
+-- these entries.
 redis.call('ZREMRANGEBYSCORE', base .. 'erased', '-inf', now - REMEMBER_MS)
 redis.call('ZADD', base .. 'erased', now + behind, member)
 redis.call('PEXPIRE', base .. 'erased', behind + REMEMBER_MS)

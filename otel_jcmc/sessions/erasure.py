@@ -51,7 +51,7 @@ class _Erased(NamedTuple):
 
 
 class Erasure:
-    """Erases clients in the Redis that *history* reads."""
+    """Erases everything about given clients in the Redis of one `History`."""
 
     def __init__(
         self, history: History, keeping: Keeping, interval_ms: int, record: Record | None = None
@@ -77,7 +77,7 @@ class Erasure:
 
         Raises:
             StoreUnavailable: Redis did not answer in time; some sessions may be erased already. The
-                caller may call again.
+                caller may call `erase` again.
         """
         asked = Asked(conferences, clients, limit=_MANY)
         found, _ = await self._history.sessions(asked)
@@ -142,7 +142,7 @@ class Erasure:
 
     async def _waiting(self, asked: Asked) -> set[str]:
         """
-        Return the members of *asked* that have waiting events or spans.
+        Return the members that match *asked* and have waiting events or spans.
 
         History may have dropped the sessions of these members already.
         """
@@ -164,7 +164,7 @@ class Erasure:
         return [_Erased(*each) for each in batched(told, 4)]
 
     async def _erase_jmmc(self, sessions: Collection[str]) -> None:
-        """Erase the keys that this service keeps for JMMC pages with one of the ids *sessions*."""
+        """Erase the keys of the JMMC pages whose session ids are in *sessions*."""
         commands: list[Command] = []
         for session in filter(_is_hex, sessions):
             key, index = self._history.keys.jmmc(session)
@@ -173,7 +173,7 @@ class Erasure:
             await self._run(commands)
 
     async def _erase_ends(self, members: Collection[str]) -> None:
-        """Erase from `ended`, by which late pushes are refused, the sessions of *members*."""
+        """Erase the sessions of *members* from `ended`, by which Redis refuses late pushes."""
         for base in {self._history.keys.base_of(member) for member in members}:
             theirs: list[bytes] = []
             async for listed in self._history.read_index(f"{base}ended", "-inf"):
@@ -223,7 +223,8 @@ class Erasure:
         """
         Erase the summaries with names that match *asked*.
 
-        Return how many of them do not belong to a session in *gone*, by the second of their start.
+        Return how many of these summaries are of sessions that are not in *gone*: no session in
+        *gone* began in the same second.
         """
         erased = await self._summaries.erase(asked.conferences, asked.clients)
         began = {began_ms(each.sid) // 1000 * 1000 for each in gone}

@@ -1,7 +1,7 @@
 -- Makes events.lua refuse, for some time, events which say that an erased client stands out as a sender: a process may
 -- have read such an event from the journal and not have sent it to Redis yet.
 -- 
--- KEYS[1] the text with which all keys begin of the partition in which such events wait
+-- KEYS[1] the prefix of all keys of the partition in which such events wait
 -- ARGV[1] for how many ms events.lua refuses events; ARGV[2...] digests of the erased clients, in hex
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

@@ -44,7 +44,7 @@ async def members_of_events(keys: Keys, read: ReadList, clients: Collection[byte
 
 async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> None:
     """
-    Erase the waiting events about *theirs*, and the data about outages of their participants.
+    Erase the waiting events about the clients of *theirs*, and the data about their outages.
 
     Outages that go on and outages that are over are both erased.
 
@@ -85,7 +85,7 @@ async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> 
 
 
 def _is_theirs(event: WaitingEvent, theirs: Theirs) -> bool:
-    """Say whether *event* is about a participant of *theirs*, or names one as a sender."""
+    """Say whether *event* is about a participant of *theirs*, or says that it stands out."""
     if event.member:
         return event.member in theirs.members
     told = event.payload.told

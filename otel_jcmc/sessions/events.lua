@@ -17,8 +17,8 @@
 --   outages                  "member:session" -> when this script first had the outage (ms), for outages that go on
 --   outages:how              hash: "member:session" -> the outage's beginning, duration and last push (all ms)
 --   outages:over             "member:session" -> the first push after the outage (ms), for outages of the last minutes
--- Returns how many events were dropped. After this number it returns "member:session" of each outage for which "over"
--- came, but which goes on, because a later push in the outage came before.
+-- Returns how many events were dropped. After this number it returns "member:session" of each outage that goes on
+-- although "over" came for it, because this script already had a later push in this outage.
 local FIELDS, HOUR_MS, DAY_MS, LATE_MS, MOST_NAMES = 8, 3600000, 86400000, 600000, 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)

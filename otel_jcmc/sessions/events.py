@@ -59,8 +59,8 @@ class Payload(msgspec.Struct, array_like=True, gc=False):
             zeros: the event is not about a client.
         session: the session id that the client sent; empty: the client sent none.
         instance: `service.instance.id` of the replica that noticed the event.
-        attributes: catalogue id -> value of attributes of the participant and its place.
-        told: name -> value of the event's other values, with the names with which they are sent.
+        attributes: the attributes of the participant and its place: catalogue id -> value.
+        told: the event's other values: the name under which a value is sent -> the value.
     """
 
     client: bytes

@@ -106,8 +106,8 @@ def gather(
     of.at = at
     count = len(report.attributes)
     if count < of.count and of.payload:
-        # This push has fewer attributes than the last one, as when the client's statistics have
-        # stopped. Remember the attributes of the last push before this push replaces it.
+        # This push has fewer attributes than the push before, for example because the client's
+        # statistics have stopped. So the attributes of the push before are remembered now.
         _learn(of, _decode(_ARRAY_OF_TWO + of.payload).attributes)
     of.count, of.payload = count, payload
 
@@ -130,8 +130,9 @@ def make_item(
         offset: how many seconds Redis's clock is ahead of this process's clock.
         versions: gives the item its version.
         bounds: the thresholds beyond which the vitals are bad.
-        sent: the numbers in the last push itself, if this push must have an entry of its own,
-            because its other numbers come from earlier pushes; None: a usual push.
+        sent: only for a push that does not have all numbers, so that the service takes its other
+            numbers from earlier pushes: the numbers that this push has. The entry is then about
+            this push alone. None: a usual push.
         is_whole: true: if the entry is the first of its log, it has all known numbers, not only
             those in *sent*.
     """

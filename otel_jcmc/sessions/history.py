@@ -1,8 +1,8 @@
 """
 Lists the sessions in Redis, newest or worst first, and reads the log of one session.
 
-An `Asked` comes in; `PastSession`s and the entries of their logs go out. This file only reads; it
-writes nothing. store/stays.lua and log.lua describe the keys. To find sessions by time, conference
+A search (`Asked`) comes in; sessions (`PastSession`) and the entries of their logs go out. This
+file writes nothing to Redis. store/stays.lua and log.lua describe the keys. To find sessions by time, conference
 and client, the index `sessions` is read, a few thousand sids at a time, in the order of the last
 push. A session that pushes only moves forward in this order. If it pushes during the read, its sid
 is read twice, but never missed. For all other conditions the cards are searched (search.py).
@@ -48,9 +48,9 @@ INDEX_CHUNK: Final = 4000
 ABOUT_CHUNK: Final = 1000
 SESSION_CHUNK: Final = 50
 ENTRY_CHUNK: Final = 5000
-# The index may have an earlier time for a session than the time when its participant was last live.
-# The difference is at most the recorder's interval plus this time, for which a push keeps a
-# participant live.
+# The index may have a time for a session that is earlier than the time when its participant was
+# last live: earlier by at most the recorder's interval plus BEHIND_MS. BEHIND_MS is the longest
+# time for which a push keeps a participant live.
 BEHIND_MS: Final = 300_000
 # How many reads of logs may wait for an earlier read to end. Each read takes a second at most.
 MOST_WAITING: Final = 20
@@ -65,7 +65,7 @@ class NoSuchSession(Exception):
 
 class History:
     """
-    The sessions in one Redis under one key prefix.
+    Reads the sessions in one Redis, under one key prefix.
 
     Attributes:
         keys: the names of the keys of the sessions.
@@ -84,7 +84,7 @@ class History:
 
     async def now_ms(self) -> int:
         """
-        Return Redis's clock in ms.
+        Return the time of Redis's clock, Unix time in ms.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -96,7 +96,7 @@ class History:
         """
         Return the first sessions that meet *asked*, at most `asked.limit`.
 
-        Also return the `after` with which a next call continues; None: these are all sessions.
+        Also return the `after` with which the next call continues; None: no more sessions.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -185,7 +185,8 @@ class History:
         fill the answer began at T or later, each session of the answer began, and so also pushed,
         at T or later: the answer has the newest sessions.
 
-        Return None if there are too few such sessions, or if *asked* has names or `from_ms`.
+        Return None if there are too few such sessions, or if *asked* names conferences, clients or
+        a `from_ms`.
         """
         if asked.clients or asked.conferences or asked.from_ms is not None:
             return None
@@ -217,8 +218,8 @@ class History:
 
     async def _find(self, asked: Asked, floor_ms: int | None) -> AsyncIterator[PastSession]:
         """Return all sessions that meet *asked* and pushed at *floor_ms* or later, newest first."""
-        # Without clients nearly every session that is read is returned, so only about as many are
-        # read as are wanted. To find clients, the attributes of many sessions must be read.
+        # Without clients, nearly all sessions that are read meet *asked*, so few are read at once.
+        # To find a client, the attributes of many sessions must be read.
         size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
         for listed in batched(await self._index(asked, floor_ms), size):
             sids = await self._of_clients(listed, asked.clients) if asked.clients else listed

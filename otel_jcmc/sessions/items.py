@@ -22,14 +22,15 @@ TAG_BYTES: Final = 3
 _DIGITS: Final = (ascii_letters + digits).encode()
 # The version on which the first write of a session builds.
 NONE: Final = b"-" * VERSION_BYTES
-# Flags of an item. ALONE: its entry has only one push and must not be merged with another entry.
-# GUESSED: the time that its pushes cover is a guess. REPLACES: its entry replaces the newest entry
-# of the log, if that is `other`. IS_WHOLE: if the log is empty, `other` is written and not `entry`.
-# FORCED: it is written even if it does not build on the newest write.
+# Flags of an item. ALONE: the item's entry has only one push and is not merged with another entry.
+# GUESSED: the time that the entry's pushes cover is a guess. REPLACES: the entry replaces the
+# newest entry of the log, if the newest entry equals `other`. IS_WHOLE: if the log is empty,
+# `other` is written instead of the entry. FORCED: the item is written even if it does not build on
+# the newest write.
 ALONE, GUESSED, REPLACES, IS_WHOLE, FORCED = 1, 2, 4, 8, 16
 
 _HEAD: Final = struct.Struct(">QI6s6sBBIIIII")
-# The second and third of the five sizes at the end of the head.
+# The sizes of the entry and of the attributes: the second and third of five sizes in the head.
 _KEPT: Final = struct.Struct(">II")
 _KEPT_AT: Final = _HEAD.size - 16
 

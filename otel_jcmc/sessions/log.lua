@@ -25,7 +25,8 @@ local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
 -- The expiries of a session's keys are not set with each entry, but only once in this many ms.
 local while_ms = math.max(1000, math.floor(keep / 24))
 local answers, newest, grown = {}, {}, 0
--- Much of this script runs for each item. Lua finds a local name faster, and the text of this key is made only once.
+-- Much of this script runs for each item. Lua finds a local name faster than `redis.call`, and the text of the key
+-- `cards` is made only once.
 local call, sub, floor = redis.call, string.sub, math.floor
 local cards = base .. 'cards'
 local is_crowded = redis.call('EXISTS', base .. 'crowded') == 1
@@ -128,7 +129,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   if attributes ~= '' then
     local before = redis.call('SET', base .. 'about:' .. sid, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
-    -- In mode 1 no span needs this key. In other modes it stays until the session's span or summary is made.
+    -- In mode 1 (neither spans nor summaries) the key `who:` is no longer needed. In other modes it is removed later.
     if not before and mode == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
   end
   if length == 1 or floor(seen / while_ms) ~= floor(at / while_ms) then
@@ -145,7 +146,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   local size = card ~= '' and deal(sid, card, reason, former) or former
   if is_newer and place_of(at) ~= place_of(seen) then call('ZADD', base .. 'sessions', place_of(at), sid) end
   if is_newer and size == former and tonumber(known[7]) == ttl then
-    -- This is so for nearly all entries: one command sets all fields.
+    -- For nearly all entries, only these three fields change.
     call('HSET', key, 'bytes', bytes + more, 'by', by, 'seen', at)
   else
     local fields = {'bytes', bytes + more, 'by', by}
@@ -153,7 +154,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
       fields[#fields + 1], fields[#fields + 2] = field, value
     end
     if is_newer then put_field('seen', at) end
-    -- store/stays.lua calculates from ttl when an expired participant was last there.
+    -- From ttl, store/stays.lua calculates when the last push of an expired participant came.
     if is_newer and tonumber(known[7]) ~= ttl then put_field('ttl', ttl) end
     if size ~= former then put_field('card', size) end
     call('HSET', key, unpack(fields))
