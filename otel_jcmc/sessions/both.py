@@ -158,7 +158,7 @@ def more_outages(other: Stored | None, own: Stored) -> int:
     """
     Return how many outages the pushes of *own* add to the outages of *other*.
 
-    This is the number of outages that begin in the pushes of both entries together, less the number
-    of outages that begin in the pushes of *other* alone.
+    This is the number of outages that begin in the pushes of both entries together, minus the
+    number of outages that begin in the pushes of *other* alone.
     """
     return begun_outages(_in_turns(other, own)) - begun_outages(_in_turns(other))

@@ -17,9 +17,10 @@ An entry is a msgpack array. Empty fields at its end are left out:
 - worst, best: the worst and best vitals of the interval; empty if they equal those of the last push.
 - tally: for each vital its mean, the tenths of a second in which the vital was known, and the
   tenths of a second in which the vital was bad.
-- events: only in entries of an earlier version of the service: the events of the interval, with the
-  tenths of a second from the event to `at`. Now events are found from the pushes.
-- attributes: catalogue id -> value as msgpack, if they differ from those of the entry before.
+- events: the events of the interval, with the tenths of a second from each event to `at`. Only an
+  earlier version of the service wrote this field; `in_order` now finds the events from the pushes.
+- attributes: the session's attributes (catalogue id -> value) as msgpack; empty if they have not
+  changed since the entry before.
 - verdict: MOS, state and cause of the last push. They are not in `numbers`, because then the end of
   `numbers` is nearly always empty and is left out.
 - stretches: how long the session was in each state (stretches.py).
@@ -85,8 +86,8 @@ class Sample(msgspec.Struct):
             has a list of numbers. None: not known.
         worst, best: the worst and best quality, loss and round trip of the interval, in the units
             of vitals.py.
-        tally: a `Tally` for each vital, over all pushes of the interval; empty if a version of the
-            service wrote the entry that could not send spans.
+        tally: a `Tally` for each vital, over all pushes of the interval; empty if an earlier
+            version of the service, which did not send spans, wrote the entry.
         events: the events of the interval (pushes.py).
         attributes: catalogue id -> value of the session's attributes, from this interval on; None:
             they have not changed.
@@ -287,9 +288,9 @@ def _outline(entry: bytes) -> Sample:
 
 def with_told(known: bytes, told: Mapping[int, Any]) -> bytes:
     """
-    Return the packed attributes *known*, changed by the attributes *told* of a newer push.
+    Return the packed attributes *known* with the values in *told*, which a newer push has.
 
-    A value in *told* replaces the older value, unless the new value is empty.
+    A value in *told* replaces the older value, unless the value in *told* is empty.
     """
     before = _decode_attributes(known) if known else {}
     return _encode(before | {id_: each for id_, each in told.items() if each})

@@ -29,7 +29,7 @@ for i = 7, #ARGV do
   local sid = ARGV[i]
   local session, instance, leg = unpack(redis.call('HMGET', base .. 'session:' .. sid, 'session', 'instance', 'leg'))
   if session then
-    -- This session ends now. Its conference may go on.
+    -- The session ends now, but its conference may go on.
     finish(sid, now, 'erased', now)
     redis.call('UNLINK', base .. 'stay:' .. member .. ':' .. session)
     redis.call('ZREM', base .. 'ended', member .. ':' .. session)

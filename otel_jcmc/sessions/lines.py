@@ -2,8 +2,8 @@
 Makes the lines of a card from a session's attributes, and conditions that these lines must meet.
 
 A line is text, for example `c=standup` for the conference. A `Condition` says what one of the lines
-must contain. For sessions with a card, search.lua checks the lines inside Redis. For sessions
-without a card, `is_met` checks the lines.
+must contain. search.lua checks the lines of cards inside Redis. `is_met` does the same check in
+this process, also for sessions without a card.
 """
 
 import re
