@@ -1,7 +1,7 @@
 """
 Says how far the trouble of a session reached: compares its bad times with the journal.
 
-How far trouble reached is its scope: for example the participant alone, or all of its bridge
+How far trouble reached is its scope: for example only one participant, or a whole bridge
 (verdict/reach.py). The samples of a session's log come in, in the order of time, with the journal's
 entries of the same time.
 `bad_by_scope` returns the bad time of each scope, for spans and lists. `spells_of` returns the

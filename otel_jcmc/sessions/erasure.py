@@ -34,7 +34,7 @@ _SCRIPT: Final = script("sessions/erasure")
 _AT_ONCE: Final = 100
 _READ_AT_ONCE: Final = 1000
 _WAITING_AT_ONCE: Final = 500
-# A recorder looks for entries that are due once a second, so an entry may be made this much later.
+# A recorder makes the entries that are due once a second, so it may make an entry this much later.
 _TICK_MS: Final = 2000
 _MANY: Final = 2**63
 # Matches a session id if it has the form of the ids that this service gives to JMMC pages.

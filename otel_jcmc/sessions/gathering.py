@@ -98,8 +98,8 @@ def gather(
         bounds: the thresholds beyond which the vitals are bad.
     """
     of.waiting.append(noted(report, at))
-    # The first push is weighed at once, alone. For how long it counts is only known when the second
-    # push comes; then `weigh` corrects this time.
+    # The first push is weighed at once, alone. The time for which the first push counts is only
+    # known when the second push comes; then `weigh` corrects this time.
     if not of.at or ttl_ms != of.ttl_ms or len(of.waiting) >= MOST_WAITING:
         of.ttl_ms = ttl_ms
         weigh(of, ttl_ms, bounds)
@@ -182,7 +182,7 @@ def _item(
     attributes: bytes = b"",
     other: bytes = b"",
 ) -> bytes:
-    """Return an item that builds on the last write of the session, and remember its *version*."""
+    """Return an item that builds on the session's last write; store *version* as the last write."""
     base, of.version = of.version, version
     name = f"{of.member}:{of.session}".encode()
     return items.pack(
