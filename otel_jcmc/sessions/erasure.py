@@ -223,8 +223,8 @@ class Erasure:
         """
         Erase the summaries with names that match *asked*.
 
-        Return how many of these summaries are of sessions that are not in *gone*: no session in
-        *gone* began in the same second.
+        Return the number of erased summaries whose sessions are not in *gone*. Summary and session
+        are compared by the second in which the session began.
         """
         erased = await self._summaries.erase(asked.conferences, asked.clients)
         began = {began_ms(each.sid) // 1000 * 1000 for each in gone}

@@ -1,5 +1,5 @@
--- Makes events.lua refuse, for some time, events which say that an erased client stands out as a sender: a process may
--- have read such an event from the journal and not have sent it to Redis yet.
+-- Makes events.lua refuse, for some time, events which say that an erased client stands out as a sender. A process may
+-- have read such an event from the journal before the erasure, and not have sent it to Redis yet.
 -- 
 -- KEYS[1] the prefix of all keys of the partition in which such events wait
 -- ARGV[1] for how many ms events.lua refuses events; ARGV[2...] digests of the erased clients, in hex

@@ -1,10 +1,10 @@
 """
 Erases the waiting events of an erased client, and the data about its outages.
 
-A waiting event says whom it is about (events.py): an event of a participant has the member, and an
-event which says that a sender stands out has the digest of the sender's client. A process may have
-noticed an event, or read an event from the journal, and not have sent it to Redis yet: events.lua
-refuses such events after the erasure.
+A waiting event of a participant has the participant's member (events.py). A waiting event which
+says that a sender stands out has the digest of the sender's client. A process may have noticed an
+event, or read an event from the journal, and not have sent it to Redis yet: events.lua refuses such
+events after the erasure.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection

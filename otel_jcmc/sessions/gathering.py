@@ -59,7 +59,7 @@ class Gathered(Weighed):
         totals: the packed totals over all entries of the session so far, with the entries of other
             processes that this process knows.
         version: the version of the last write that *totals* include (items.py).
-        address: the sender's address, in the form in which limits use it; empty: not known.
+        address: the sender's address, in the form that shares.py uses; empty: not known.
         began: when this process first got a push of the session, in seconds of its clock.
         is_over: whether the participant has left, or is in another session now.
     """

@@ -49,8 +49,8 @@ ABOUT_CHUNK: Final = 1000
 SESSION_CHUNK: Final = 50
 ENTRY_CHUNK: Final = 5000
 # The index may have a time for a session that is earlier than the time when its participant was
-# last live: earlier by at most the recorder's interval plus BEHIND_MS. BEHIND_MS is the longest
-# time for which a push keeps a participant live.
+# last live: earlier by the recorder's interval plus BEHIND_MS. BEHIND_MS is the longest time that a
+# client can choose for a push to keep its participant live (store/participant.py).
 BEHIND_MS: Final = 300_000
 # How many reads of logs may wait for an earlier read to end. Each read takes a second at most.
 MOST_WAITING: Final = 20
@@ -181,9 +181,9 @@ class History:
         """
         Return a time T so that each session of the answer has pushed at T or later.
 
-        Sessions that last pushed before `after` also began before `after`. If enough of them to
-        fill the answer began at T or later, each session of the answer began, and so also pushed,
-        at T or later: the answer has the newest sessions.
+        Sessions that last pushed before `after` also began before `after`. T is chosen so that
+        enough of these sessions to fill the answer began at T or later. The answer has the newest
+        sessions, so all of its sessions began at T or later, and pushed after that.
 
         Return None if there are too few such sessions, or if *asked* names conferences, clients or
         a `from_ms`.

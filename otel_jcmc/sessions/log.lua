@@ -163,7 +163,8 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   return answer
 end
 
--- The value of KEYS[1] is "batch", or "batch;digits" if some items of that batch did not build on the newest write.
+-- The value of KEYS[1] is the number of a batch. If some items of this batch did not build on the newest write, a
+-- semicolon and the digits that were returned for the batch follow.
 local last, said_then = string.match(redis.call('GET', KEYS[1]) or '-1', '^(-?%d+);?(%d*)$')
 local is_repeated = tonumber(last) >= batch
 redis.call('SET', KEYS[1], is_repeated and said_then ~= '' and last .. ';' .. said_then or batch, 'PX', REPEATED_MS)
