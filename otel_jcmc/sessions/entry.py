@@ -14,7 +14,7 @@ An entry is a msgpack array. Empty fields at its end are left out:
 - at: when the interval's last push came, in tenths of a second since 2024, by Redis's clock.
 - numbers: the numbers of the last push. The value of the metric with id n is at index n - 1. It is
   a whole number: a metric with two decimals in the catalogue is stored in hundredths.
-- worst, best: the worst and best vitals of the interval; empty if they equal those of the last push.
+- worst, best: the worst and best vitals of the interval; empty if they equal the last push's.
 - tally: for each vital its mean, the tenths of a second in which the vital was known, and the
   tenths of a second in which the vital was bad.
 - events: the events of the interval, with the tenths of a second from each event to `at`. Only an
@@ -69,7 +69,7 @@ _FLOAT: Final = 0xCB
 
 
 class Tally(NamedTuple):
-    """One vital in an interval: its mean, for how long it was known, and for how long it was bad."""
+    """One vital in an interval: its mean, how long it was known, and how long it was bad."""
 
     mean: float
     known_ms: int
@@ -277,7 +277,7 @@ def outlines(entries: Iterable[bytes]) -> list[Sample]:
 
 
 def _outline(entry: bytes) -> Sample:
-    """Return the sample of *entry*: only pushes and stretches, or all fields if it has no pushes."""
+    """Return the sample of *entry*: its pushes and stretches, or all fields if it has no pushes."""
     stored = unpack(entry)
     if not stored.pushes:
         return read(entry)

@@ -107,7 +107,7 @@ class Erasure:
         return erased
 
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
-        """Return member -> sids of all sessions of this member, also of those without attributes."""
+        """Return member -> sids of all its sessions, also of those without attributes."""
         found: dict[str, set[str]] = {member: set() for member in members}
         for base in {self._history.keys.base_of(member) for member in members}:
             async for listed in self._history.read_index(f"{base}sessions", "-inf"):

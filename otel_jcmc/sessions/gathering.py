@@ -25,7 +25,7 @@ from otel_jcmc.wire.push import Report
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
-    """The payload of a push: attributes and numbers. A participant's value in Redis ends with it."""
+    """The payload of a push: attributes and numbers. They end a participant's value in Redis."""
 
     attributes: bytes
     numbers: list[Any]

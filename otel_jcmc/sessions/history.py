@@ -2,10 +2,11 @@
 Lists the sessions in Redis, newest or worst first, and reads the log of one session.
 
 A search (`Asked`) comes in; sessions (`PastSession`) and the entries of their logs go out. This
-file writes nothing to Redis. store/stays.lua and log.lua describe the keys. To find sessions by time, conference
-and client, the index `sessions` is read, a few thousand sids at a time, in the order of the last
-push. A session that pushes only moves forward in this order. If it pushes during the read, its sid
-is read twice, but never missed. For all other conditions the cards are searched (search.py).
+file writes nothing to Redis. store/stays.lua and log.lua describe the keys. To find sessions by
+time, conference and client, the index `sessions` is read, a few thousand sids at a time, in the
+order of the last push. A session that pushes only moves forward in this order. If it pushes during
+the read, its sid is read twice, but never missed. For all other conditions the cards are searched
+(search.py).
 """
 
 import heapq
@@ -36,22 +37,18 @@ from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.participant import conference_digest
+from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, conference_digest
 from otel_jcmc.store.scripts import Script, run_scripts
 from otel_jcmc.store.sid import began_ms, by_time, from_by_time, is_sid
 
 READ_SECONDS: Final = 2.0
-# How many items one exchange with Redis reads. Each such exchange takes Redis some ms. INDEX_CHUNK:
-# sids of the index. ABOUT_CHUNK: attributes of sessions. SESSION_CHUNK: whole sessions. ENTRY_CHUNK:
-# entries of a log.
+# How many items one exchange with Redis reads. Each such exchange takes Redis some ms.
+# INDEX_CHUNK: sids of the index. ABOUT_CHUNK: attributes of sessions. SESSION_CHUNK: whole
+# sessions. ENTRY_CHUNK: entries of a log.
 INDEX_CHUNK: Final = 4000
 ABOUT_CHUNK: Final = 1000
 SESSION_CHUNK: Final = 50
 ENTRY_CHUNK: Final = 5000
-# The index may have a time for a session that is earlier than the time when its participant was
-# last live: earlier by the recorder's interval plus BEHIND_MS. BEHIND_MS is the longest time that a
-# client can choose for a push to keep its participant live (store/participant.py).
-BEHIND_MS: Final = 300_000
 # How many reads of logs may wait for an earlier read to end. Each read takes a second at most.
 MOST_WAITING: Final = 20
 # An entry may have a time up to this long before its session's start, because a process only
@@ -75,12 +72,18 @@ class History:
     Concurrency: any number of tasks of one event loop may call the methods at the same time.
     """
 
-    def __init__(self, url: str, keys: Keys, interval_ms: int) -> None:
-        """Prepare to read logs with an entry each *interval_ms*; no connection is opened yet."""
+    def __init__(self, url: str, keys: Keys, interval_ms: int, expiration_ms: int = 0) -> None:
+        """
+        Prepare to read logs with an entry each *interval_ms*; no connection is opened yet.
+
+        A push keeps its participant live for at least *expiration_ms*.
+        """
         self._link = AgreedLink(open_link(url), keys, writes=False)
         self.keys = keys
         self.turn = Turn(MOST_WAITING)
-        self._behind_ms = interval_ms + BEHIND_MS
+        # The index may have a time for a session that is this much earlier than the time when its
+        # participant was last live. A client can choose for how long a push keeps it live.
+        self._behind_ms = interval_ms + max(expiration_ms, MAX_CLIENT_TTL_MS)
 
     async def now_ms(self) -> int:
         """
