@@ -1,8 +1,9 @@
 """
-Answers scrapes: checks the right to scrape, limits scrapes at a time, sends piece by piece.
+Answers scrapes: checks that the caller may read, and sends the metrics in pieces.
 
-The routes read headers from the request and return responses. For a parameter or a result with a
-type, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
+It also limits how many scrapes are answered at a time. The routes read headers from the request and
+return responses. If a route had typed parameters or results, FastAPI would make a model, and import
+all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 import asyncio
@@ -23,7 +24,7 @@ from otel_jcmc.metrics.scrape import (
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
-# Seconds after which to ask again while too many scrapes are answered.
+# A scrape that is refused because too many are being answered may come again after these seconds.
 _SCRAPE_AGAIN: Final = "5"
 _ANSWERS: Final[Responses] = {
     200: answer("The exposition.", TEXT, "application/openmetrics-text"),
@@ -35,7 +36,11 @@ _NO_SHARE: Final[Responses] = {400: answer("There is no such partition.", TEXT)}
 
 
 def _shares_of(partitions: int) -> dict[str, tuple[int, ...]]:
-    """Return the partitions in each share: `k/n` is the kth of n shares of *partitions*."""
+    """
+    Return a dictionary from `k/n` to the numbers of the partitions in the kth of n shares.
+
+    *partitions* is the number of all partitions.
+    """
     return {
         f"{k}/{n}": tuple(range(k - 1, partitions, n))
         for n in range(1, partitions + 1)
@@ -47,10 +52,11 @@ def scrape_routes(
     scraper: Scraper | None, readers: Readers, most: int, partitions: int
 ) -> APIRouter:
     """
-    Return the routes of the scrape, behind *readers*; without a *scraper* they say what to set.
+    Return the routes for scrapes by callers that *readers* admit.
 
-    At most *most* scrapes are answered at a time; 0: any number. Each scrape keeps its snapshot in
-    memory until the client has read the answer. *partitions* is the number of all partitions.
+    Without a *scraper*, the routes answer 404 and name the setting that turns scrapes on. At most
+    *most* scrapes are answered at a time; 0: any number. Each scrape keeps its snapshot in memory
+    until the caller has read the answer. *partitions* is the number of all partitions.
     """
     shares = _shares_of(partitions)
     smallest = f"{partitions}/{partitions}"
@@ -66,7 +72,7 @@ def scrape_routes(
 
     @router.get("/metrics", responses=_ANSWERS, openapi_extra=_described())
     async def metrics(request: Request) -> Response:
-        """Return the metrics of all live participants, and the service's own."""
+        """Return all metrics: those of all live participants, verdicts, and the service's own."""
         return await scrapes.answer(request, EVERYTHING)
 
     @router.get(
@@ -96,21 +102,25 @@ def scrape_routes(
 
 
 def _described(*parameters: Any) -> dict[str, Any]:
-    """Return the *parameters* of a route for the OpenAPI document; FastAPI can't know them."""
+    """
+    Return *parameters* and the headers that a scrape route reads, for the OpenAPI document.
+
+    FastAPI can't find them, because the routes read them from the request.
+    """
     return {"parameters": [*parameters, GZIP, *FORWARDED]}
 
 
 class _Scrapes:
-    """The scrapes that are being answered."""
+    """Answers scrapes, and refuses a scrape if too many are being answered."""
 
     def __init__(self, scraper: Scraper | None, readers: Readers, most: int) -> None:
-        """Answer *most* at a time, for callers that *readers* admit."""
+        """Answer callers that *readers* admit, at most *most* of them at a time; 0: any number."""
         self._scraper, self._readers, self._most = scraper, readers, most
         self._busy = (readers.name, "busy")
         readers.refused.setdefault(self._busy, 0)
 
     async def answer(self, request: Request, page: Page) -> Response:
-        """Return the answer to a *request* for a *page*."""
+        """Return the answer to a *request* for the metrics of *page*, or a refusal."""
         readers, scraper = self._readers, self._scraper
         if refusal := readers.refuse(request.scope):
             return refusal.response()
@@ -139,29 +149,29 @@ class _Scrapes:
 
 class _Stream(Response):
     """
-    An answer that is made while the client reads it, as fast as the client reads.
+    An answer whose pieces are made only as fast as the caller reads them.
 
-    If the answer can't be completed, it raises an error, and the server cuts the connection. The
-    last chunk is then missing, so no client takes the text for complete.
+    If a piece can't be made, the call raises an error, and the server cuts the connection. The
+    last chunk is then missing, so the caller knows that the text is incomplete.
     """
 
     def __init__(self, exposition: Exposition, end: Callable[[], None]) -> None:
-        """Send an *exposition*; call *end* after it."""
+        """Send *exposition*; call *end* when it is sent, or when sending has failed."""
         super().__init__(headers=exposition.headers)
-        # Starlette begins with a content-length of 0.
+        # Starlette sets a content-length of 0, which would be wrong for an answer in pieces.
         self.raw_headers = [each for each in self.raw_headers if each[0] != b"content-length"]
         self._exposition = exposition
         self._end = end
 
     async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
-        """Send the answer in batches; while one batch is being sent, the next batch is made."""
-        # Not Starlette's own check for a disconnect: it imports a module at this point, which fails
-        # if no file descriptor is free.
+        """Send the answer in batches until it is complete, or until the caller disconnects."""
+        # Starlette has a check for a disconnect, but the check imports a module when it is first
+        # used. This import fails if no file descriptor is free.
         hanging_up = asyncio.create_task(_hang_up(receive))
         start = {"status": self.status_code, "headers": self.raw_headers}
         try:
             await send({"type": "http.response.start", **start})
-            # The server silently drops pieces for a client that has disconnected.
+            # The server would silently drop further pieces after the caller has disconnected.
             while not hanging_up.done():
                 batch = await self._exposition.more()
                 for piece in batch:
