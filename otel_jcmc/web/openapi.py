@@ -1,9 +1,9 @@
 """
 Makes the OpenAPI document: adds the push endpoints to FastAPI's own routes.
 
-A push that fits its endpoint's schema is stored whole; for any other, the answer names what is
-wrong. Each of FastAPI's routes is described in its own file. The document is made at the first
-request for /openapi.json.
+If a push fits the schema of its endpoint, the service stores all of it. Otherwise the answer names
+what is wrong. The file of each FastAPI route has the description of the route. The service makes
+the document at the first request for /openapi.json.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,7 +26,7 @@ from otel_jcmc.wire.schema import push_schema
 
 
 def push_operations(rules: Rules) -> Schema:
-    """Return the operations of the push endpoint, whose pushes are checked by *rules*."""
+    """Return the description of the push endpoint's operations; *rules* check its pushes."""
     stored = answer("Stored. If the answer is a list, the fields in it were dropped.", TEXT)
     stored["content"][TEXT]["schema"]["const"] = "OK"
     stored["content"][JSON] = {"schema": listing("dropped")}
@@ -50,10 +50,11 @@ def door(
     reasons: Sequence[Reason] = (),
 ) -> Schema:
     """
-    Return the operations of an endpoint for pushes that fit *schema*; *taken* is its answer 200.
+    Return the description of the operations (POST and OPTIONS) of an endpoint for pushes.
 
-    The endpoint reads these *headers* besides those that all endpoints read, and refuses pushes for
-    these *reasons* besides those that all endpoints have.
+    *schema* describes a push, *taken* the answer with status 200. All endpoints read User-Agent and
+    Origin; *headers* describe the headers that this endpoint also reads. *reasons* are further
+    reasons for which this endpoint answers 400.
     """
     user_agent = header("User-Agent", "Names the browser and the system.")
     origin = header("Origin", "The origin of the page, as browsers send it.")
@@ -73,7 +74,11 @@ def door(
 
 
 def _not_taken(reasons: Sequence[Reason]) -> Schema:
-    """Return the answers to a push that is not stored; *reasons* are further ones for 400."""
+    """
+    Return the descriptions of the answers to a push that is not stored, by their status.
+
+    *reasons* are reasons for 400 that only this endpoint has.
+    """
     bad = because(Reason.NOT_JSON, Reason.BODY_INCOMPLETE, Reason.NOTHING_KEPT, *reasons)
     answers = {"400": refused(f"{bad} Or a field of its identity is missing or wrong.")}
     for status in sorted(set(STATUS.values())):
@@ -83,14 +88,20 @@ def _not_taken(reasons: Sequence[Reason]) -> Schema:
 
 
 def described(document: Schema, doors: dict[str, Schema], guarded: Iterable[str]) -> Schema:
-    """Return FastAPI's *document* with the push endpoints *doors*; *guarded* paths need a token."""
+    """
+    Return FastAPI's *document* with the push endpoints added.
+
+    *doors* has the operations of each push endpoint by its path. *guarded* are the paths that need
+    a token.
+    """
     paths = document["paths"]
     paths |= doors
     if guarded:
         token = {"type": "http", "scheme": "bearer"}
         document["components"] = {"securitySchemes": {"token": token}}
     for path in guarded:
-        # A push may carry the token in its body, because beacons can't send a header.
+        # For pushes the header is optional: the token may be in the body, because a beacon can't
+        # send this header.
         is_push = path in doors
         paths[path]["post" if is_push else "get"]["security"] = [{"token": []}, *[{}] * is_push]
     return document

@@ -98,7 +98,7 @@ class PushEndpoint:
             reply(answers.make(head, 200, JSON, encode(listing("dropped", told))))
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
-        """Answer a push before the service has started: 503, and *seconds* as the time to wait."""
+        """Answer 503 to a push while the service can't start; *seconds* is the time to wait."""
         away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
         await send_answer(send, away)
 

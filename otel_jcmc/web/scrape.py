@@ -72,7 +72,7 @@ def scrape_routes(
 
     @router.get("/metrics", responses=_ANSWERS, openapi_extra=_described())
     async def metrics(request: Request) -> Response:
-        """Return all metrics: those of all live participants, verdicts, and the service's own."""
+        """Return all metrics: of participants, of conferences and other groups, and our own."""
         return await scrapes.answer(request, EVERYTHING)
 
     @router.get(
@@ -81,7 +81,7 @@ def scrape_routes(
         openapi_extra=_described(share),
     )
     async def participants(request: Request) -> Response:
-        """Return the metrics of participants only: all of them or one share."""
+        """Return the metrics of participants only: of all partitions, or of a share of them."""
         asked = shares.get(request.query_params.get("partition", "1/1"))
         if asked is None:
             text = f"no such partition: 1/1 is all, 1/{partitions} the smallest share\n"
