@@ -111,11 +111,11 @@ def test_who_may_not_read_hears_what_is_missing_and_which_setting_it_is() -> Non
             {},
         ),
         (
-            "a bearer token is missing (its setting is JCMC_SCRAPE_TOKEN)",
+            "a bearer token is missing (the token is in JCMC_SCRAPE_TOKEN)",
             {"www-authenticate": "Bearer"},
         ),
         (
-            "the bearer token is not the one of JCMC_SCRAPE_TOKEN",
+            "the bearer token is wrong: it is not the token in JCMC_SCRAPE_TOKEN",
             {"www-authenticate": 'Bearer error="invalid_token"'},
         ),
         (
@@ -127,8 +127,8 @@ def test_who_may_not_read_hears_what_is_missing_and_which_setting_it_is() -> Non
         ),
         (
             (
-                "a bearer token is missing (private addresses need none; its setting is"
-                " JCMC_READ_TOKEN)"
+                "a bearer token is missing (callers with private addresses need no token; the token"
+                " is in JCMC_READ_TOKEN)"
             ),
             {"www-authenticate": "Bearer"},
         ),
