@@ -27,14 +27,14 @@ from otel_jcmc.wire.schema import push_schema
 
 def push_operations(rules: Rules) -> Schema:
     """Return the description of the push endpoint's operations; *rules* check its pushes."""
-    stored = answer("Stored. If the answer is a list, the fields in it were dropped.", TEXT)
+    stored = answer("The push is stored. JSON lists the fields that were dropped.", TEXT)
     stored["content"][TEXT]["schema"]["const"] = "OK"
     stored["content"][JSON] = {"schema": listing("dropped")}
     return door(
         "Push one participant's state",
         "The body is JSON in UTF-8, with any Content-Type, because beacons send text."
         " Fields that do not fit the schema are dropped. The push is refused if the"
-        " participant's identity is wrong, or if nothing is left.",
+        " participant's identity is wrong, or if all its values are dropped.",
         push_schema(rules),
         stored,
     )
@@ -68,7 +68,7 @@ def door(
         },
         "options": {
             "summary": "Preflight of a push",
-            "responses": {"204": answer("What a page of the Origin may send.")},
+            "responses": {"204": answer("The headers say what a page of this Origin may send.")},
         },
     }
 
@@ -80,7 +80,9 @@ def _not_taken(reasons: Sequence[Reason]) -> Schema:
     *reasons* are reasons for 400 that only this endpoint has.
     """
     bad = because(Reason.NOT_JSON, Reason.BODY_INCOMPLETE, Reason.NOTHING_KEPT, *reasons)
-    answers = {"400": refused(f"{bad} Or a field of its identity is missing or wrong.")}
+    answers = {
+        "400": refused(f"{bad} Or a field of the participant's identity is missing or wrong.")
+    }
     for status in sorted(set(STATUS.values())):
         told = because(*(reason for reason, its in STATUS.items() if its == status))
         answers[str(status)] = later(told) if status in (429, 503) else refused(told)

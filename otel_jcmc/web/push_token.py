@@ -38,7 +38,7 @@ _ISSUED: Final = object_of(
     {
         "token": {
             "type": "string",
-            "description": "Goes into the header of a push, or its body's `token`.",
+            "description": "Send it with each push: as bearer token, or as `token` in the body.",
         },
         "expires_in": {
             "type": "integer",
@@ -54,7 +54,7 @@ _ANSWERS: Final[Responses] = {
     429: later(because(Reason.ADDRESS_RATE)),
     503: later("No token can be issued now."),
 }
-_ORIGIN: Final = header("Origin", "The origin of the asking page, as browsers send it.")
+_ORIGIN: Final = header("Origin", "The origin of the page, as browsers send it.")
 
 
 def push_token_routes(

@@ -27,12 +27,14 @@ from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, a
 # A scrape that is refused because too many are being answered may come again after these seconds.
 _SCRAPE_AGAIN: Final = "5"
 _ANSWERS: Final[Responses] = {
-    200: answer("The exposition.", TEXT, "application/openmetrics-text"),
+    200: answer("The metrics.", TEXT, "application/openmetrics-text"),
     **SENT_AWAY,
     404: answer("OTEL_METRICS_EXPORTER does not name prometheus.", TEXT),
-    503: answer("Too many scrapes at a time; try again later.", TEXT),
+    503: answer("Too many scrapes at the same time; try again later.", TEXT),
 }
-_NO_SHARE: Final[Responses] = {400: answer("There is no such partition.", TEXT)}
+_NO_SHARE: Final[Responses] = {
+    400: answer("`partition` is wrong; the text says how to correct it.", TEXT)
+}
 
 
 def _shares_of(partitions: int) -> dict[str, tuple[int, ...]]:
@@ -64,7 +66,7 @@ def scrape_routes(
         "name": "partition",
         "in": "query",
         "required": False,
-        "description": f"The kth of n shares: `k/n`, 1/1 to {smallest}.",
+        "description": f"`k/n`: the kth of n shares of the partitions; 1/1 to {smallest}.",
         "schema": {"type": "string", "enum": [*shares]},
     }
     router = APIRouter(default_response_class=Response)
@@ -84,7 +86,9 @@ def scrape_routes(
         """Return the metrics of participants only: of all partitions, or of a share of them."""
         asked = shares.get(request.query_params.get("partition", "1/1"))
         if asked is None:
-            text = f"no such partition: 1/1 is all, 1/{partitions} the smallest share\n"
+            text = (
+                f"partition must be k/n, the kth of n shares: n is 1 to {partitions}; 1/1 is all\n"
+            )
             return PlainTextResponse(text, 400)
         return await scrapes.answer(request, Page(asked))
 
