@@ -175,7 +175,7 @@ class Answers:
 
 
 def _is_compressed(headers: Iterable[Header]) -> bool:
-    """Say whether *headers* tell that the body is compressed."""
+    """Return whether *headers* announce a compressed body."""
     return any(
         name == b"content-encoding" and value.strip().lower() not in (b"", b"identity")
         for name, value in headers

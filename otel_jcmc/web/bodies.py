@@ -22,8 +22,8 @@ class Bodies:
 
     Attributes:
         max_bytes: a body that is larger than this is refused.
-        seconds: the longest time in which a body must arrive; 0: no limit. It matters under a
-            server that has no such limit of its own.
+        seconds: the longest time that a body may take to arrive; 0: no limit. Some servers have
+            no such limit themselves.
     """
 
     def __init__(self, max_bytes: int, seconds: float = 10.0) -> None:

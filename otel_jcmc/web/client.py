@@ -5,10 +5,10 @@ A script in client/ imports other files. `source` joins the script and these fil
 script, which a page loads in one request. One line of the script is `const SETTINGS = {};`. The
 service replaces the braces with its settings, as JSON that is safe inside a script.
 
-`make generate` shortens the names in this script and writes the result to client/served. The
-service serves the short script. With `JCMC_CLIENT_DEBUG` it serves the readable script. A served
-script changes only with the version and the settings. Therefore the service puts the settings in
-and compresses the script only once, and gives it an ETag.
+`make generate` shortens the names in the script of `source`, and writes the result to the folder
+client/served. The service serves this short script, or with `JCMC_CLIENT_DEBUG` the readable script
+of `source`. A script that is served changes only with the version and the settings. Therefore the
+service puts the settings in and compresses the script only once, and gives it an ETag.
 """
 
 import json
@@ -89,12 +89,12 @@ def source_with_placeholder(name: str) -> str:
 
 
 def served(name: str = FILE_NAME) -> str:
-    """Return the file *name* of client/served with PLACEHOLDER; omit its first line, a hash."""
+    """Return the file *name* of client/served, without its first line, which is a hash."""
     return _folder().joinpath("served", name).read_text("utf-8").partition("\n")[2]
 
 
 def _folder() -> Traversable:
-    """Return the folder client/ of the installed wheel, or of the source tree if none is there."""
+    """Return the folder client/ of the installed package, or of the source tree."""
     folder: Traversable = files("otel_jcmc").joinpath("client")
     return folder if folder.is_dir() else Path(__file__).parents[2] / "client"
 
@@ -124,7 +124,7 @@ def make_client_file(
 
 
 def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIRouter:
-    """Return the routes that serve the script of *make* at *path* to pages of other origins."""
+    """Return the routes at *path* that serve the script of *make*, also to other origins."""
     router = APIRouter(default_response_class=Response)
 
     @router.get(path, responses=_ANSWERS, openapi_extra={"parameters": [_KNOWN, GZIP]})

@@ -51,7 +51,7 @@ def conference_routes(
 
     @router.get("/conferences/{name:path}", responses=HELD, openapi_extra=MEETING)
     async def conference(request: Request) -> Response:
-        """Return the instance of a conference at a time, or if none was held, the one before."""
+        """Return the conference that was held at a time, or the last one before that time."""
 
         async def read(of: History) -> Response:
             query: Pairs = request.query_params.multi_items()
@@ -66,7 +66,12 @@ def conference_routes(
 
 
 def meeting_text(meeting: Meeting, at_ms: int) -> bytes:
-    """Return *meeting* as JSON; the times of bands are seconds since the meeting's beginning."""
+    """
+    Return *meeting* as JSON.
+
+    A participant's bands are the times in which its call was in one state, in seconds since the
+    beginning of the meeting.
+    """
     return _encode(
         {
             "conference": meeting.conference,
@@ -103,7 +108,7 @@ def _entry(entry: Entry) -> dict[str, Any]:
     """
     Return *entry* of the journal, which is about one thing that stood out, ready for JSON.
 
-    The member `end` is the time of the last check that still found it.
+    The member `end` is the time of the last check that found this thing.
     """
     bad, known, _, _ = entry.coverage
     return {

@@ -2,8 +2,8 @@
 Makes the OpenAPI document: adds the push endpoints to FastAPI's own routes.
 
 If a push fits the schema of its endpoint, the service stores all of it. Otherwise the answer names
-what is wrong. The file of each FastAPI route has the description of the route. The service makes
-the document at the first request for /openapi.json.
+what is wrong. The file that makes a FastAPI route also describes this route. The service makes the
+document at the first request for /openapi.json.
 """
 
 from collections.abc import Iterable, Sequence
@@ -102,8 +102,8 @@ def described(document: Schema, doors: dict[str, Schema], guarded: Iterable[str]
         token = {"type": "http", "scheme": "bearer"}
         document["components"] = {"securitySchemes": {"token": token}}
     for path in guarded:
-        # For pushes the header is optional: the token may be in the body, because a beacon can't
-        # send this header.
+        # For pushes, the header Authorization is optional. A beacon can't send this header, so the
+        # token may be in the body.
         is_push = path in doors
         paths[path]["post" if is_push else "get"]["security"] = [{"token": []}, *[{}] * is_push]
     return document

@@ -37,7 +37,8 @@ class PushEndpoint:
     Attributes:
         max_body_bytes: the server stops reading a body that is larger than this.
         is_too_large: returns whether the head of a request announces a body that is too large.
-        refuse, stop: the functions of `Answers` for pushes that do not come to `take`.
+        refuse, stop: methods of `Answers`; the server calls them for a push that it does not give
+            to `take`.
 
     Concurrency: any number of pushes on one event loop; pushes that wait for Redis together are
     sent in one batch.

@@ -28,7 +28,7 @@ _is_host: Final = re.compile(r"(?:\[([0-9a-f:.%]+)\]|([0-9a-z._-]+))(?::[0-9]*)?
 
 
 class Refusal(NamedTuple):
-    """The answer to a caller that may not read; *reason* is the label of its count."""
+    """The answer to a caller that may not read; *reason* is the label under which it counts."""
 
     status: int
     reason: str
@@ -45,7 +45,7 @@ class Readers:
     Admits callers by their address and token: one of the two is enough, or both are needed.
 
     Attributes:
-        name: the name, in the counter, of the answers that this object protects.
+        name: the name of the protected answers; refusals are counted under this name.
         refused: (name, reason) -> number of callers refused; several `Readers` may share this
             dictionary.
     """
@@ -66,10 +66,10 @@ class Readers:
         """
         Protect the answers called *name*; *trusted* are the proxies whose forwarded headers count.
 
-        Without *private_setting*, a caller needs a private address or the *token*. With it, a
-        caller needs a private address if *private_only* is true, and the *token* if one is set.
-        *private_setting* is the name of the setting that gives *private_only*. An empty *token*
-        means that no token is set, so no caller can have it.
+        *private_setting* is the name of the setting that gives *private_only*. If this name is
+        empty, a caller needs a private address or the *token*. If it is given, a caller needs a
+        private address if *private_only* is true, and also the *token* if a token is set. An empty
+        *token* means that no token is set, so no caller can have it.
 
         If *hosts* are given, a private address counts only if the request uses one of these host
         names, an IP address, or a name that can't be in public DNS. *hosts_setting* is the name of
@@ -165,10 +165,10 @@ def hosts_of(scope: Any) -> list[str]:
     """
     Return the host names that the caller of the ASGI *scope* used, in lower case.
 
-    A proxy that replaces `Host` sends the name that the browser used in `X-Forwarded-Host`. That
-    header counts from any sender, because it can only take rights away. If `Host` is given twice or
-    is not a valid name, the result has an empty name. Without `Host`, the result has no name from
-    it: the caller is not a browser.
+    A proxy that replaces `Host` sends the browser's name for the service in `X-Forwarded-Host`.
+    `X-Forwarded-Host` counts from any sender, because it can only take rights away. If `Host` is
+    given twice or is not a valid name, the result has an empty name. If the request has no `Host`,
+    the caller is not a browser, and the result has no name for `Host`.
     """
     told = [value for name, value in scope["headers"] if name == b"host"]
     hosts = [_host(told[0]) if len(told) == 1 else ""] if told else []
@@ -183,7 +183,7 @@ def _host(told: bytes) -> str:
 
 
 def is_no_public_name(host: str) -> bool:
-    """Return whether *host* can't be a public DNS name, such as an IP address or `localhost`."""
+    """Return whether *host* is an IP address, or a name that public DNS can't have."""
     if not host:
         return False
     if "." not in host and ":" not in host:

@@ -1,5 +1,5 @@
 """
-Makes the answers that all routes of history need if they can't read, such as a wrong query.
+Answers requests for history, also if the caller may not read or the query is wrong.
 
 A route passes a function that reads history and makes the answer. This answer goes out, or one line
 that says why history could not be read.

@@ -32,7 +32,7 @@ class RefusedLog:
         self._said: dict[str, tuple[int, float]] = {}
 
     def tell(self) -> None:
-        """Log how many pushes were refused since the last line of each reason; call regularly."""
+        """Log for each reason how many pushes were refused since its last line; call regularly."""
         counts, now = self._telemetry.sum_of("otel_jcmc.pushes"), self._clock()
         for reason in _TOLD:
             count = counts.get((REFUSED, reason), 0)

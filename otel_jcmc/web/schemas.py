@@ -22,7 +22,7 @@ JSON: Final = "application/json"
 
 
 def object_of(properties: Schema, required: Sequence[str] = ()) -> Schema:
-    """Return the schema of an object that may have these *properties* only, and has *required*."""
+    """Return the schema of an object that has only these *properties*, and always *required*."""
     closed = {"type": "object", "properties": properties, "additionalProperties": False}
     return closed | ({"required": [*required]} if required else {})
 

@@ -1,9 +1,9 @@
 """
 Answers scrapes: checks that the caller may read, and sends the metrics in pieces.
 
-It also limits how many scrapes are answered at a time. The routes read headers from the request and
-return responses. If a route had typed parameters or results, FastAPI would make a model, and import
-all of pydantic's version 1 (40 ms, 2 MiB).
+The routes also limit how many scrapes are answered at a time. They read headers from the request
+and return responses. If a route had typed parameters or results, FastAPI would make a model, and
+import all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 import asyncio
@@ -24,7 +24,8 @@ from otel_jcmc.metrics.scrape import (
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
-# A scrape that is refused because too many are being answered may come again after these seconds.
+# If a scrape is refused because too many are being answered, the caller may ask again after this
+# number of seconds.
 _SCRAPE_AGAIN: Final = "5"
 _ANSWERS: Final[Responses] = {
     200: answer("The metrics.", TEXT, "application/openmetrics-text"),
@@ -118,7 +119,11 @@ class _Scrapes:
     """Answers scrapes, and refuses a scrape if too many are being answered."""
 
     def __init__(self, scraper: Scraper | None, readers: Readers, most: int) -> None:
-        """Answer callers that *readers* admit, at most *most* of them at a time; 0: any number."""
+        """
+        Answer the scrapes of callers that *readers* admit.
+
+        At most *most* scrapes are answered at a time; 0: any number.
+        """
         self._scraper, self._readers, self._most = scraper, readers, most
         self._busy = (readers.name, "busy")
         readers.refused.setdefault(self._busy, 0)

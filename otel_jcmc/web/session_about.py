@@ -2,8 +2,7 @@
 Describes sessions: the participant, the times and the quality, as JSON or as a row of a table.
 
 Sessions of history and the scopes of their bad time come in. Objects for JSON, lines of JSON and
-rows of CSV go out. A metric has the name of its field in pushes. An attribute has the name of its
-label.
+rows of CSV go out. They name a metric like its field in a push, and an attribute like its label.
 """
 
 import csv
@@ -174,7 +173,7 @@ def heading() -> bytes:
 
 
 def _cell(told: Mapping[str, Any], path: str) -> Any:
-    """Return the value at *path* in *told*; put an apostrophe before a text like a formula."""
+    """Return the value at *path* in *told*; a text like a formula gets an apostrophe before it."""
     value: Any = told
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -184,7 +183,11 @@ def _cell(told: Mapping[str, Any], path: str) -> Any:
 
 
 def named(attributes: Mapping[int, Any]) -> dict[str, Any]:
-    """Return name -> value for *attributes*, which have catalogue ids; omit ids not known here."""
+    """
+    Return name -> value for *attributes*, which are id -> value.
+
+    The ids are those of the catalogue. The result omits ids that this version does not know.
+    """
     return {
         _NAME[id_] if id_ in _NAME else _FIELD[id_]: [named(each) for each in value]
         if isinstance(value, list)
@@ -195,7 +198,7 @@ def named(attributes: Mapping[int, Any]) -> dict[str, Any]:
 
 
 def time_text(ms: int) -> str:
-    """Return the Unix time *ms*, in ms, as text in the form of RFC 3339, in UTC."""
+    """Return *ms*, a Unix time in ms, as text in the form of RFC 3339 and in UTC."""
     whole = datetime.fromtimestamp(ms / 1000, UTC)
     return whole.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
@@ -206,5 +209,5 @@ def _joined(known: Mapping[int, Any], *ids: int) -> str | None:
 
 
 def _round(value: float | None, digits: int = 2) -> float | None:
-    """Return *value* rounded to so many *digits* after the point; None stays None."""
+    """Return *value* rounded to this number of decimal *digits*; None if *value* is None."""
     return None if value is None else round(value, digits)

@@ -54,7 +54,11 @@ def _some(name: str, of: str, example: str) -> dict[str, Any]:
 
 
 def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return *parameters* and the headers of proxies, because FastAPI can't find them itself."""
+    """
+    Return *parameters* and the headers of proxies, in the form of `openapi_extra`.
+
+    FastAPI can't find them, because the routes read them from the request.
+    """
     return {"parameters": [*parameters, *FORWARDED]}
 
 

@@ -55,8 +55,8 @@ CAUSES: Final = (*dict.fromkeys(WORD_OF.values()), UNKNOWN)
 ENDS: Final = (*sorted(END_REASONS), "replaced", EXPIRED, LIVE)
 SORTS: Final = ("newest", "worst")
 FORMATS: Final = ("json", "csv", "jsonl")
-# The parameters that match a part of a name, and then those that match a whole name. For each: the
-# attribute, and the line of the card in which the attribute stands.
+# Parameter -> the attribute that it searches, and the card's line that has this attribute. _PARTS
+# match a part of a name, _WHOLES a whole name.
 _PARTS: Final = {
     "conference": ((CONFERENCE, CONFERENCE_LINE),),
     "participant": ((PARTICIPANT, PARTICIPANT_LINE), (USERNAME, NAME_LINE)),
@@ -191,7 +191,7 @@ def _text(query: Mapping[str, str], name: str) -> str:
 
 def read_conference(text: str, privacy: Privacy) -> list[str]:
     """
-    Return the forms in which the conference *text* may be stored: the name, or the hash.
+    Return the names that the conference *text* may have in Redis: *text* itself, or its hash.
 
     Raises:
         BadQuery: *text* is blank or contains NUL, so no conference has this name.
@@ -201,7 +201,7 @@ def read_conference(text: str, privacy: Privacy) -> list[str]:
 
 def read_client(query: Mapping[str, str], privacy: Privacy) -> list[str]:
     """
-    Return the forms in which the client id of *query* may be stored; empty: any client.
+    Return the forms that the client id in *query* may have in Redis; empty: any client matches.
 
     Raises:
         BadQuery: the client id is blank or contains NUL.
@@ -217,7 +217,9 @@ def read_client(query: Mapping[str, str], privacy: Privacy) -> list[str]:
 
 def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     """
-    Return the conferences and the clients whose sessions to erase; no conferences: all of them.
+    Return the names of conferences and the ids of clients whose sessions to erase.
+
+    An empty list of conferences means the sessions of these clients in all conferences.
 
     Raises:
         BadQuery: *pairs* are wrong, or name no client.
@@ -247,6 +249,6 @@ def read_view(pairs: Pairs, accept: str) -> View:
     fill = query.get("fill", "false")
     if fill not in ("true", "false"):
         raise BadQuery("fill must be true or false")
-    # Each metric once, in the order of the query.
+    # If the query names a metric twice, the answer has it once. The order is that of the query.
     ids = [_FIELDS[name] for name in dict.fromkeys(asked)] or None
     return View(ids, kind == "csv", fill == "true")

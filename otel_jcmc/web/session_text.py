@@ -2,8 +2,8 @@
 Writes one session with its samples, as JSON or CSV.
 
 A session and its entries, as sessions/history.py reads them, come in. The answer goes out in
-pieces. Each piece is made when the piece before is sent, because the log of a day is megabytes of
-text. A metric has the name of its field in pushes. An attribute has the name of its label.
+pieces. Each piece is made after the piece before was sent, because the log of a day is megabytes of
+text. The answer names a metric like its field in a push, and an attribute like its label.
 """
 
 import csv
@@ -63,7 +63,7 @@ def session_text(
     head = about(session, scope)
     head |= {"interval_seconds": interval_ms / 1000, "metrics": log.fields}
     head["summary"] = log.summary(head["summary"] or {})
-    # Without its last brace, the object of the head goes on with the samples.
+    # The head is sent without its last brace, because the samples follow in the same JSON object.
     yield _encode(head)[:-1] + b',"samples":['
     between = b""
     for piece in log.rows():
@@ -74,7 +74,7 @@ def session_text(
 
 class _Log:
     """
-    The samples of one session in the order of their times.
+    Makes the samples of one session from its entries, in the order of their times.
 
     Attributes:
         fields: the names of the metrics in a row.
@@ -127,7 +127,8 @@ class _Log:
         """
         Return the worst, mean and best value of quality, loss and round trip.
 
-        If *of_all*, the summary from the session's card, has a value, it replaces the log's value.
+        *of_all* is the summary from the session's card. A value that it has is returned instead of
+        the value from the log.
         """
         return {
             name: each.to_dict() | of_all.get(name, {})

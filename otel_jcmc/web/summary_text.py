@@ -40,7 +40,8 @@ def groups_csv(asked: AskedSummaries, groups: Groups) -> str:
     """
     Return *groups* as CSV, one line for each group.
 
-    A cell has all causes as `cause=sessions`, another cell all scopes as `scope=share`.
+    The cell of `causes` has `cause=sessions` for each cause. The cell of `scopes` has `scope=share`
+    for each scope.
     """
     written = io.StringIO()
     rows = [_flat(_told(asked, *each)) for each in groups]
@@ -95,7 +96,8 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, dict):
             flat |= {f"{key}.{word}": each for word, each in value.items()}
         else:
-            # A spreadsheet must not take a name that a page sent for a formula.
+            # If a name from a page looks like a formula, an apostrophe before it makes a
+            # spreadsheet show it as text.
             is_formula = isinstance(value, str) and value.startswith(_FORMULA)
             flat[key] = f"'{value}" if is_formula else value
     return flat

@@ -5,8 +5,8 @@ The text and its zone come in. Unix time in ms goes out, or an error with exampl
 a day, the caller says whether the beginning or the end of the day is meant.
 
 If a search contains a time that is not understood, the service must say so. No library that we know
-is suitable: dateparser (eight megabytes) guesses. parsedatetime (of 2020) reads `14:00` as the next
-such time, and reports no text as wrong. python-dateutil does not know `yesterday`.
+is suitable: dateparser (eight megabytes) guesses. parsedatetime (of 2020) reads `14:00` as a time
+in the future, and never reports an error. python-dateutil does not know `yesterday`.
 """
 
 import re
@@ -45,7 +45,7 @@ def read_zone(text: str) -> tzinfo:
         if minutes < 24 * 60:
             return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
     if text == "UTC":
-        # UTC is known without the time zone database, which a small container image may lack.
+        # Python knows UTC without the time zone database, which a small container image may lack.
         return UTC
     try:
         # The name is a file path in the time zone database, so errors of the file system may come.
