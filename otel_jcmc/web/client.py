@@ -39,7 +39,7 @@ _ANSWERS: Final[Responses] = {
 _KNOWN: Final = header("If-None-Match", "The ETag of the client's copy.")
 FILE_NAME: Final = "otel_jcmc.js"
 JMMC_FILE_NAME: Final = "jmmc.js"
-# Files in client/ import names without aliases only. Removing the import line is then enough.
+# The files in client/ never rename what they import. So it is enough to remove the import line.
 _IMPORT: Final = re.compile(
     r'^import (?:\{\s*\w+(?:,\s*\w+)*,?\s*\} from )?"\./(.+)";\n+', re.MULTILINE
 )
@@ -118,8 +118,8 @@ def make_client_file(
     script = source_with_placeholder(name) if keep_comments else served(name)
     body = script.replace(PLACEHOLDER, text).encode()
     etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
-    # One compression serves millions of loads. Zopfli takes 30 ms, and its result is 2 % smaller
-    # than the best result of zlib.
+    # The script is compressed once and loaded millions of times. So zopfli may take 30 ms; its
+    # result is 2 % smaller than the best result of zlib.
     return ClientFile(body, compress(body), etag)
 
 

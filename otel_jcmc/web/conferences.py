@@ -69,8 +69,8 @@ def meeting_text(meeting: Meeting, at_ms: int) -> bytes:
     """
     Return *meeting* as JSON.
 
-    A participant's bands are the times in which its call was in one state, in seconds since the
-    beginning of the meeting.
+    A band is a time in which the call of a participant was in one state. Its beginning and end are
+    in seconds since the beginning of the instance.
     """
     return _encode(
         {

@@ -105,7 +105,7 @@ class Readers:
 
     def _refuse_address(self) -> Refusal:
         """Return the refusal for a caller without a private address; its token is not checked."""
-        also = f"; a bearer token, {self._token_setting}, is needed too" if self._token else ""
+        also = f"; the bearer token in {self._token_setting} is needed too" if self._token else ""
         text = (
             f"only private addresses may read this (unless {self._private_setting}=false;"
             f" JCMC_TRUSTED_PROXIES names the proxies whose forwarded headers count){also}"
@@ -137,7 +137,7 @@ class Readers:
             return self._refuse_token(scope, "callers with private addresses need no token; ")
         text = (
             "only private addresses may read this (JCMC_TRUSTED_PROXIES names the proxies whose"
-            f" forwarded headers count); set {self._token_setting} to let others in by a token"
+            f" forwarded headers count); set {self._token_setting} to admit others by a token"
         )
         return Refusal(403, "address", text, {})
 

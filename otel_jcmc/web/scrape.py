@@ -75,7 +75,7 @@ def scrape_routes(
 
     @router.get("/metrics", responses=_ANSWERS, openapi_extra=_described())
     async def metrics(request: Request) -> Response:
-        """Return all metrics: of participants, of conferences and other groups, and our own."""
+        """Return all metrics: of participants, conferences, other groups and the service."""
         return await scrapes.answer(request, EVERYTHING)
 
     @router.get(
@@ -138,7 +138,7 @@ class _Scrapes:
         answering = scraper.reader.answering
         if 0 < self._most <= answering:
             readers.refused[self._busy] += 1
-            text = f"{answering} scrapes are being answered (JCMC_LIMIT_SCRAPES)\n"
+            text = f"{answering} scrapes are being answered: JCMC_LIMIT_SCRAPES allows no more\n"
             return PlainTextResponse(text, 503, {"retry-after": _SCRAPE_AGAIN})
         accept, encoding = (
             ",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding")

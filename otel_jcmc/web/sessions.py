@@ -85,7 +85,9 @@ def session_routes(
             # Our own pages never send this request. So a request with Origin comes from a page of
             # another site, which reaches us by a host name that points to our address.
             if "origin" in request.headers:
-                return line("no page may erase: send the request without Origin", 403)
+                return line(
+                    "a web page may not erase sessions: send the request without Origin", 403
+                )
             who = read_erased(request.query_params.multi_items(), privacy)
             return JSONResponse({"deleted": await of.erase(*who)}, 200, HEADERS)
 

@@ -105,8 +105,8 @@ def test_who_may_not_read_hears_what_is_missing_and_which_setting_it_is() -> Non
         (
             (
                 "only private addresses may read this (unless ALLOW_PRIVATE_SCRAPE_ONLY=false;"
-                " JCMC_TRUSTED_PROXIES names the proxies whose forwarded headers count); a bearer"
-                " token, JCMC_SCRAPE_TOKEN, is needed too"
+                " JCMC_TRUSTED_PROXIES names the proxies whose forwarded headers count); the bearer"
+                " token in JCMC_SCRAPE_TOKEN is needed too"
             ),
             {},
         ),
@@ -121,7 +121,7 @@ def test_who_may_not_read_hears_what_is_missing_and_which_setting_it_is() -> Non
         (
             (
                 "only private addresses may read this (JCMC_TRUSTED_PROXIES names the proxies"
-                " whose forwarded headers count); set JCMC_READ_TOKEN to let others in by a token"
+                " whose forwarded headers count); set JCMC_READ_TOKEN to admit others by a token"
             ),
             {},
         ),
