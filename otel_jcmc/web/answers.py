@@ -135,7 +135,7 @@ class Answers:
         self, headers: Iterable[Header], crowd: Crowd, stored: Stored | Exception
     ) -> Answer | None:
         """
-        Return the answer to a push of *crowd* that failed or was refused; None for other results.
+        Return the answer if a push of *crowd* failed or was refused; None otherwise.
 
         *stored* is the result of Redis, or the error that came instead. A *crowd* has the
         participants whose pushes come from one IP address.
@@ -159,8 +159,8 @@ class Answers:
         """
         Count a push that Redis stored or ignored, and its dropped fields; return all its faults.
 
-        These are the faults *dropped*, and one more if Redis has ignored the push. *stored* is the
-        result of Redis. *head* is the head of the push's request, which has the page's origin.
+        The result has the faults *dropped*, and one more if Redis has ignored the push. *stored* is
+        the result of Redis. *head* is the head of the push's request, which has the page's origin.
         """
         if dropped:
             self._telemetry.count_dropped(fault.reason for fault in dropped)

@@ -32,7 +32,7 @@ class Bodies:
         self.seconds = seconds
 
     def is_too_large(self, headers: Sequence[Header]) -> bool:
-        """Return whether *headers* announce a body that is too large, or no valid length."""
+        """Return whether the length in *headers* is too large, or is not a number."""
         for name, value in headers:
             # Some servers pass on a length that is not a number.
             if name == b"content-length" and (not value.isdigit() or int(value) > self.max_bytes):

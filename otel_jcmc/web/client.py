@@ -47,7 +47,7 @@ _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function|const) )", re.MU
 _PLACE: Final = "const SETTINGS = {};"
 # In the files of client/served, this text stands where the service puts its settings.
 PLACEHOLDER: Final = "__SETTINGS__"
-# Characters that would end a script element or a line, if a page contains the script itself.
+# If a page has the script inline, these characters would end the script element or a line.
 _UNSAFE: Final = {
     "<": "\\u003c",
     ">": "\\u003e",

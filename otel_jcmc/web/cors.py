@@ -22,7 +22,7 @@ SECURITY_HEADERS: Final[tuple[Header, ...]] = (
 )
 # Without this header, a page of another origin can't read the header Retry-After.
 _EXPOSE: Final = (b"access-control-expose-headers", b"retry-after")
-# Browsers accept this header only with a named origin, never with `*`.
+# Browsers accept this header only if the answer allows one origin by its name, not all by `*`.
 _CREDENTIALS: Final = ((b"access-control-allow-credentials", b"true"),)
 
 

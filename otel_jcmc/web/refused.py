@@ -1,9 +1,10 @@
 """
 Logs how many pushes are refused: at most one line a minute for each reason.
 
-The service's counters come in regularly. Log lines go out, which say what the operator can do. The
-lines contain nothing from a push or about its sender. intake/limits.py logs the pushes that limits
-refuse, and `store` logs the pushes that the store refuses.
+The service's counters come in regularly. Log lines go out. They say how many pushes were refused
+and what the operator can do. The lines contain nothing from a push or about its sender.
+intake/limits.py logs the pushes that limits refuse, and `store` logs the pushes that the store
+refuses.
 """
 
 import logging

@@ -1,8 +1,9 @@
 """
 Describes sessions: the participant, the times and the quality, as JSON or as a row of a table.
 
-Sessions of history and the scopes of their bad time come in. Objects for JSON, lines of JSON and
-rows of CSV go out. They name a metric like its field in a push, and an attribute like its label.
+Sessions of history come in, with the scope of each: how far its trouble reached. Objects for JSON,
+lines of JSON and rows of CSV go out. They name a metric like its field in a push, and an attribute
+like its label.
 """
 
 import csv
@@ -70,7 +71,7 @@ def about(session: PastSession, scope: str | None = None) -> dict[str, Any]:
     """
     Return the participant, the times and the totals of *session*, ready for JSON.
 
-    *scope* is the scope of most of its bad time; None: not known.
+    *scope* says how far the trouble reached during most of its bad time; None: not known.
     """
     known = session.attributes
     until_ms = session.last_ms if session.ended_ms is None else session.ended_ms
@@ -108,7 +109,8 @@ def how(totals: Totals | None, scope: str | None) -> dict[str, Any]:
     """
     Return verdict, summary, seconds, outages and counts of a session with these *totals*.
 
-    Without *totals*, these members are None. *scope* is the scope of most of the bad time.
+    Without *totals*, these members are None. *scope* says how far the trouble reached during most
+    of the bad time; None: not known.
     """
     if totals is None:
         return dict.fromkeys(("verdict", "summary", "seconds", "outages", "counts"))
@@ -150,8 +152,8 @@ def list_text(found: Iterable[PastSession], scopes: Mapping[str, str], after: st
     """
     Return the sessions *found*, one page of a list, as JSON.
 
-    *scopes*: sid -> scope of the session's bad time. *after* is where the next page begins; None:
-    there is no next page.
+    *scopes*: sid -> how far the trouble of the session reached. *after* is where the next page
+    begins; None: there is no next page.
     """
     listed = [about(each, scopes.get(each.sid)) for each in found]
     return _encode({"sessions": listed, "next": after}) + b"\n"

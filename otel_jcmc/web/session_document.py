@@ -49,7 +49,7 @@ _HASHED: Final = "If the service hashes it: the whole value, or the hash"
 
 
 def _some(name: str, of: str, example: str) -> dict[str, Any]:
-    """Return the description of the parameter *name*, which matches a part of *of*."""
+    """Return the description of the parameter *name*, which searches for a part of *of*."""
     return asked(name, f"A part of {of}, in upper or lower case. {_HASHED}.", example, _IS_NAME)
 
 

@@ -90,7 +90,7 @@ def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]
     Return the search that the query *pairs* asks for, and the wanted format, one of FORMATS.
 
     Raises:
-        BadQuery: *pairs* are wrong.
+        BadQuery: a parameter in *pairs* is wrong.
     """
     query = read_once(pairs, LISTED_BY)
     kind = _one_of(query, "format", FORMATS, FORMATS[0])
@@ -166,7 +166,7 @@ def read_at(pairs: Pairs, now_ms: int) -> int:
     Return the time `at` in the query *pairs*, as Unix time in ms; *now_ms* if it is not given.
 
     Raises:
-        BadQuery: *pairs* are wrong.
+        BadQuery: a parameter in *pairs* is wrong.
     """
     at_ms = time_of(read_once(pairs, ("at", "tz")), "at", now_ms)
     return now_ms if at_ms is None else at_ms
@@ -222,7 +222,7 @@ def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     An empty list of conferences means the sessions of these clients in all conferences.
 
     Raises:
-        BadQuery: *pairs* are wrong, or name no client.
+        BadQuery: a parameter in *pairs* is wrong, or `client_id` is missing.
     """
     query = read_once(pairs, ("client_id", "conference"))
     if "client_id" not in query:
@@ -236,7 +236,7 @@ def read_view(pairs: Pairs, accept: str) -> View:
     Return the form in which a request wants one session: its query *pairs*, its header *accept*.
 
     Raises:
-        BadQuery: *pairs* are wrong.
+        BadQuery: a parameter in *pairs* is wrong.
     """
     query = read_once(pairs, ("metrics", "format", "fill"))
     asked = [name.strip() for name in query.get("metrics", "").split(",") if name.strip()]

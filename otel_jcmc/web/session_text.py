@@ -51,7 +51,7 @@ def session_text(
     the time between two samples is longer than *interval_ms* plus the time after which the
     participant expires, the later sample has this time as `gap_seconds`.
 
-    *scope* is the scope of most of the bad time; None: not known.
+    *scope* says how far the trouble reached during most of the bad time; None: not known.
     """
     # Only JMMC pages leave unchanged values out. Other clients push all known values: if a value is
     # missing, it was unknown, and an earlier value must not replace it.
@@ -102,8 +102,8 @@ class _Log:
                 known.update(i for i, each in enumerate(sample.numbers, 1) if _is_known(each))
                 judged.update(_verdict_of(sample))
                 self._add(sample)
-        # If two processes took pushes of one session, each process wrote its own entries. They may
-        # not be in the order of their times.
+        # If two processes took pushes of one session, each process wrote its own entries, so the
+        # entries may be out of order.
         timed.sort(key=lambda each: each[0])
         self._entries = [entry for _, entry in timed]
         self._ids = ids or sorted(known & _PUSHED)

@@ -42,8 +42,8 @@ def summary_routes(summaries: Summaries | None, readers: Readers) -> APIRouter:
             asked = read_asked_summaries(query, request.headers.get("accept", ""), today)
             return await _counted(of, asked)
 
-        # If answer_read gets None, it answers that no history is kept. It gets a tuple, which is
-        # never None, so that `read` can answer that no summaries are kept.
+        # If answer_read got None, it would answer that no history is kept. A tuple is never None,
+        # so `read` can answer that no summaries are kept.
         return await answer_read(request, readers, (summaries,), lambda of: read(of[0]), _OFF)
 
     return router

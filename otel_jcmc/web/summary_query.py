@@ -42,7 +42,7 @@ def read_asked_summaries(pairs: Pairs, accept: str, today: date) -> AskedSummari
     Return what the query *pairs* and the header *accept* ask for; *today* is the day in UTC.
 
     Raises:
-        BadQuery: *pairs* are wrong.
+        BadQuery: a parameter in *pairs* is wrong.
     """
     query = read_once(pairs, _NAMES)
     by = query.get("by")
