@@ -10,6 +10,7 @@ module are never stored, and no data of this module leaves the process.
 """
 
 from collections.abc import Iterator
+from sys import intern
 from typing import Final
 
 # Shortest time between two searches for expired participants of one address.
@@ -34,8 +35,9 @@ class Crowd:
             participants are full again, as in limits.Pace.
         lives: hash of a participant's member -> time of its expiry. The hash takes a fifth of the
             memory that the member would take.
-        seated: first 12 digits of the members of a conference -> hashes of the members that joined
-            this conference from this address.
+        seated: first 12 digits of the members of a conference -> list of hashes of the members that
+            joined this conference from this address, each hash once. A set would take four times as
+            much memory as a list, and most addresses have one participant.
         looks_at: earliest time of the next search for expired participants.
         network: name of the address's network from networks.py; empty: not known yet.
     """
@@ -47,7 +49,7 @@ class Crowd:
         self.address, self.network = address, ""
         self.full_at = self.joins_full_at = self.looks_at = 0.0
         self.lives: dict[int, float] = {}
-        self.seated: dict[str, set[int]] = {}
+        self.seated: dict[str, list[int]] = {}
 
     def drop_expired(self, now: float) -> None:
         """Forget expired participants."""
@@ -104,14 +106,18 @@ class Crowds:
         seated = crowd.seated.get(conference)
         if seated is None or len(seated) < self._seats:
             return True
-        there = {each for each in seated if lives.get(each, 0.0) > now}
+        there = [each for each in seated if lives.get(each, 0.0) > now]
         crowd.seated[conference] = there
         return len(there) < self._seats or hash(member) in there
 
     def seat(self, crowd: Crowd, member: str) -> None:
         """Give *member*, which has just joined its conference, a seat of *crowd* there."""
         if self._seats:
-            crowd.seated.setdefault(member[:_CONFERENCE_DIGITS], set()).add(hash(member))
+            # Many addresses have participants in the same conference: they share one key text.
+            conference = intern(member[:_CONFERENCE_DIGITS])
+            seated = crowd.seated.setdefault(conference, [])
+            if (seat := hash(member)) not in seated:
+                seated.append(seat)
 
     def tidy(self, now: float) -> None:
         """Forget all expired participants, and addresses without live participants."""
@@ -130,7 +136,7 @@ class Crowds:
             looked_at += 1 + len(crowd.lives)
             crowd.drop_expired(now)
             for conference, seated in list(crowd.seated.items()):
-                if there := seated & crowd.lives.keys():
+                if there := [each for each in seated if each in crowd.lives]:
                     crowd.seated[conference] = there
                 else:
                     del crowd.seated[conference]

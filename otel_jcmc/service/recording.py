@@ -110,7 +110,8 @@ def make_history(settings: Settings, redis_url: str) -> tuple[History | None, Er
     if not settings.keeps_sessions and settings.logs_exporter != "otlp":
         return None, None
     interval_ms = settings.history_interval_seconds * 1000
-    history = History(redis_url, settings.keys, interval_ms)
+    expiration_ms = settings.metrics_expiration_seconds * 1000
+    history = History(redis_url, settings.keys, interval_ms, expiration_ms)
     keeping = keeping_of(settings)
     record = Record(redis_url, settings.key_prefix, keeping.keep_ms)
     return history, Erasure(history, keeping, interval_ms, record)

@@ -1,6 +1,7 @@
 """
-Who was there, and how it was: the log of each session, its history, its erasure.
+Records sessions in Redis: writes the log of each session, lists, searches and erases sessions.
 
-Stored pushes come in; entries of a session's log go out to Redis and are read again. The
-participants that are live now are read in `metrics`, and spans are made in `traces`.
+Stored pushes come in. Entries of session logs go out to Redis, and the history pages read these
+entries again. The package `metrics` reads the participants that are live now, and the package
+`traces` makes spans.
 """

@@ -1,8 +1,8 @@
 """
-The conditions of a search for sessions, and whether a session meets them.
+The conditions of a search for sessions, and a check whether a session meets these conditions.
 
-history.py answers such a search. search.py finds candidates by their cards and asks here if a card
-is not enough.
+history.py runs such a search. search.py finds sessions by their cards. If a card is not enough to
+decide, history.py calls `is_asked` for the session.
 """
 
 import struct
@@ -14,7 +14,8 @@ from otel_jcmc.sessions.lines import LIVE, Condition, is_met, text_of
 from otel_jcmc.sessions.past import PastSession, is_of
 from otel_jcmc.store.participant import client_digest
 
-# Parts of a card's head (card.py): badness, and the length of what comes before its lines.
+# Two fields at the start of a card (card.py): badness, and the length of the packed totals, which
+# stand before the lines.
 _HEAD: Final = struct.Struct(">4xHH")
 
 
@@ -23,15 +24,19 @@ class Asked(NamedTuple):
     The conditions of a search for sessions.
 
     Attributes:
-        conferences, clients: names as they are stored, one of which must match; empty: any. A
-            client given in lower case matches in any case.
-        from_ms, to_ms: the session's participant was there in this time, Unix time in ms.
-        after: where to continue: the last sid of the former answer, with the badness before it if
-            the worst come first; empty: from the start.
-        conditions: what the session's card must have. Only these conditions, without names, make a
-            search quick.
-        end: why the session ended, `live` if it goes on; empty: any.
-        by_badness: whether the worst sessions come first; otherwise the newest do.
+        conferences: the session's conference must be one of them, as it is stored; empty: any.
+        clients: the session's client must be one of them, as it is stored; empty: any. A client
+            given in lower case matches in any case.
+        from_ms, to_ms: the participant must have been in the session at some moment between these
+            times, Unix time in ms; None: no limit.
+        after: the last session of the answer before, after which this answer continues. It is the
+            sid; if the worst sessions come first, it is the badness and the sid. Empty: the answer
+            begins with the first session.
+        limit: how many sessions the answer has at most.
+        conditions: conditions on the lines of the session's card. A search is quick only without
+            conferences and clients: then the cards are enough to decide.
+        end: the reason why the session ended, or `live` if the session has not ended; empty: any.
+        by_badness: true: the worst sessions come first; false: the newest sessions come first.
     """
 
     conferences: Collection[str] = ()
@@ -46,7 +51,7 @@ class Asked(NamedTuple):
 
     @property
     def is_of_cards(self) -> bool:
-        """Whether all cards must be looked at."""
+        """Whether the search must look at the cards of all sessions."""
         return bool(self.conditions or self.end or self.by_badness)
 
 
@@ -54,7 +59,8 @@ def is_asked(session: PastSession, asked: Asked) -> bool:
     """Say whether *session* meets all conditions of *asked*."""
     about = session.attributes
     return (
-        # If the attributes are not known, the digest in the sid has decided already.
+        # If the attributes are not known, the caller has already compared the conference's digest
+        # in the sid.
         (not asked.conferences or about.get(CONFERENCE.id) in (None, *asked.conferences))
         and (not asked.clients or _is_of_clients(session, asked.clients))
         and (asked.to_ms is None or session.started_ms <= asked.to_ms)
@@ -70,9 +76,9 @@ def is_asked(session: PastSession, asked: Asked) -> bool:
 
 def _meets(session: PastSession, conditions: Sequence[Condition]) -> bool:
     """
-    Say whether *session* meets *conditions*, by the lines of its card.
+    Say whether the lines of the card of *session* meet all *conditions*.
 
-    For a session without a card, the lines are made from its attributes.
+    If the session has no card, this function makes the lines from the session's attributes.
     """
     text = text_of(session.attributes)
     if session.card:
@@ -82,12 +88,12 @@ def _meets(session: PastSession, conditions: Sequence[Condition]) -> bool:
 
 
 def badness_of(session: PastSession) -> int:
-    """Return how bad *session* was; 0 if nothing is known."""
+    """Return the badness (totals.py) in the card of *session*; 0 if the session has no card."""
     return int(_HEAD.unpack_from(session.card)[0]) if session.card else 0
 
 
 def _is_of_clients(session: PastSession, clients: Collection[str]) -> bool:
-    """Say whether *session* belongs to one of *clients*."""
+    """Say whether *session* belongs to one of *clients*, by its attributes or its digest."""
     if session.attributes or not session.client:
         return is_of(session.attributes, clients)
     return any(client_digest(client).hex() == session.client for client in clients)

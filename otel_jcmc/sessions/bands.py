@@ -1,7 +1,8 @@
 """
-The states of a session over time, from which a picture of the session is drawn.
+Returns the states of a session over time; history pages draw a picture of the session from them.
 
-Its samples (entry.py) come in; bands go out, one after the other, with a gap where no pushes came.
+The session's samples (entry.py) come in. Bands go out in the order of time. Between two bands there
+is a gap if no pushes came for a long time.
 """
 
 from collections.abc import Iterable, Sequence
@@ -17,10 +18,12 @@ _at: Final = attrgetter("at_ms")
 
 class Band(NamedTuple):
     """
-    A time in which a session was in one state by one cause, Unix time in ms.
+    A time in which a session had one state and one cause.
 
     Attributes:
-        state, cause: numbers of verdict/rules.py; state None: not known; cause 0: no known cause.
+        from_ms, to_ms: start and end of this time, Unix time in ms.
+        state, cause: numbers of verdict/rules.py. The state is None if it is not known. The cause
+            is 0 if no cause is known.
     """
 
     from_ms: int
@@ -31,13 +34,14 @@ class Band(NamedTuple):
 
 def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
     """
-    Return the bands of a session, by time: each push describes the time since the push before.
+    Return the bands of a session in the order of time.
 
-    If no push came for more than *ttl_ms*, no band covers this time. The first push of the session,
-    and the first push after such a gap, describe only their own moment.
+    The state of a push applies to the time since the push before. If no push came for more than
+    *ttl_ms*, no band covers this time. The state of the first push of the session, or of the first
+    push after such a gap, applies only to the moment of this push.
     """
     found: list[Band] = []
-    # These describe the band that is not over yet.
+    # The times, and the state and cause, of the band that is not complete yet.
     from_ms = to_ms = 0
     how: tuple[int | None, int] | None = None
     for push in pushes_of(samples):
@@ -55,9 +59,10 @@ def bands(samples: Iterable[Sample], ttl_ms: int) -> list[Band]:
 
 def pushes_of(samples: Iterable[Sample]) -> Sequence[Push]:
     """
-    Return the pushes of *samples* by time.
+    Return the pushes of *samples* in the order of time.
 
-    A sample of an earlier version has no pushes; only its last push is returned.
+    A sample that an earlier version of the service wrote has no list of pushes. For such a sample,
+    only the last push of its interval is returned, which is made from the sample's numbers.
     """
     found: list[Push] = []
     for sample in samples:

@@ -1,9 +1,11 @@
 """
-How far the trouble of a session reached: compares its bad times with the journal.
+Says how far the trouble of a session reached: compares its bad times with the journal.
 
-The samples of a log come in, in their order, with the journal's entries of the same time. For
-spans and lists, `bad_by_scope` returns the bad time of each scope. For a picture, `spells_of`
-returns the states over time.
+How far trouble reached is its scope: for example only one participant, or a whole bridge
+(verdict/reach.py). The samples of a session's log come in, in the order of time, with the journal's
+entries of the same time.
+`bad_by_scope` returns the bad time of each scope, for spans and lists. `spells_of` returns the
+states over time, from which pages draw a picture.
 """
 
 from bisect import bisect_right
@@ -19,18 +21,20 @@ from otel_jcmc.verdict.reach import Reach
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
 _WORDS: Final = {state.value: state.name.lower() for state in State}
-# If a time is too short to show all its states, the first of these is shown.
+# If a picture has too little room for all states of a time, it shows the state that comes first
+# here.
 _WORST_FIRST: Final = ("bad", "fair", "good", UNKNOWN)
 
 
 class Spell(NamedTuple):
     """
-    A time in one state, with one cause and scope; Unix time in ms.
+    A time in which a session had one state, one cause and one scope.
 
     Attributes:
+        from_ms, to_ms: start and end of this time, Unix time in ms.
         state: `good`, `fair`, `bad` or `unknown`.
-        cause: a word of verdict/rules.py; None if the state is good or the cause is not known.
-        scope: how far the trouble reached; None unless the state is bad.
+        cause: a word of verdict/rules.py, for a state that is fair or bad; otherwise None.
+        scope: how far the trouble reached, for a state that is bad; otherwise None.
     """
 
     from_ms: int
@@ -44,10 +48,10 @@ def bad_by_scope(
     samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
 ) -> list[tuple[str, int]]:
     """
-    Return (scope, tenths of a second) for the bad time in *samples*, the longest scope first.
+    Return (scope, bad time in tenths of a second), the scope with the most bad time first.
 
-    A stretch (stretches.py) does not say when it was in its interval, so its scope is what the
-    journal has for the end of the interval.
+    A stretch (stretches.py) does not say when in its interval it was. Its scope is therefore the
+    scope by the journal at the end of this interval.
     """
     times: Counter[str] = Counter()
     for sample in samples:
@@ -66,7 +70,11 @@ def spells_of(
     participant: str,
     entries: Sequence[Entry],
 ) -> list[Spell]:
-    """Return the spells by time; no spell covers a time of more than *ttl_ms* without a push."""
+    """
+    Return the spells of a session in the order of time.
+
+    No spell covers a time in which no push came for more than *ttl_ms*.
+    """
     found: list[Spell] = []
     times = [each.at_ms for each in samples]
     for band in bands(samples, ttl_ms):
@@ -84,7 +92,11 @@ def spells_of(
 def _pieces(
     band: Band, samples: Sequence[Sample], times: Sequence[int]
 ) -> Iterator[tuple[Sample, int, int]]:
-    """Return the parts of *band* by sample: (sample, start, end), times in Unix ms."""
+    """
+    Cut *band* at the *times* of the samples; return (sample, start, end) for each piece.
+
+    *sample* is the sample whose interval contains the piece. The times are Unix time in ms.
+    """
     start_ms = band.from_ms
     index = min(bisect_right(times, start_ms), len(times) - 1)
     while True:
@@ -99,7 +111,11 @@ def _pieces(
 def _scope_at(
     sample: Sample, cause: int, conference: str, participant: str, entries: Sequence[Entry]
 ) -> str:
-    """Return how far the trouble by *cause* in *sample* reached, by the place at that time."""
+    """
+    Return how far the trouble by *cause* reached at the time of *sample*.
+
+    The bridge and region come from the last stretch of the sample that was bad by this cause.
+    """
     place = Place(conference)
     for each in sample.stretches:
         if each.state == State.BAD.value and each.cause == cause:
@@ -108,7 +124,7 @@ def _scope_at(
 
 
 def _append(found: list[Spell], spell: Spell) -> None:
-    """Add *spell* to *found*; extend the last one if *spell* continues it."""
+    """Add *spell* to *found*, or extend the last spell of *found* if *spell* continues it."""
     if found and found[-1].to_ms == spell.from_ms and found[-1][2:] == spell[2:]:
         found[-1] = found[-1]._replace(to_ms=spell.to_ms)
     else:
@@ -116,7 +132,12 @@ def _append(found: list[Spell], spell: Spell) -> None:
 
 
 def coarse(spells: Sequence[Spell], most: int) -> list[Spell]:
-    """Return about *most* spells; for a time with too many, only the worst of *spells* is kept."""
+    """
+    Return *spells*; if there are more than *most*, return about *most* spells in their place.
+
+    To have fewer spells, this function cuts the whole time into equal pieces. For each piece it
+    keeps only the spell with the worst state.
+    """
     if len(spells) <= most:
         return list(spells)
     start, step = spells[0].from_ms, (spells[-1].to_ms - spells[0].from_ms) // most + 1

@@ -1,7 +1,7 @@
 """
 Merges two entries of one session that two processes wrote for the same time.
 
-Two stored entries (entry.py) come in; one entry with the pushes of both goes out.
+Two stored entries (entry.py) come in. One entry goes out, with the pushes of both entries.
 """
 
 from collections.abc import Iterable, Sequence
@@ -18,7 +18,12 @@ from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITALS, StoredTal
 
 
 def is_of_one_time(one: Stored, other: Stored, interval_ms: int) -> bool:
-    """Say whether two entries overlap, or fit into one interval together."""
+    """
+    Say whether two entries are about the same time.
+
+    This is so if the times of their pushes overlap, or if all pushes of both entries came within
+    *interval_ms*.
+    """
     own, others = _in_turns(one), _in_turns(other)
     if not own or not others:
         return False
@@ -29,24 +34,25 @@ def is_of_one_time(one: Stored, other: Stored, interval_ms: int) -> bool:
 
 def extreme_of(entry: Stored, told: Sequence[int | None] | None) -> list[int | None]:
     """
-    Return the worst or best vitals of *entry*.
+    Return the worst or the best vitals of *entry*.
 
-    *told* is its field `worst` or `best`. If that is None, they are the vitals of its last push.
+    *told* is the entry's field `worst` or `best`. If this field is None, the vitals of the entry's
+    last push are returned.
     """
     if told is not None:
         return [*told]
     numbers = [*entry.numbers, *[None] * LAST_METRIC_ID][:LAST_METRIC_ID]
-    # In an entry they are whole numbers.
+    # The vitals in an entry are whole numbers.
     return [None if each is None else int(each) for each in vitals(numbers)]
 
 
 def tenths_of(entry: Stored) -> int:
-    """Return for how many tenths of a second the pushes of *entry* count."""
+    """Return the time that the pushes of *entry* cover together, in tenths of a second."""
     return sum(each.tenths for each in entry.stretches or ())
 
 
 def scale(entry: Stored, wanted: int) -> None:
-    """Change *entry* so that its pushes count for about *wanted* tenths of a second."""
+    """Change *entry* so that its pushes cover about *wanted* tenths of a second together."""
     tenths = tenths_of(entry)
     if not tenths:
         return
@@ -62,9 +68,10 @@ def scale(entry: Stored, wanted: int) -> None:
 
 def _share(one: Stored, other: Stored, most: int) -> None:
     """
-    Scale both entries so that they count for *most* tenths of a second together.
+    Scale both entries if they cover more than *most* tenths of a second together.
 
-    Each entry gets a part of this time in proportion to the number of its pushes.
+    Afterwards both entries cover *most* tenths of a second together. The time of each entry is in
+    proportion to the number of its pushes.
     """
     counts = len(_in_turns(one)), len(_in_turns(other))
     if tenths_of(one) + tenths_of(other) > most and all(counts):
@@ -75,9 +82,9 @@ def _share(one: Stored, other: Stored, most: int) -> None:
 
 def merge(one: Stored, other: Stored, most: int | None) -> Stored:
     """
-    Return one entry with the pushes of both.
+    Return one entry with the pushes of *one* and *other*; this may change *one* and *other*.
 
-    These count for *most* tenths of a second at most; None: for any time.
+    The new entry covers at most *most* tenths of a second; None: its time is not limited.
     """
     if most is not None:
         _share(one, other, most)
@@ -109,7 +116,7 @@ def _three(tally: Sequence[StoredTally | None] | None) -> list[StoredTally | Non
 
 
 def _pick(is_lower: bool, one: int | None, other: int | None) -> int | None:  # noqa: FBT001
-    """Return the lower or the higher of two values; None counts as not known."""
+    """Return the lower or the higher of two values; a value of None is ignored."""
     known = [each for each in (one, other) if each is not None]
     if not known:
         return None
@@ -117,7 +124,7 @@ def _pick(is_lower: bool, one: int | None, other: int | None) -> int | None:  # 
 
 
 def _mean(one: StoredTally | None, other: StoredTally | None) -> StoredTally | None:
-    """Return the tally of the pushes of *one* and *other* together."""
+    """Return one tally for the pushes of both tallies, with the mean weighted by known time."""
     if one is None or other is None:
         return one or other
     weights = max(one[1], 1), max(other[1], 1)
@@ -126,7 +133,7 @@ def _mean(one: StoredTally | None, other: StoredTally | None) -> StoredTally | N
 
 
 def _together(*both: Iterable[Stretch]) -> list[Stretch]:
-    """Return the stretches of *both*; stretches that differ only in their time are added up."""
+    """Return the stretches of *both*; stretches with the same state, cause and place are added."""
     tenths: dict[Any, int] = {}
     for each in (stretch for some in both for stretch in some):
         key = msgspec.structs.astuple(each)[1:]
@@ -148,5 +155,10 @@ def _in_turns(*entries: Stored | None) -> list[Push]:
 
 
 def more_outages(other: Stored | None, own: Stored) -> int:
-    """Return how many outages the pushes of *own* add to those that *other* shows alone."""
+    """
+    Return how many outages the pushes of *own* add to the outages of *other*.
+
+    This is the number of outages that begin in the pushes of both entries together, minus the
+    number of outages that begin in the pushes of *other* alone.
+    """
     return begun_outages(_in_turns(other, own)) - begun_outages(_in_turns(other))

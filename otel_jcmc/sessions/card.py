@@ -1,15 +1,16 @@
 r"""
-The card of a session: search finds the session by its card, and lists show the card's content.
+Writes and reads cards. A card has the totals of one session, and the text in which a search looks.
 
-log.lua writes it with each entry, beside the session's log, into the hash `cards` of the partition
-(sid -> card). When the session has ended, the card also gets `e=<reason>` and a newline. search.lua
-reads cards inside Redis. A card consists of:
+Each time that log.lua writes an entry of a session, it also writes the session's card, into the
+hash `cards` of the partition (sid -> card). When the session has ended, `e=<reason>` and a newline
+are added to the card. search.lua reads cards inside Redis. Lists of sessions show the content of
+cards. A card consists of:
 
     4 bytes  the last push: tenths of a second since 2024, big-endian
-    2 bytes  badness (totals.py), the order of "worst first"
-    2 bytes  the length of the next part
+    2 bytes  badness (totals.py); a list with the worst sessions first is sorted by it
+    2 bytes  how many bytes the Totals take
     msgpack  Totals
-    text     lines (lines.py), those of the attributes first: "\nc=standup\np=8c87df52\n"
+    text     lines (lines.py), the lines of attributes first: "\nc=standup\np=8c87df52\n"
 """
 
 import struct
@@ -33,11 +34,12 @@ _HEAD: Final = struct.Struct(">IHH")
 
 class Card(NamedTuple):
     """
-    The content of a card.
+    The content of a card, unpacked.
 
     Attributes:
         last_ms: when the last push that the card counts came, Unix time in ms.
-        lines: the first character of each line -> the line's text, in lower case.
+        totals: the sums over all pushes of the session.
+        lines: the first character of each line -> the text after the line's `=`, in lower case.
     """
 
     last_ms: int
@@ -46,7 +48,12 @@ class Card(NamedTuple):
 
 
 def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
-    """Return the card of a session with these *totals*; *text* is the lines from `text_of`."""
+    """
+    Return the card of a session with these *totals*.
+
+    *last_ms* is when the session's last push came, Unix time in ms. *text* has the lines that
+    `text_of` (lines.py) returns.
+    """
     packed = pack(totals)
     tenths = (last_ms - EPOCH_MS) // TENTH_MS
     state, cause, badness = judged(totals)
@@ -57,13 +64,13 @@ def write_card(last_ms: int, totals: Totals, text: bytes) -> bytes:
 
 
 def packed_totals(card: bytes) -> bytes:
-    """Return the totals in a *card* of `write_card`, as totals.py packs them."""
+    """Return the bytes of the packed totals (totals.py) in a *card* that `write_card` returned."""
     start = _HEAD.size
     return card[start : start + _HEAD.unpack_from(card)[2]]
 
 
 def lines_text(lines: Mapping[str, str]) -> bytes:
-    """Return *lines* of a card as text, without the lines about its totals and its end."""
+    """Return *lines* of a card as text, without the lines for state, cause and end."""
     kept = (f"{mark}={text}\n" for mark, text in lines.items() if mark not in _MADE)
     return ("\n" + "".join(kept)).encode()
 
@@ -87,7 +94,7 @@ def read_card(card: bytes) -> Card:
 
 
 def totals_of(card: bytes) -> Totals | None:
-    """Return the totals of a stored *card*; None if the card is empty or can't be read."""
+    """Return the totals of a stored *card*; None if the card is empty or damaged."""
     try:
         return read_card(card).totals if card else None
     except ValueError:

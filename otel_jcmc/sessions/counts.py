@@ -1,9 +1,10 @@
 """
-Counts summaries: how many sessions there were, and how bad, by one property and by time.
+Counts summaries: how many sessions there were, and how bad they were, by one property and by time.
 
-Summaries come in, some at a time, with the day on which they ended (summaries.py); groups go out.
-The number of groups stays small, however many names clients pushed: the names with the fewest
-sessions are one group, `other`.
+For example, it counts the sessions of each region in each week. Summaries come in, some at a time,
+with the day on which their sessions ended (summaries.py). Groups of sessions go out. The number of
+groups stays small, even if clients push many different names: the names with the fewest sessions
+share one group, `other`.
 """
 
 from collections import Counter
@@ -17,8 +18,9 @@ from otel_jcmc.sessions.summary import Summary, Told
 from otel_jcmc.sessions.vitals import LOWER_IS_WORSE, VITAL_SCALES, VITALS
 from otel_jcmc.verdict.rules import State
 
-# _NAMES: names that have a group in the result. _COUNTED: names that are counted separately before
-# that; the limit keeps many pushed names from taking memory.
+# MOST_NAMES: how many names have their own group in the result. _MOST_COUNTED: how many names are
+# counted separately before the result is made. This limit keeps the memory small if clients push
+# many names.
 MOST_NAMES: Final = 50
 _MOST_COUNTED: Final = 200
 OTHER: Final = "other"
@@ -41,7 +43,7 @@ class By(StrEnum):
 
 
 class Per(StrEnum):
-    """The time that one group covers."""
+    """The length of a period; the sessions that ended in one period are counted together."""
 
     DAY = "day"
     WEEK = "week"
@@ -49,25 +51,33 @@ class Per(StrEnum):
 
 
 class VitalCount:
-    """The sums of one vital over the sessions of a group, in the units of summaries."""
+    """
+    The sums of one vital over the sessions of a group, in the units of summary.py.
+
+    Attributes:
+        sum: the sum of each session's average, times the tenths of a second in which it was known.
+        known, bad: tenths of a second in which the vital was known, and in which it was bad.
+        worst: the worst value of all sessions; None: not known.
+        scale: divide *worst* by it to get the unit of vitals.py.
+    """
 
     __slots__ = ("_is_lower_worse", "bad", "known", "scale", "sum", "worst")
 
     def __init__(self, index: int) -> None:
-        """Begin with nothing known of the vital at *index* of VITALS."""
+        """Begin without sessions; *index* is the place of the vital in VITALS."""
         self.sum = self.known = self.bad = 0
         self.worst: int | None = None
         self.scale = VITAL_SCALES[index]
         self._is_lower_worse = LOWER_IS_WORSE[index]
 
     def add(self, told: Told) -> None:
-        """Add *told*, this vital of one session."""
+        """Add *told*, which has the values of this vital for one session."""
         if told.average is not None:
             self.sum += told.average * told.known
             self.known += told.known
             self.bad += told.bad
-        # Compared by hand: min() and max() take three times as long, for each of a million
-        # sessions.
+        # This code compares without min() and max(), because they take three times as long, and
+        # there may be a million sessions.
         worst, mine = told.worst, self.worst
         if worst is not None and (
             mine is None or (worst < mine if self._is_lower_worse else worst > mine)
@@ -75,7 +85,7 @@ class VitalCount:
             self.worst = worst
 
     def merge(self, other: "VitalCount") -> None:
-        """Add everything in *other*."""
+        """Add the sums of *other*, which has the same vital of another group."""
         self.sum += other.sum
         self.known += other.known
         self.bad += other.bad
@@ -83,25 +93,29 @@ class VitalCount:
 
     @property
     def average(self) -> float | None:
-        """The average of this vital over the time in which it was known."""
+        """The vital's average over its known time, in the unit of vitals.py; None: not known."""
         return round(self.sum / self.known / self.scale, 2) if self.known else None
 
     @property
     def bad_share(self) -> float | None:
-        """The share of this vital's known time in which it was bad."""
+        """The vital's bad time divided by its known time, 0 to 1; None: it was never known."""
         return round(self.bad / self.known, 4) if self.known else None
 
 
 class Group:
     """
-    Sessions of one time and one name.
+    The sums over all sessions of one period that have one name, for example one region.
 
     Attributes:
-        sessions, failed, outages, freezes: how many there were.
+        sessions: the number of sessions; *failed*: how many of these sessions failed.
+        outages, freezes: how many outages and freezes the sessions had together.
         lasted: how long the sessions lasted together, in tenths of a second.
-        causes: cause -> number of sessions that were fair or bad by it.
-        scopes: how far trouble reached, where it is known -> bad tenths of a second.
-        mos_sum, mos_known: for the average MOS of the sessions, weighted by how long they lasted.
+        causes: cause -> number of sessions that were fair or bad by this cause.
+        scopes: scope (how far trouble reached) -> tenths of a second of bad time with this scope.
+            Bad time without a known scope is left out.
+        mos_sum, mos_known: *mos_sum* divided by *mos_known* is the average MOS of the sessions, in
+            units of 1 / MOS_SCALE (summary.py). Each session is weighted by how long it lasted.
+        vitals: the sums of each vital, in the order of VITALS.
     """
 
     __slots__ = (
@@ -113,8 +127,8 @@ class Group:
         """Begin without sessions."""
         self.sessions = self.failed = self.outages = self.freezes = 0
         self.lasted = self.mos_sum = self.mos_known = 0
-        # Counted by the number of a state, even if this version does not know it: the state's name
-        # is looked up once, for the sum.
+        # The keys are the numbers of states, also of states that this version does not know. The
+        # property `states` looks up the words of states once for the sums, not for each session.
         self._states: Counter[int | None] = Counter()
         self._times: Counter[int | None] = Counter()
         self.causes: Counter[str] = Counter()
@@ -144,7 +158,7 @@ class Group:
             self.mos_known += lasted or 1
 
     def merge(self, other: "Group") -> None:
-        """Add everything in *other*."""
+        """Add the sums of the group *other* to the sums of this group."""
         for name in ("sessions", "failed", "outages", "freezes", "lasted", "mos_sum", "mos_known"):
             setattr(self, name, getattr(self, name) + getattr(other, name))
         for name in ("_states", "_times", "causes", "scopes"):
@@ -154,7 +168,7 @@ class Group:
 
     @property
     def states(self) -> Counter[str]:
-        """State, or `unknown` -> number of sessions."""
+        """The word of a state, or `unknown` -> number of sessions with this state."""
         found: Counter[str] = Counter()
         for state, sessions in self._states.items():
             found[UNKNOWN if state is None else _WORDS.get(state, UNKNOWN)] += sessions
@@ -162,12 +176,12 @@ class Group:
 
     @property
     def known(self) -> int:
-        """Tenths of a second in which the state is known."""
+        """For how long the state of the sessions is known, in tenths of a second."""
         return sum(self._times[state] for state in _WORDS)
 
     @property
     def bad(self) -> int:
-        """Tenths of a second in which calls were bad."""
+        """For how long the sessions were bad, in tenths of a second."""
         return self._times[State.BAD.value]
 
     @property
@@ -177,15 +191,15 @@ class Group:
 
     @property
     def bad_share(self) -> float | None:
-        """The bad share of the time in which the state is known."""
+        """The bad time divided by the time with a known state, 0 to 1; None: never known."""
         return round(self.bad / self.known, 4) if self.known else None
 
 
 class Counts:
-    """Sessions counted by one property, or all together, in periods."""
+    """Counts sessions in periods: in groups by one property, or all sessions in one group."""
 
     def __init__(self, by: By | None, per: Per) -> None:
-        """Begin without sessions."""
+        """Begin without sessions; *by* is the property, None: one group for all sessions."""
         self._name_of = attrgetter(by.value) if by else None
         self._per = per
         self._groups: dict[tuple[str, str], Group] = {}
@@ -208,9 +222,9 @@ class Counts:
 
     def groups(self) -> list[tuple[str, str, Group]]:
         """
-        Return (period, name, group), sorted by time, then by the number of sessions.
+        Return (period, name, group) by period; in a period, the largest group comes first.
 
-        An empty name means that it is not known.
+        The name is empty if the session's property is not known, or if all sessions are one group.
         """
         totals: Counter[str] = Counter()
         for (_, name), group in self._groups.items():
@@ -230,7 +244,7 @@ class Counts:
 
 
 def _period_of(day: date, per: Per) -> str:
-    """Return the period of *day*: the day, the Monday of its week, or empty."""
+    """Return the period of *day*: the day itself, the Monday of its week, or empty for `all`."""
     if per is Per.ALL:
         return ""
     return (day - timedelta(days=day.weekday()) if per is Per.WEEK else day).isoformat()

@@ -1,26 +1,33 @@
 """
-An entry of a session's log, which describes one interval: makes it, and reads it as a `Sample`.
+Makes the entries of a session's log, each of which describes one interval; reads them as `Sample`s.
 
-The log is what Redis keeps about a session's pushes: one entry per interval, in the order of
-writing. History shows the log, and the session's span is made from it. recorder.py makes entries;
-`read` returns the `Sample` of an entry. If two processes take one participant's pushes, most of
-their entries are merged (merging.py); `in_order` sorts all of them.
+The log is a list in Redis with one entry for each interval, in the order in which the entries were
+written. History pages show the log, and the session's span is made from the log. recorder.py uses
+`encode` to make an entry; `read` returns the `Sample` of an entry. If two processes take the pushes
+of one participant, both write entries. merging.py merges most of these entries, and `in_order`
+sorts the entries of a log by time.
 
-An entry is a msgpack array whose empty tail is left out:
+An entry is a msgpack array. Empty fields at its end are left out:
 
     [at, numbers, worst, best, tally, events, attributes, verdict, stretches, counts, pushes]
 
-at: when the interval's last push came, tenths of a second since 2024 by Redis's clock. numbers: the
-numbers of that push, the metric with id n at n - 1, as whole numbers in the unit of the catalogue
-row's last decimal. worst, best: the worst and best vitals of the interval, empty if they equal the
-last push. tally: for each vital its mean, and the tenths of a second in which it was known and in
-which it was bad. events: only from an earlier version, what happened, with tenths before `at`; now
-this is read from pushes. attributes: msgpack by catalogue id, if they differ from the attributes of
-the entry before. verdict: MOS, state and cause of the last push; they are not among its numbers,
-because then the tail of the numbers is nearly always empty. stretches: how long the session was in
-each state (stretches.py). counts: the interval's sums of COUNTED (vitals.py). pushes: time and
-state of each push (pushes.py). A version of the service that does not know the last four skips
-them.
+- at: when the interval's last push came, in tenths of a second since 2024, by Redis's clock.
+- numbers: the numbers of the last push. The value of the metric with id n is at index n - 1. It is
+  a whole number: a metric with two decimals in the catalogue is stored in hundredths.
+- worst, best: the worst and best vitals of the interval; empty if they equal the last push's.
+- tally: for each vital its mean, the tenths of a second in which the vital was known, and the
+  tenths of a second in which the vital was bad.
+- events: the events of the interval, with the tenths of a second from each event to `at`. Only an
+  earlier version of the service wrote this field; `in_order` now finds the events from the pushes.
+- attributes: the session's attributes (catalogue id -> value) as msgpack; empty if they have not
+  changed since the entry before.
+- verdict: MOS, state and cause of the last push. They are not in `numbers`, because then the end of
+  `numbers` is nearly always empty and is left out.
+- stretches: how long the session was in each state (stretches.py).
+- counts: the interval's sum of each counter of COUNTED (vitals.py).
+- pushes: time and state of each push (pushes.py).
+
+A version of the service that does not know one of the last four fields skips this field.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -35,33 +42,34 @@ from otel_jcmc.sessions.pushes import unpack as unpack_pushes
 from otel_jcmc.sessions.stretches import TENTH_MS, Stretch, short
 from otel_jcmc.sessions.vitals import VITAL_SCALES, StoredTally, vitals
 
-# The place of the attributes in an entry.
+# The index of the attributes in an entry.
 ATTRIBUTES_AT: Final = 6
-# 2024-01-01 UTC: tenths of a second since then take 5 bytes of msgpack until 2037.
+# 2024-01-01 UTC, from which `at` counts. Until 2037, tenths of a second since this time take 5
+# bytes of msgpack.
 EPOCH_MS: Final = 1_704_067_200_000
 
-# For each metric by id, from 1 on: how many of an entry's units make 1.
+# A stored number is divided by this scale to get the metric's value; metric n is at index n - 1.
 SCALES: Final = [1] * LAST_METRIC_ID
 for _row in METRICS:
     SCALES[_row.id - 1] = 10**_row.decimals
-# VERDICT: the places of MOS, state and cause among the numbers. _OURS: these, and the place of the
-# time that a push covers, which follows.
+# VERDICT: the indexes of MOS, state and cause in `numbers`. _OURS: the same indexes, and the next
+# one, which is the index of the time that a push covers.
 VERDICT: Final = slice(MOS_ID - 1, CAUSE_ID)
 _OURS: Final = slice(MOS_ID - 1, COVERS_ID)
 _NO_VERDICT: Final = [None] * (COVERS_ID + 1 - MOS_ID)
 _MOS_SCALE: Final = SCALES[MOS_ID - 1]
-# The original script for Jitsi pages pushes only this many metrics.
+# The original script for Jitsi pages pushes only metrics with ids up to this id.
 _ORIGINAL: Final = 13
 _WITH_DECIMALS: Final = [(row.id - 1, 10**row.decimals) for row in METRICS if row.decimals]
 _ORIGINAL_WITH_DECIMALS: Final = [each for each in _WITH_DECIMALS if each[0] < _ORIGINAL]
 _NOTHING: Final = [None] * (LAST_METRIC_ID - _ORIGINAL)
 _STRETCHES: Final = 8
-# The first byte of a float in msgpack. Other values may contain it.
+# In msgpack each float begins with this byte. Other values may contain this byte too.
 _FLOAT: Final = 0xCB
 
 
 class Tally(NamedTuple):
-    """One vital in an interval: its mean, and the ms in which it was known and in which bad."""
+    """One vital in an interval: its mean, how long it was known, and how long it was bad."""
 
     mean: float
     known_ms: int
@@ -70,20 +78,23 @@ class Tally(NamedTuple):
 
 class Sample(msgspec.Struct):
     """
-    One interval of a session.
+    One interval of a session, in the form in which readers of history get it.
 
     Attributes:
         at_ms: when the interval's last push came, Unix time in ms.
-        numbers: the numbers of that push, by catalogue id from 1 on, a list for a list metric;
-            None: not known.
+        numbers: the numbers of the last push, the metric with id n at index n - 1. A list metric
+            has a list of numbers. None: not known.
         worst, best: the worst and best quality, loss and round trip of the interval, in the units
             of vitals.py.
-        tally: one for each vital, over all pushes; empty from an earlier version that sent no
-            spans.
-        attributes: the attributes from this interval on, by catalogue id; None: unchanged.
-        stretches: how long the session was in each state; empty whenever *tally* is empty.
-        counts: the interval's sum of each of COUNTED; empty: not known.
-        pushes: the pushes of the interval; empty from an earlier version.
+        tally: a `Tally` for each vital, over all pushes of the interval; empty if an earlier
+            version of the service, which did not send spans, wrote the entry.
+        events: the events of the interval (pushes.py).
+        attributes: catalogue id -> value of the session's attributes, from this interval on; None:
+            they have not changed.
+        stretches: how long the session was in each state; empty if *tally* is empty.
+        counts: the interval's sum of each counter of COUNTED (vitals.py); empty: not known.
+        pushes: the pushes of the interval; empty if an earlier version of the service wrote the
+            entry.
     """
 
     at_ms: int
@@ -99,7 +110,7 @@ class Sample(msgspec.Struct):
 
 
 class Stored(msgspec.Struct, array_like=True, gc=False):
-    """The msgpack array of an entry, see the top of this file."""
+    """The fields of an entry in their stored form, as the top of this file describes them."""
 
     at: int
     numbers: list[Any]
@@ -132,18 +143,23 @@ def encode(
     pushes: bytes | None = None,
 ) -> bytes:
     """
-    Return an entry. This must be fast: one of three pushes causes an entry, through recorder.py.
+    Return an entry.
+
+    This function must be fast, because recorder.py makes an entry for about every third push.
 
     Args:
-        numbers: as in Sample; this function changes the list.
-        worst, best, attributes, tally, events, stretches, counts, pushes: as in an entry.
+        at_ms: when the interval's last push came, Unix time in ms.
+        numbers: in the form that `Sample` has; this function changes the list.
+        worst, best, attributes, tally, events, stretches, counts, pushes: the fields of the entry
+            in their stored form.
     """
     verdict = _cut_verdict(numbers)
     is_original = numbers[_ORIGINAL:] == _NOTHING
     for at, scale in _ORIGINAL_WITH_DECIMALS if is_original else _WITH_DECIMALS:
         value = numbers[at]
         if value is not None:
-            # The metrics with decimals are mostly losses, and most losses are 0 or 0.0.
+            # Most metrics with decimals are losses, and most losses are 0 or 0.0. It saves time not
+            # to round these.
             numbers[at] = round(value * scale) if value else 0
     lasts = [*vitals(numbers)]
     if is_original:
@@ -160,7 +176,8 @@ def encode(
     while parts[-1] is None:
         parts.pop()
     entry = _encode(parts)
-    # Nearly always numbers without decimals are whole already; checking each would cost more.
+    # Metrics without decimals nearly always have whole numbers already. To look for the byte of a
+    # float is faster than to check each number.
     if _FLOAT in entry:
         numbers[:] = [each if type(each) is int else _cut(each) for each in numbers]
         entry = _encode(parts)
@@ -168,7 +185,7 @@ def encode(
 
 
 def pack(stored: Stored) -> bytes:
-    """Return *stored* as an entry; `unpack` is the reverse."""
+    """Return the bytes of the entry *stored*; `unpack` is the reverse."""
     parts: list[Any] = [*msgspec.structs.astuple(stored)]
     lasts = [*vitals([*stored.numbers, *[None] * LAST_METRIC_ID][:LAST_METRIC_ID])]
     parts[2:4] = [None if each == lasts else each for each in parts[2:4]]
@@ -180,7 +197,7 @@ def pack(stored: Stored) -> bytes:
 
 
 def _cut_verdict(numbers: list[Any]) -> list[int | None] | None:
-    """Remove MOS, state and cause from *numbers*; return them in the form of an entry."""
+    """Remove MOS, state and cause from *numbers*; return them as the entry's field `verdict`."""
     mos, state, cause = numbers[VERDICT]
     numbers[_OURS] = _NO_VERDICT
     if mos is not None:
@@ -194,10 +211,10 @@ def _cut_verdict(numbers: list[Any]) -> list[int | None] | None:
 
 def read(entry: bytes) -> Sample:
     """
-    Return the sample of *entry*, without metrics that this version does not know.
+    Return the sample of *entry*, without metrics that this version of the service does not know.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the entry is damaged.
     """
     try:
         return _read(_decode(entry))
@@ -210,7 +227,7 @@ def unpack(entry: bytes) -> Stored:
     Return the fields of *entry* in their stored form.
 
     Raises:
-        ValueError: it is damaged.
+        ValueError: the entry is damaged.
     """
     try:
         return _decode(entry)
@@ -219,7 +236,7 @@ def unpack(entry: bytes) -> Stored:
 
 
 def _read(found: Stored) -> Sample:
-    """Return the sample of an entry; any error that this raises means that it is damaged."""
+    """Return the sample of *found*; if this function raises any error, the entry is damaged."""
     numbers = [_told(value, scale) for value, scale in zip(found.numbers, SCALES, strict=False)]
     numbers += [None] * (LAST_METRIC_ID - len(numbers))
     for at, value in zip(range(MOS_ID - 1, CAUSE_ID), found.verdict or (), strict=False):
@@ -246,10 +263,10 @@ def _read(found: Stored) -> Sample:
 
 def outlines(entries: Iterable[bytes]) -> list[Sample]:
     """
-    Return the samples of a session by time, with only the fields that bands and spells need.
+    Return the samples of a session by time, with only the fields that bands.py and blame.py need.
 
-    If an entry has its pushes, only its pushes and its stretches are read. That takes a third of
-    the time of `in_order`.
+    If an entry has the field `pushes`, only its pushes and its stretches are read. This takes a
+    third of the time that `in_order` takes. Damaged entries are left out.
     """
     found = []
     for entry in entries:
@@ -260,6 +277,7 @@ def outlines(entries: Iterable[bytes]) -> list[Sample]:
 
 
 def _outline(entry: bytes) -> Sample:
+    """Return the sample of *entry*: its pushes and stretches, or all fields if it has no pushes."""
     stored = unpack(entry)
     if not stored.pushes:
         return read(entry)
@@ -269,7 +287,11 @@ def _outline(entry: bytes) -> Sample:
 
 
 def with_told(known: bytes, told: Mapping[int, Any]) -> bytes:
-    """Return the *known* attributes, in which those that were *told* replace older ones."""
+    """
+    Return the packed attributes *known* with the values in *told*, which a newer push has.
+
+    A value in *told* replaces the older value, unless the value in *told* is empty.
+    """
     before = _decode_attributes(known) if known else {}
     return _encode(before | {id_: each for id_, each in told.items() if each})
 
@@ -278,7 +300,8 @@ def in_order(entries: Iterable[bytes]) -> list[Sample]:
     """
     Return the samples of a session by time; damaged entries are left out.
 
-    If two processes have written an entry for the same time, both samples are returned.
+    If two processes have written entries for the same time, and these entries were not merged, the
+    samples of both entries are returned.
     """
     found = []
     for entry in entries:
@@ -293,14 +316,14 @@ def in_order(entries: Iterable[bytes]) -> list[Sample]:
 
 
 def _cut(value: Any) -> Any:
-    """Return *value* rounded to a whole number; for a list, each of its values."""
+    """Return *value* rounded to a whole number; for a list, round each value of the list."""
     if type(value) is list:
         return [_cut(each) for each in value]
     return round(value) if type(value) is float else value
 
 
 def _told(value: Any, scale: int) -> Any:
-    """Return the number, or the list of numbers, for a stored *value* in units of 1 / *scale*."""
+    """Return a stored *value* divided by *scale*; for a list, divide each value of the list."""
     if value is None:
         return None
     if type(value) is list:

@@ -1,11 +1,12 @@
 """
-Removes everything about a client, in Redis and on the way there: its sessions and its last push.
+Erases everything about a client: its sessions, its last pushes, and its waiting spans and events.
 
 Only a session's attributes name its client, so the attributes of all sessions are read. Live
-participants and waiting spans and events are read too (span_marks.py, event_erasure.py), because
-history may have dropped their sessions already. Then erasure.lua removes everything about one
-participant at once. log.lua refuses entries that processes have gathered about the participant and
-not written yet. A summary with names has its client's digest (summaries.py).
+participants, waiting spans (span_marks.py) and waiting events (event_erasure.py) are read too,
+because history may have dropped their sessions already. Then, for each participant of the client,
+erasure.lua removes all its sessions and its last push in one step. Processes may have gathered
+entries about the participant and not written them yet: log.lua refuses these entries. Each summary
+with names has the digest of its client, by which it is found (summaries.py).
 """
 
 import re
@@ -33,15 +34,15 @@ _SCRIPT: Final = script("sessions/erasure")
 _AT_ONCE: Final = 100
 _READ_AT_ONCE: Final = 1000
 _WAITING_AT_ONCE: Final = 500
-# A recorder looks at its sessions each second.
+# A recorder makes the entries that are due once a second, so it may make an entry this much later.
 _TICK_MS: Final = 2000
 _MANY: Final = 2**63
-# Says whether a session id has the form of the ids that this service gives to JMMC pages.
+# Matches a session id if it has the form of the ids that this service gives to JMMC pages.
 _is_hex: Final = re.compile(r"[0-9a-f]{16,64}").fullmatch
 
 
 class _Erased(NamedTuple):
-    """One erased session; *instance* is empty if sessions do not become spans."""
+    """One erased leg of a session; *instance* is empty if sessions do not become spans."""
 
     sid: str
     session: str
@@ -50,12 +51,17 @@ class _Erased(NamedTuple):
 
 
 class Erasure:
-    """Erases everything about clients in the Redis of one history."""
+    """Erases everything about given clients in the Redis of one `History`."""
 
     def __init__(
         self, history: History, keeping: Keeping, interval_ms: int, record: Record | None = None
     ) -> None:
-        """Prepare; an entry covers *interval_ms*, and *record* reads and changes the journal."""
+        """
+        Prepare; nothing is erased yet.
+
+        An entry of a log covers *interval_ms*. *record* is used to remove names from the journal;
+        None: the journal is not changed.
+        """
         self._history = history
         self._record = record
         self._keeping = keeping.to_args()
@@ -64,15 +70,14 @@ class Erasure:
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> int:
         """
-        Erase the sessions of *clients*, and return how many were erased.
+        Erase everything about *clients*; return the number of erased sessions.
 
-        If *conferences* are given, only sessions in these conferences are erased.
-
-        A participant that pushes during or after the erasure begins a new session.
+        If *conferences* are given, only data about these conferences is erased. If a participant of
+        the clients pushes during or after the erasure, a new session begins.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; some sessions may be erased already. The
-                caller may call again.
+                caller may call `erase` again.
         """
         asked = Asked(conferences, clients, limit=_MANY)
         found, _ = await self._history.sessions(asked)
@@ -94,15 +99,15 @@ class Erasure:
         )
         await self._erase_ends(members)
         await erase_events(self._history.keys, self._run, self._read_list, theirs)
-        # A session that history had dropped is counted by its span or its summary.
+        # Sessions that history had dropped already are counted by their spans or summaries.
         spans = await self._erase_spans(members, gone)
         erased = len(gone) + max(spans, await self._erase_summaries(asked, gone))
-        # Last, because a Redis that is out of memory refuses to replace a value.
+        # This is done last, because a Redis that is out of memory refuses to replace a value.
         await self._erase_names(theirs)
         return erased
 
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
-        """Return member -> sids of all its sessions, also of sessions without attributes."""
+        """Return member -> sids of all its sessions, also of those without attributes."""
         found: dict[str, set[str]] = {member: set() for member in members}
         for base in {self._history.keys.base_of(member) for member in members}:
             async for listed in self._history.read_index(f"{base}sessions", "-inf"):
@@ -112,7 +117,11 @@ class Erasure:
         return found
 
     async def _live(self, asked: Asked) -> dict[str, Stay]:
-        """Return member -> stay of the live participants that match, even if history lacks them."""
+        """
+        Return member -> stay of all live participants that belong to the clients of *asked*.
+
+        Their last pushes are read, so participants without a session in history are found too.
+        """
         found = {}
         for base in self._history.keys.bases:
             async for listed in self._history.read_index(f"{base}live", "-inf"):
@@ -132,7 +141,11 @@ class Erasure:
         return found
 
     async def _waiting(self, asked: Asked) -> set[str]:
-        """Return the members of waiting events and spans; history may lack their sessions."""
+        """
+        Return the members that match *asked* and have waiting events or spans.
+
+        History may have dropped the sessions of these members already.
+        """
         clients = {client_digest(client) for client in asked.clients}
         conferences = {conference_digest(name) for name in asked.conferences}
         found = await members_of_events(self._history.keys, self._read_list, clients)
@@ -151,7 +164,7 @@ class Erasure:
         return [_Erased(*each) for each in batched(told, 4)]
 
     async def _erase_jmmc(self, sessions: Collection[str]) -> None:
-        """Erase the keys of those of *sessions* that JMMC pages have."""
+        """Erase the keys of the JMMC pages whose session ids are in *sessions*."""
         commands: list[Command] = []
         for session in filter(_is_hex, sessions):
             key, index = self._history.keys.jmmc(session)
@@ -160,7 +173,7 @@ class Erasure:
             await self._run(commands)
 
     async def _erase_ends(self, members: Collection[str]) -> None:
-        """Erase the remembered ends of sessions of *members*; late pushes are refused by them."""
+        """Erase the sessions of *members* from `ended`, by which Redis refuses late pushes."""
         for base in {self._history.keys.base_of(member) for member in members}:
             theirs: list[bytes] = []
             async for listed in self._history.read_index(f"{base}ended", "-inf"):
@@ -169,7 +182,11 @@ class Erasure:
                 await self._run([("ZREM", f"{base}ended", *some)])
 
     async def _erase_names(self, theirs: Theirs) -> None:
-        """Erase *theirs* where other participants named them as the source of their trouble."""
+        """
+        Erase the names of *theirs* from the sessions of other participants and from the journal.
+
+        In both places a name says which participant spoiled the calls of other participants.
+        """
         digests = {sid_conference(each) for each in theirs.members}
         for base in {self._history.keys.base_of(digest) for digest in digests}:
             async for listed in self._history.read_index(f"{base}sessions", "-inf"):
@@ -181,9 +198,10 @@ class Erasure:
 
     async def _erase_spans(self, members: Collection[str], gone: list[_Erased]) -> int:
         """
-        Erase the waiting spans of *members*; return how many are not of sessions in *gone*.
+        Erase the waiting spans of *members*; return how many do not belong to a session in *gone*.
 
-        Spans of sessions in *gone* may lack a mark, if an earlier version made them.
+        A span that an earlier version of the service made has no mark. It is found by its span id,
+        if its session is in *gone*.
         """
         ids = {
             session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone if of
@@ -202,13 +220,18 @@ class Erasure:
         return len(others)
 
     async def _erase_summaries(self, asked: Asked, gone: list[_Erased]) -> int:
-        """Erase summaries with names; return how many are not of sessions in *gone*."""
+        """
+        Erase the summaries with names that match *asked*.
+
+        Return the number of erased summaries whose sessions are not in *gone*. Summary and session
+        are compared by the second in which the session began.
+        """
         erased = await self._summaries.erase(asked.conferences, asked.clients)
         began = {began_ms(each.sid) // 1000 * 1000 for each in gone}
         return sum(each.began_ms not in began for each in erased)
 
     async def _read_list(self, key: str) -> AsyncIterator[list[bytes]]:
-        """Return what waits in the list *key*, some at a time and some of it twice."""
+        """Return the items of the list *key*, some at a time; some items may be returned twice."""
         start = 0
         while True:
             items, length = await self._run(
@@ -218,7 +241,8 @@ class Erasure:
             if len(items) < _WAITING_AT_ONCE:
                 return
             (left,) = await self._run([("LLEN", key)])
-            # The caller erases items, and others are sent meanwhile: better to see some twice.
+            # Meanwhile the caller erases items and replicas send items, so the other items move
+            # forward in the list. To miss none, some are read twice.
             start = max(0, start + _WAITING_AT_ONCE // 2 - max(0, length - left))
 
     async def close(self) -> None:
@@ -227,5 +251,5 @@ class Erasure:
             await self._record.close()
 
     async def _run(self, commands: list[Command]) -> list[Any]:
-        """Return the replies to *commands*."""
+        """Return the replies to *commands*, which may call the scripts of an erasure."""
         return await self._history.run(commands, [_SCRIPT, SOURCES, AWAY])

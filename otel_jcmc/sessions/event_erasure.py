@@ -1,9 +1,10 @@
 """
-Removes the waiting events of an erased client, and the data about its outages.
+Erases the waiting events of an erased client, and the data about its outages.
 
-A waiting event names its owner (events.py): the event of a participant has the member, the event of
-a sender that stands out has the digest of its client. A process may have noticed an event, or read
-it from the journal, and not sent it to Redis yet: events.lua refuses such events.
+A waiting event of a participant has the participant's member (events.py). A waiting event which
+says that a sender stands out has the digest of the sender's client. A process may have noticed an
+event, or read an event from the journal, and not have sent it to Redis yet: events.lua refuses such
+events after the erasure.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -21,16 +22,17 @@ from otel_jcmc.verdict.journal import Entry
 
 EVENTS: Final = "events"
 AWAY: Final = script("sessions/event_erasure", touches_stays=False)
-# Longer than any process takes from reading the journal to sending the event to Redis.
+# For how long events.lua refuses events about erased clients. No process takes so long from reading
+# the journal to sending an event to Redis.
 _AWAY_MS: Final = 60_000
 
 Run = Callable[[list[Command]], Awaitable[list[Any]]]
-# Returns the items of the list with this key in Redis, some at a time; it may return an item twice.
+# Returns the items of the list with a given key in Redis, some at a time, and maybe an item twice.
 ReadList = Callable[[str], AsyncIterator[list[bytes]]]
 
 
 async def members_of_events(keys: Keys, read: ReadList, clients: Collection[bytes]) -> set[str]:
-    """Return the members in the waiting events of *clients*, which are digests."""
+    """Return the members whose waiting events are about *clients* (digests of client ids)."""
     found = set()
     for base in keys.bases:
         async for items in read(f"{base}{EVENTS}"):
@@ -42,13 +44,16 @@ async def members_of_events(keys: Keys, read: ReadList, clients: Collection[byte
 
 async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> None:
     """
-    Erase the waiting events of *theirs*, and the present and past outages of their participants.
+    Erase the waiting events about the clients of *theirs*, and the data about their outages.
+
+    Outages that go on and outages that are over are both erased.
 
     Raises:
         StoreUnavailable: Redis did not answer in time; some of this data may be erased already.
     """
     bases = {keys.base_of(member) for member in theirs.members}
-    # Events about senders and places that stand out wait in the first partition.
+    # Events about senders that stand out, and about places that stand out, wait in the first
+    # partition.
     clients = [client_digest(each).hex() for each in theirs.clients]
     if clients:
         first = keys.bases[0]
@@ -80,7 +85,7 @@ async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> 
 
 
 def _is_theirs(event: WaitingEvent, theirs: Theirs) -> bool:
-    """Say whether *event* is about a participant of *theirs*, or about one of their clients."""
+    """Say whether *event* is about a participant of *theirs*, or says that it stands out."""
     if event.member:
         return event.member in theirs.members
     told = event.payload.told

@@ -1,21 +1,24 @@
--- Adds events of one partition to the list of events that wait for a receiver: each event once, however often it comes.
+-- Adds events of one partition to the list of events that wait for a receiver. An event that comes several times, for
+-- example from several processes, is added once.
 -- 
 -- KEYS[1] any key of the partition.
--- ARGV[1] most that wait in this partition, ARGV[2] ms for which they wait when no replica sends them, ARGV[3] most events
--- of one participant in a minute.
--- ARGV[4...] eight of each: kind, event, uid, member ("" for none), session (without a member the digest of a client, ""
--- for none), age (ms), how long it lasted (ms), payload.
--- Kinds: "event" happened; "out" is a push in an outage; "over" is the first push after it that its sender has heard of.
+-- ARGV[1] how many events may wait in this partition, ARGV[2] for how many ms events wait if no replica sends them,
+-- ARGV[3] how many events of one participant are added in a minute at most.
+-- ARGV[4...] eight arguments for each event: kind, name of the event, uid, member ("" if it has no participant),
+-- session (if it has no participant: the digest of a client, or ""), age (ms), how long it lasted (ms), payload.
+-- Kinds: "event": something happened. "out": a push in an outage. "over": the first push after an outage that the
+-- calling process has seen.
 -- 
 -- Keys, all below "jcmc:{03}:" of the partition:
---   events                   list of those that wait, oldest first, as sessions/events.py reads them
---   events:told              uid -> when it was last told (ms), of the last hour
---   events:minute            member -> how many in this minute
---   events:refused           digest of a client -> until when events about it that stand out are refused (ms)
---   outages                  "member:session" -> when it was first told (ms), for outages that go on
---   outages:how              hash: "member:session" -> when it began, how long it has lasted, its last push (all ms)
---   outages:over             "member:session" -> the first push after it (ms), of the last minutes.
--- Returns how many were dropped, then the names, "member:session", of outages that go on although "over" was told.
+--   events                   list of the events that wait, oldest first, in the form that sessions/events.py reads
+--   events:told              uid -> when this event last came to this script (ms); events of the last hour
+--   events:minute            member -> how many events of this participant came in this minute
+--   events:refused           digest of a client -> until when events that name it as a sender are refused (ms)
+--   outages                  "member:session" -> when this script first had the outage (ms), for outages that go on
+--   outages:how              hash: "member:session" -> the outage's beginning, duration and last push (all ms)
+--   outages:over             "member:session" -> the first push after the outage (ms), for outages of the last minutes
+-- Returns how many events were dropped. After this number it returns "member:session" of each outage that goes on
+-- although "over" came for it, because this script already had a later push in this outage.
 local FIELDS, HOUR_MS, DAY_MS, LATE_MS, MOST_NAMES = 8, 3600000, 86400000, 600000, 10000
 local time = redis.call('TIME')
 local now = time[1] * 1000 + math.floor(time[2] / 1000)
@@ -25,14 +28,14 @@ local outages, how, over = base .. 'outages', base .. 'outages:how', base .. 'ou
 local most, waits, most_a_minute = tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
 local dropped, added, going_on = 0, false, {}
 
--- Removes members that are too old from a set ordered by time, and the oldest members if the set has too many.
+-- Removes the items that are older than `keep` ms from a set ordered by time, and the oldest items if it has too many.
 local function prune(key, keep)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', now - keep)
   redis.call('ZREMRANGEBYRANK', key, 0, -1 - MOST_NAMES)
   redis.call('PEXPIRE', key, keep)
 end
 
--- Whether the participant may have another event in this minute.
+-- Counts an event of the participant; says whether the participant may have another event in this minute.
 local function has_turn(member)
   local count = redis.call('HINCRBY', minute, member, 1)
   if redis.call('PTTL', minute) < 0 then redis.call('PEXPIRE', minute, 60000) end
@@ -52,14 +55,16 @@ local function put(event, uid, member, session, at, since, lasted, payload)
   added = true
 end
 
--- A refused event, for example while Redis is full, must be told again: so it counts as told only when it waits.
+-- Adds an event, unless its uid came before. The uid is stored after the event is in the list: if Redis refuses the
+-- event, for example because Redis is full, the process can send the event again.
 local function tell(event, uid, member, session, at, lasted, payload)
   if not redis.call('ZSCORE', told, uid) then put(event, uid, member, session, at, at - lasted, lasted, payload) end
   redis.call('ZADD', told, now, uid)
   prune(told, HOUR_MS)
 end
 
--- Returns when the outage of this name began, how long it has lasted, and its last push; nil: the name has no outage.
+-- Returns when the outage of this name ("member:session") began, how long it has lasted, and when its last push came;
+-- nil: this name has no outage.
 local function find(name)
   local known = redis.call('HGET', how, name)
   if not known then return end
@@ -84,7 +89,7 @@ local function go_out(event, uid, member, session, at, lasted, payload)
     note(name, since, math.max(so_far, lasted), math.max(last, at))
     return
   end
-  -- If the outage is over, this is a late push of it.
+  -- If the outage is over already, this is a push of the outage that came late.
   local ended = redis.call('ZSCORE', over, name)
   if ended and at <= tonumber(ended) then return end
   put(event, uid, member, session, at, at - lasted, lasted, payload)
@@ -99,7 +104,7 @@ local function come_back(event, uid, member, session, at, lasted, payload)
   local name = member .. ':' .. session
   local since, so_far, last = find(name)
   if not since then return end
-  -- This push came before the outage's last push, but was told later.
+  -- This push is older than the outage's last push, but this script had the last push first.
   if at <= last then
     going_on[#going_on + 1] = name
     return
@@ -110,7 +115,7 @@ local function come_back(event, uid, member, session, at, lasted, payload)
   prune(over, LATE_MS)
 end
 
--- Whether the event was noticed before its participant or client was erased (erasure.lua, event_erasure.lua).
+-- Says whether the event was noticed before its participant or client was erased (erasure.lua, event_erasure.lua).
 local function is_erased(member, session, at)
   if member == '' then
     local until_ms = session ~= '' and redis.call('ZSCORE', base .. 'events:refused', session)

@@ -1,13 +1,16 @@
 """
-Events on their way to a receiver: noticed events wait in Redis until they are sent.
+Adds noticed events to Redis, where they wait until a replica sends them; reads waiting events.
 
-intake/noticing.py and logs/onsets.py add events. events.lua stores each event once, keeps track of
-outages that go on, and adds the session's leg, by which a log record gets its trace id.
-logs/records.py makes records from waiting events, and erasure.py finds the events of one client.
+intake/noticing.py and logs/onsets.py notice events. events.lua stores each event once and keeps
+track of outages that go on. It also adds the session's leg to the event, by which a log record gets
+its trace id. logs/records.py makes log records from waiting events. event_erasure.py finds the
+waiting events of one client.
 
-A waiting event is a line of text and, below it, a payload in msgpack. The line has: when the event
-was noticed, when it began, how long it lasted (ms of Redis's clock), its name, uid, member, sid,
-instance of the conference, leg; the last four are empty if there is none.
+A waiting event is a line of text, and after this line a payload in msgpack. The line has these
+fields with a space between them: when the event was noticed and when it began (ms of Redis's
+clock), how long it lasted (ms), its name, uid, member, sid, instance of the conference, and number
+of the leg. The last four fields are empty if the event is not about a participant; the last three
+are also empty if its session is not known.
 """
 
 from collections.abc import Sequence
@@ -32,11 +35,13 @@ from otel_jcmc.store.participant import CLIENT_BYTES, client_digest
 from otel_jcmc.store.scripts import script
 
 SCRIPT: Final = script("sessions/events", touches_stays=False)
-# Kinds of Noticed: an event happened; a push during an outage; the first push after an outage.
+# The kinds of a `Noticed`. HAPPENED: something happened. OUT: a push came during an outage. OVER:
+# the first push after an outage came.
 HAPPENED, OUT, OVER = "event", "out", "over"
 MOST_A_MINUTE: Final = 10
 NOBODY: Final = bytes(CLIENT_BYTES)
-# Like spans, events contain only the participant's id in Jitsi, nothing else about the person.
+# Attributes that no event has. Like a span, an event has only the participant's id in Jitsi, and no
+# name or other id of the person.
 _NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id, WORST_SOURCE.id}
 _TOLD: Final = frozenset(
     row.id for row in ATTRIBUTES if row.id not in _NEVER and (row.otel_name or row is MEETING)
@@ -45,15 +50,17 @@ _TOLD: Final = frozenset(
 
 class Payload(msgspec.Struct, array_like=True, gc=False):
     """
-    The values of an event when it is noticed. Redis has them in this order: add fields at the end.
+    The values of an event at the time when it is noticed.
+
+    Redis stores the fields in this order, so new fields are added at the end.
 
     Attributes:
-        client: the digest of the client that the event is about, by which the event is erased;
-            zeros: no client.
-        session: the client's own session id; empty: it has none.
-        instance: `service.instance.id` of the service that noticed it.
-        attributes: the participant and its place, by catalogue id.
-        told: the event's other values, by the names with which they are sent.
+        client: the digest of the client that the event is about, by which the event can be erased;
+            zeros: the event is not about a client.
+        session: the session id that the client sent; empty: the client sent none.
+        instance: `service.instance.id` of the replica that noticed the event.
+        attributes: the attributes of the participant and its place: catalogue id -> value.
+        told: the event's other values: the name under which a value is sent -> the value.
     """
 
     client: bytes
@@ -65,17 +72,19 @@ class Payload(msgspec.Struct, array_like=True, gc=False):
 
 class Noticed(NamedTuple):
     """
-    One event, or one push of an outage, as events.lua takes it.
+    One event, or one push of an outage, which is sent to events.lua.
 
     Attributes:
         kind: HAPPENED, OUT or OVER.
-        event: its name (catalogue/events.py).
-        uid: a digest of the event; the same if several processes notice the same event.
-        member, session: as the store has them. Without a participant *member* is empty, and
-            *session* is the digest of the client in hex, if it is known.
-        at: when it was noticed, in seconds of a clock that never goes back.
-        lasted_ms: how long it had lasted then.
-        payload: the packed Payload.
+        event: the name of the event (catalogue/events.py).
+        uid: a digest of the event. If several processes notice the same event, they make the same
+            uid.
+        member, session: the participant's member and its session id. If the event is not about a
+            participant, *member* is empty, and *session* is the digest of the client in hex, or
+            empty if the client is not known.
+        at: when the event was noticed, in seconds of a clock that never goes back.
+        lasted_ms: how long the event had lasted when it was noticed.
+        payload: the packed `Payload`.
     """
 
     kind: str
@@ -89,7 +98,11 @@ class Noticed(NamedTuple):
 
 
 class WaitingEvent(NamedTuple):
-    """One waiting event; times in ms of Redis's clock, unknown values empty or 0."""
+    """
+    One waiting event. Its times are in ms of Redis's clock; unknown values are empty or 0.
+
+    The fields are those of the line that the top of this file describes, and the payload.
+    """
 
     noticed_ms: int
     began_ms: int
@@ -110,7 +123,12 @@ _unpack: Final = msgspec.msgpack.Decoder(Payload).decode
 def payload_of(
     attributes: dict[int, Any], session: str, instance: str, told: dict[str, Any]
 ) -> bytes:
-    """Return the payload of a participant's event, with only the first transport's attributes."""
+    """
+    Return the packed `Payload` of a participant's event.
+
+    *attributes* are the participant's attributes. Attributes that no event has are left out. If the
+    participant has several transports, only the attributes of the first transport are kept.
+    """
     kept = {id_: each for id_, each in attributes.items() if id_ in _TOLD}
     if paths := attributes.get(LIST_ID):
         kept[LIST_ID] = paths[:1]
@@ -119,7 +137,7 @@ def payload_of(
 
 
 def uid_of(*parts: str) -> str:
-    """Return the uid of an event, 32 hex digits: a digest of its content."""
+    """Return the uid of the event that *parts* describe: a digest of them, 32 hex digits."""
     digest = blake2b("\0".join(parts).encode(), digest_size=16, person=b"otel_jcmc")
     return digest.hexdigest()
 
@@ -129,7 +147,7 @@ def read_waiting(item: bytes) -> WaitingEvent:
     Return the waiting event in *item*.
 
     Raises:
-        ValueError: *item* is no event, or this version can't read it.
+        ValueError: *item* is not an event, or this version of the service can't read it.
     """
     head, _, packed = item.partition(b"\n")
     noticed, began, lasted, event, uid, member, sid, instance, leg = head.decode().split(" ")
@@ -144,7 +162,12 @@ def read_waiting(item: bytes) -> WaitingEvent:
 
 
 def adding(keys: Keys, partition: int, most: int, events: Sequence[Noticed], now: float) -> Command:
-    """Return the command that adds *events* of a *partition*; *most* may wait in all partitions."""
+    """
+    Return the command that adds *events* to the waiting events of a *partition*.
+
+    *most* is how many events may wait in all partitions together. *now* is the present time by the
+    clock of `Noticed.at`.
+    """
     args: list[Any] = [max(1, most // keys.partitions), WAITS_MS, MOST_A_MINUTE]
     for each in events:
         age_ms = max(0, round((now - each.at) * 1000))

@@ -1,10 +1,10 @@
 """
-Gathers the pushes of a session between two entries of its log, and makes the entry.
+Gathers the pushes that a session gets in one interval, and makes the log's entry from them.
 
 The session's pushes come in from recorder.py. An item (items.py) goes out, with the entry
-(entry.py) and the card, and waits to be written. A process has thousands of sessions, so only bytes
-and a few numbers of a push are kept: the numbers of the last push are kept in their stored form,
-and decoded when the entry is made.
+(entry.py) and the card, and waits until log.py writes it. A process has thousands of sessions, so
+it keeps only little of each push: bytes and a few numbers. The last push is kept in its stored
+form, and its numbers are decoded when the entry is made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -25,15 +25,15 @@ from otel_jcmc.wire.push import Report
 
 
 class _Payload(msgspec.Struct, array_like=True, gc=False):
-    """The payload of a push: the end of the value in Redis, attributes and numbers."""
+    """The payload of a push: attributes and numbers. They end a participant's value in Redis."""
 
     attributes: bytes
     numbers: list[Any]
 
 
 _ARRAY_OF_TWO: Final = b"\x92"
-# Waiting pushes are weighed when an entry is made, or when so many wait: about as many as a client
-# that pushes every two seconds sends in half a minute.
+# Gathered pushes are added to the sums (`weigh`) when an entry is made, or when this many wait. A
+# client that pushes every two seconds sends about this many pushes in half a minute.
 MOST_WAITING: Final = 16
 _decode = msgspec.msgpack.Decoder(_Payload).decode
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
@@ -43,20 +43,24 @@ class Gathered(Weighed):
     """
     One session, with the pushes that this process took since the session's last entry.
 
-    This class extends `Weighed`, so that a session is one object: there are thousands of sessions,
-    and each further object that a push touches must be fetched into the processor's cache.
+    This class extends `Weighed`, so that a session is one object. A process has thousands of
+    sessions, and the processor must fetch each object that a push uses into its cache.
 
     Attributes:
-        payload: the payload of the last push; empty: nothing is gathered.
-        at: when the last push came, by our clock in seconds; 0: no push yet.
-        known: the known attributes. *heard* is the hash of the last push's attributes that are in
-            *known*, *count* is how many attributes the last push had.
-        is_told: whether Redis has all known attributes.
-        lines: the lines of the session's card (card.py).
-        totals: the packed totals of all entries of the session so far, also of other processes;
-            *version* is the last write that they include (items.py).
-        address: the sender's address, in the form in which limits use it; empty: not known.
-        began: when this process first got a push of the session, by our clock in seconds.
+        member, session: the participant's member and its session id.
+        ttl_ms: after how many ms without a push the participant expires, by the last push.
+        payload: the payload of the last push; empty: no push was gathered since the last entry.
+        at: when the last push came, in seconds of this process's clock; 0: no push yet.
+        known: the packed attributes of all pushes so far, with the newest value of each.
+        heard: the hash of the attributes that were last added to *known*.
+        count: how many attributes the last push had.
+        is_told: whether the entries so far contain all attributes in *known*.
+        lines: the lines of the session's card (lines.py).
+        totals: the packed totals over all entries of the session so far, with the entries of other
+            processes that this process knows.
+        version: the version of the last write that *totals* include (items.py).
+        address: the sender's address, in the form that shares.py uses; empty: not known.
+        began: when this process first got a push of the session, in seconds of its clock.
         is_over: whether the participant has left, or is in another session now.
     """
 
@@ -83,16 +87,27 @@ class Gathered(Weighed):
 def gather(
     of: Gathered, payload: bytes, report: Report, at: float, ttl_ms: int, bounds: Bounds
 ) -> None:
-    """Gather a push that came *at*, in seconds of our clock; its TTL is *ttl_ms*."""
+    """
+    Add a push to the session *of*.
+
+    Args:
+        payload: the payload of the push, in the form in which Redis has it.
+        report: the same push, checked.
+        at: when the push came, in seconds of this process's clock.
+        ttl_ms: after how many ms without another push the participant expires.
+        bounds: the thresholds beyond which the vitals are bad.
+    """
     of.waiting.append(noted(report, at))
-    # The first push is weighed at once: how long it counts is known only with the second push.
+    # The first push is weighed at once, alone. The time for which the first push counts is only
+    # known when the second push comes; then `weigh` corrects this time.
     if not of.at or ttl_ms != of.ttl_ms or len(of.waiting) >= MOST_WAITING:
         of.ttl_ms = ttl_ms
         weigh(of, ttl_ms, bounds)
     of.at = at
     count = len(report.attributes)
     if count < of.count and of.payload:
-        # A client whose statistics have stopped leaves out attributes that it pushed before.
+        # This push has fewer attributes than the push before, for example because the client's
+        # statistics have stopped. So the attributes of the push before are remembered now.
         _learn(of, _decode(_ARRAY_OF_TWO + of.payload).attributes)
     of.count, of.payload = count, payload
 
@@ -108,13 +123,18 @@ def make_item(
     is_whole: bool = False,
 ) -> bytes:
     """
-    Return an item with all gathered pushes, *payload* as the last push, and begin the next entry.
+    Return an item with an entry of all gathered pushes, and begin to gather the next entry.
 
     Args:
-        offset: seconds by which Redis's clock is ahead of ours.
-        sent: the numbers of a push that becomes an entry of its own.
-        is_whole: if the entry is the first of its log, it has all numbers of the push, not only
-            those *sent*.
+        payload: the payload of the last push.
+        offset: how many seconds Redis's clock is ahead of this process's clock.
+        versions: gives the item its version.
+        bounds: the thresholds beyond which the vitals are bad.
+        sent: only for a push that does not have all numbers, so that the service takes its other
+            numbers from earlier pushes: the numbers that this push has. The entry is then about
+            this push alone. None: a usual push.
+        is_whole: true: if the entry is the first of its log, it has all known numbers, not only
+            those in *sent*.
     """
     last = _decode(_ARRAY_OF_TWO + payload)
     at_ms = round((of.at + offset) * 1000)
@@ -134,7 +154,7 @@ def make_item(
         if is_whole:
             flags |= items.IS_WHOLE
             other = _entry(at_ms, [*numbers], part, attributes)
-        # The verdict was made from all known numbers, so it is not among those sent.
+        # The verdict was made from all known numbers, so *sent* does not contain it.
         numbers = [*sent]
         numbers[VERDICT] = last.numbers[VERDICT]
     entry = _entry(at_ms, numbers, part, attributes)
@@ -146,7 +166,7 @@ def make_item(
 def make_card(
     of: Gathered, attributes: Mapping[int, Any], offset: float, versions: Iterator[bytes]
 ) -> bytes:
-    """Return an item with only the card of a session without pushes."""
+    """Return an item without an entry, with the card of a session that has no pushes."""
     of.lines = text_of(attributes).encode()
     at_ms = round((of.at + offset) * 1000)
     return _item(of, at_ms, next(versions), 0, write_card(at_ms, new_totals(), of.lines))
@@ -162,7 +182,7 @@ def _item(
     attributes: bytes = b"",
     other: bytes = b"",
 ) -> bytes:
-    """Return an item of a session with its *card*, and with an *entry* if it is not empty."""
+    """Return an item that builds on the session's last write; store *version* as the last write."""
     base, of.version = of.version, version
     name = f"{of.member}:{of.session}".encode()
     return items.pack(
@@ -171,7 +191,7 @@ def _item(
 
 
 def _entry(at_ms: int, numbers: list[Any], part: Part, attributes: bytes) -> bytes:
-    """Return the entry of an interval; this changes *numbers*."""
+    """Return the entry of an interval, with the sums in *part*; this changes *numbers*."""
     return encode(
         at_ms,
         numbers,
@@ -187,7 +207,7 @@ def _entry(at_ms: int, numbers: list[Any], part: Part, attributes: bytes) -> byt
 
 
 def _learn(of: Gathered, attributes: bytes) -> None:
-    """Remember the *attributes* of a push; attributes that it leaves out are still known."""
+    """Add the *attributes* of a push to `known`; attributes that the push leaves out stay there."""
     heard = hash(attributes)
     if heard == of.heard:
         return

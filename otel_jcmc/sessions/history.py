@@ -1,11 +1,12 @@
 """
 Lists the sessions in Redis, newest or worst first, and reads the log of one session.
 
-An `Asked` comes in; `PastSession`s and the entries of their logs go out. This file only reads keys,
-those of store/stays.lua and log.lua. To find sessions by time and conference, the
-index is read, a few thousand at a time, ordered by the last push. A session only moves forward in
-that order: if it pushes during the read, it is seen twice and never missed. For all other
-conditions the cards are searched (search.py).
+A search (`Asked`) comes in; sessions (`PastSession`) and the entries of their logs go out. This
+file writes nothing to Redis. store/stays.lua and log.lua describe the keys. To find sessions by
+time, conference and client, the index `sessions` is read, a few thousand sids at a time, in the
+order of the last push. A session that pushes only moves forward in this order. If it pushes during
+the read, its sid is read twice, but never missed. For all other conditions the cards are searched
+(search.py).
 """
 
 import heapq
@@ -36,53 +37,57 @@ from otel_jcmc.store.agreement import AgreedLink
 from otel_jcmc.store.cluster import open_link
 from otel_jcmc.store.commands import Command, expect_all
 from otel_jcmc.store.keys import Keys
-from otel_jcmc.store.participant import conference_digest
+from otel_jcmc.store.participant import MAX_CLIENT_TTL_MS, conference_digest
 from otel_jcmc.store.scripts import Script, run_scripts
 from otel_jcmc.store.sid import began_ms, by_time, from_by_time, is_sid
 
 READ_SECONDS: Final = 2.0
-# How many members of the index, descriptions of sessions, or entries of a log one exchange reads:
-# each such exchange takes Redis some ms.
+# How many items one exchange with Redis reads. Each such exchange takes Redis some ms.
+# INDEX_CHUNK: sids of the index. ABOUT_CHUNK: attributes of sessions. SESSION_CHUNK: whole
+# sessions. ENTRY_CHUNK: entries of a log.
 INDEX_CHUNK: Final = 4000
 ABOUT_CHUNK: Final = 1000
 SESSION_CHUNK: Final = 50
 ENTRY_CHUNK: Final = 5000
-# A session's place in the index is behind its last push: by the recorder's interval, and by the
-# time for which a push keeps a participant live.
-BEHIND_MS: Final = 300_000
-# How many reads of logs may wait for an earlier read; each takes a second at most.
+# How many reads of logs may wait for an earlier read to end. Each read takes a second at most.
 MOST_WAITING: Final = 20
-# The first entry may have a time up to this long before the session's start: a process only
+# An entry may have a time up to this long before its session's start, because a process only
 # estimates Redis's clock.
 LATE_MS: Final = 1000
 
 
 class NoSuchSession(Exception):
-    """History has no session with this id, or no longer has it."""
+    """History never had a session with this sid, or has dropped the session."""
 
 
 class History:
     """
-    The sessions in one Redis under one key prefix.
+    Reads the sessions in one Redis, under one key prefix.
 
     Attributes:
         keys: the names of the keys of the sessions.
-        turn: taken by every task that works on a log: one task at a time, so that pushes wait for
-            one task only.
+        turn: a lock that every task takes before it works on a log. Only one task at a time works
+            on a log, so that pushes never wait for more than one such task.
 
-    Concurrency: any number of tasks of one event loop may call.
+    Concurrency: any number of tasks of one event loop may call the methods at the same time.
     """
 
-    def __init__(self, url: str, keys: Keys, interval_ms: int) -> None:
-        """Prepare to read logs with an entry each *interval_ms*; nothing is opened yet."""
+    def __init__(self, url: str, keys: Keys, interval_ms: int, expiration_ms: int = 0) -> None:
+        """
+        Prepare to read logs with an entry each *interval_ms*; no connection is opened yet.
+
+        A push keeps its participant live for at least *expiration_ms*.
+        """
         self._link = AgreedLink(open_link(url), keys, writes=False)
         self.keys = keys
         self.turn = Turn(MOST_WAITING)
-        self._behind_ms = interval_ms + BEHIND_MS
+        # The index may have a time for a session that is this much earlier than the time when its
+        # participant was last live. A client can choose for how long a push keeps it live.
+        self._behind_ms = interval_ms + max(expiration_ms, MAX_CLIENT_TTL_MS)
 
     async def now_ms(self) -> int:
         """
-        Return Redis's clock in ms.
+        Return the time of Redis's clock, Unix time in ms.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -92,7 +97,9 @@ class History:
 
     async def sessions(self, asked: Asked) -> tuple[list[PastSession], str | None]:
         """
-        Return the first sessions that meet *asked*, and its next `after` if there are more.
+        Return the first sessions that meet *asked*, at most `asked.limit`.
+
+        Also return the `after` with which the next call continues; None: no more sessions.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -107,13 +114,14 @@ class History:
         floor_ms = await self._floor(asked)
         found, after = await self._page(asked, floor_ms)
         if after is None and floor_ms is not None:
-            # Some of the sessions that gave the floor are gone, or do not meet *asked*.
+            # The page is not full, because some of the sessions by which the floor was chosen are
+            # gone or do not meet *asked*. Read the page again, without a floor.
             return await self._page(asked, None)
         return found, after
 
     async def search(self, asked: Asked) -> Found:
         """
-        Return the places of the first sessions whose cards match *asked*, and how many match.
+        Return the places (search.py) of the first sessions that meet *asked*, and how many meet it.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -129,7 +137,8 @@ class History:
             asked.by_badness,
             from_after(asked.after),
             asked.limit,
-            # A card has names in lower case, and long names are cut: it can't decide on names.
+            # A card has names in lower case, and long names are cut, so a card is not enough to
+            # decide whether a name matches.
             bool(asked.clients or asked.conferences),
         )
 
@@ -144,7 +153,7 @@ class History:
 
     async def described(self, sids: Iterable[str]) -> AsyncIterator[PastSession]:
         """
-        Return the sessions *sids*, without those that are gone or damaged.
+        Return the sessions with these *sids*, without sessions that are gone or damaged.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -155,16 +164,16 @@ class History:
 
     async def session(self, sid: str) -> tuple[PastSession, list[bytes]]:
         """
-        Return the session of this *sid*, and the entries of its log in the order of writing.
+        Return the session with this *sid*, and the entries of its log in the order of writing.
 
         Raises:
-            NoSuchSession: history has no session with this id.
+            NoSuchSession: history has no session with this sid.
             StoreUnavailable: Redis did not answer in time.
         """
         if not is_sid(sid):
             raise NoSuchSession
-        # The log is read first: then the description, which is read later, has the attributes of
-        # all samples.
+        # The log is read first. The session's attributes are read after the log, so they include
+        # the attributes of all entries that were read.
         log = await self.log(sid)
         found = await self._describe([sid])
         if not found:
@@ -173,11 +182,14 @@ class History:
 
     async def _floor(self, asked: Asked) -> int | None:
         """
-        Return a time since which each session of the answer has pushed; None: unknown.
+        Return a time T so that each session of the answer has pushed at T or later.
 
-        The index gives sessions that last pushed, and so began, before `after`. If enough of them
-        to fill the answer began at a time T or later, each session of the answer began, and so
-        pushed, at T or later.
+        Sessions that last pushed before `after` also began before `after`. T is chosen so that
+        enough of these sessions to fill the answer began at T or later. The answer has the newest
+        sessions, so all of its sessions began at T or later, and pushed after that.
+
+        Return None if there are too few such sessions, or if *asked* names conferences, clients or
+        a `from_ms`.
         """
         if asked.clients or asked.conferences or asked.from_ms is not None:
             return None
@@ -195,7 +207,11 @@ class History:
     async def _page(
         self, asked: Asked, floor_ms: int | None
     ) -> tuple[list[PastSession], str | None]:
-        """Return the answer to *asked*, from sessions that pushed at *floor_ms* or later."""
+        """
+        Return the answer to *asked*, and the next `after` if there are more sessions.
+
+        Only sessions that pushed at *floor_ms* or later are read; None: all sessions.
+        """
         found: list[PastSession] = []
         async for session in self._find(asked, floor_ms):
             if len(found) == asked.limit:
@@ -204,8 +220,9 @@ class History:
         return found, None
 
     async def _find(self, asked: Asked, floor_ms: int | None) -> AsyncIterator[PastSession]:
-        """Return all sessions that meet *asked*, newest first."""
-        # Few sessions are wanted, so few are read. To find clients, many attributes must be read.
+        """Return all sessions that meet *asked* and pushed at *floor_ms* or later, newest first."""
+        # Without clients, nearly all sessions that are read meet *asked*, so few are read at once.
+        # To find a client, the attributes of many sessions must be read.
         size = ABOUT_CHUNK if asked.clients else min(SESSION_CHUNK, asked.limit + 1)
         for listed in batched(await self._index(asked, floor_ms), size):
             sids = await self._of_clients(listed, asked.clients) if asked.clients else listed
@@ -214,7 +231,7 @@ class History:
                     yield session
 
     async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
-        """Return the sids that may meet *asked*, newest first, judged by the sids alone."""
+        """Return the sids that may meet *asked* by their start and conference, newest first."""
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
         indexes = self.keys.each("sessions")
         if digests:
@@ -229,14 +246,15 @@ class History:
         for key in indexes:
             async for sids in self.read_index(key, first):
                 mine = [sid for sid in sids if sid.startswith(digests)] if digests else sids
-                # Sorted piece by piece, so that a push never waits until all are sorted.
+                # Each piece is sorted separately, so that a push never waits until all sids are
+                # sorted.
                 turned = sorted(filter(before.__gt__, map(by_time, mine)), reverse=True)
                 found.append(turned)
         return _each_once(heapq.merge(*found, reverse=True))
 
     async def read_index(self, key: str, first: str) -> AsyncIterator[list[bytes]]:
         """
-        Return the members of the index *key* from the score *first* on, some at a time.
+        Return the items of the sorted set *key* from the score *first* on, some at a time.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -249,13 +267,13 @@ class History:
             yield listed[::2]
             if len(listed) < 2 * INDEX_CHUNK:
                 return
-            # Begin again at the score of the last member, because more members may have this score.
+            # Continue at the score of the last item, because more items may have the same score.
             last = listed[-1].decode()
             skip = skip + INDEX_CHUNK if last == first else 0
             first = last
 
     async def _of_clients(self, sids: Sequence[str], clients: Collection[str]) -> list[str]:
-        """Return those of *sids* that may belong to one of *clients*."""
+        """Return those of *sids* whose sessions may belong to one of *clients*."""
         by_base: dict[str, list[str]] = {}
         for sid in sids:
             by_base.setdefault(self.keys.base_of(sid), []).append(sid)
@@ -265,11 +283,12 @@ class History:
         abouts: dict[str, bytes | None] = {}
         for some, values in zip(by_base.values(), await self.run(commands), strict=True):
             abouts.update(zip(some, values, strict=True))
-        # A session that has just begun has its attributes only in the participant's own key.
+        # If a session has just begun, only the participant's own key has its attributes. This
+        # function does not read that key, so it returns the session's sid.
         return [sid for sid in sids if (about := abouts[sid]) is None or may_name(about, clients)]
 
     async def _describe(self, sids: Sequence[str]) -> list[PastSession]:
-        """Return the sessions *sids*, without those that are gone or damaged."""
+        """Return the sessions with these *sids*, without sessions that are gone or damaged."""
         wanted = [keys_of(sid, self.keys.base_of(sid)) for sid in sids]
         replies = await self.run([command for commands in wanted for command in commands])
         found = []
@@ -281,7 +300,7 @@ class History:
 
     async def log(self, sid: str) -> list[bytes]:
         """
-        Return the entries of the log of *sid* in the order of writing.
+        Return the entries in the log of the session *sid*, in the order of writing.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -295,8 +314,8 @@ class History:
                 [("LRANGE", key, start, start + ENTRY_CHUNK - 1), ("LINDEX", key, 0)]
             )
             if start and first != oldest:
-                # The log has its full length, and its oldest entry was removed during the read: all
-                # places have moved, so read again.
+                # The oldest entry of the log was removed during the read, because the log is full
+                # or the entry was too old. All indexes in the list have changed, so read again.
                 found = []
                 continue
             found += some
@@ -321,7 +340,7 @@ class History:
 
 
 def _each_once(turned: Iterable[bytes]) -> Iterable[str]:
-    """Return the sids of *turned*, which are sorted and in the form of `by_time`, each once."""
+    """Return each sid once; *turned* has the sids sorted, and in the form that `by_time` makes."""
     before = b""
     for each in turned:
         if each != before:

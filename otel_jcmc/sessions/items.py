@@ -1,9 +1,9 @@
 """
-An item: the next write to a session's log and card, as the bytes that log.lua takes.
+Packs and unpacks items. An item is one write to a session's log and card, as bytes for log.lua.
 
 gathering.py makes items and log.py sends them. If another process has written to the same session
-meanwhile, merging.py makes a new item. Versions show whether it has: each write to a session has
-its own version, and names the version of the write that it builds on.
+since the item was made, merging.py makes a new item. Versions show whether another process has
+written: each item has its own version, and it also has the version of the write on which it builds.
 """
 
 import secrets
@@ -15,20 +15,22 @@ from typing import Final, NamedTuple
 
 import msgspec
 
-# Versions of writes are text, like all fields of a session's hash, because an earlier release of
-# the service reads all fields as text.
+# A version is ASCII text, because an earlier release of the service reads all fields of a session's
+# hash as text.
 VERSION_BYTES: Final = 6
 TAG_BYTES: Final = 3
 _DIGITS: Final = (ascii_letters + digits).encode()
-# The version before the first write.
+# The version on which the first write of a session builds.
 NONE: Final = b"-" * VERSION_BYTES
-# Flags. ALONE: the entry is one push and is not merged. GUESSED: for how long its pushes count is a
-# guess. REPLACES: the entry replaces the entry `other`. IS_WHOLE: `other` is written instead of the
-# entry if it is the log's first. FORCED: the item is written whatever it builds on.
+# Flags of an item. ALONE: the item's entry has only one push and is not merged with another entry.
+# GUESSED: the time that the entry's pushes cover is a guess. REPLACES: the entry replaces the
+# newest entry of the log, if the newest entry equals `other`. IS_WHOLE: if the log is empty,
+# `other` is written instead of the entry. FORCED: the item is written even if it does not build on
+# the newest write.
 ALONE, GUESSED, REPLACES, IS_WHOLE, FORCED = 1, 2, 4, 8, 16
 
 _HEAD: Final = struct.Struct(">QI6s6sBBIIIII")
-# The second and third of the five sizes at the end of the head.
+# The sizes of the entry and of the attributes: the second and third of five sizes in the head.
 _KEPT: Final = struct.Struct(">II")
 _KEPT_AT: Final = _HEAD.size - 16
 
@@ -38,14 +40,17 @@ class Item(msgspec.Struct, gc=False):
     One write to a session.
 
     Attributes:
-        at_ms: when its last push came, by Redis's clock; *ttl_ms* is that push's TTL.
-        base, version: the version that it builds on, and its own; *tries* is how often merging.py
-            has changed it.
+        at_ms: when the last push in this write came, Unix time in ms by Redis's clock.
+        ttl_ms: after how many ms without another push the participant expires.
+        base: the version of the write on which this write builds.
+        version: the version of this write.
+        flags: the sum of flags, for example GUESSED + REPLACES.
+        tries: how often merging.py has changed this item.
         name: "member:session".
         entry: the entry for the log; empty: only the card is written.
-        attributes: the session's attributes from then on; empty: unchanged.
-        card: the session's new card (card.py); empty: unchanged.
-        other: another entry, see the flags REPLACES and IS_WHOLE.
+        attributes: the session's new attributes; empty: they have not changed.
+        card: the session's new card (card.py); empty: the card is not changed.
+        other: another entry, which the flags REPLACES and IS_WHOLE use.
     """
 
     at_ms: int
@@ -63,12 +68,13 @@ class Item(msgspec.Struct, gc=False):
 
 class Newest(NamedTuple):
     """
-    The state of a session in Redis.
+    The newest state of a session in Redis, which log.lua returns for an item that it refuses.
 
     Attributes:
-        by: the versions of the writes that made the newest entry, in order.
-        card, entry, attributes: the newest of the session; empty: it has none, or the item had
-            none.
+        by: the versions of the writes that made the newest entry, in the order of these writes.
+        card: the session's card; empty: it has none.
+        entry: the newest entry in the session's log; empty: the log has none.
+        attributes: the session's attributes; empty: Redis has none, or the item had none.
     """
 
     by: bytes
@@ -78,7 +84,7 @@ class Newest(NamedTuple):
 
 
 def pack(item: Item) -> bytes:
-    """Return *item* as bytes; several can stand one after the other."""
+    """Return *item* as bytes; log.lua can read several packed items one after the other."""
     name, entry, attributes = item.name, item.entry, item.attributes
     card, other = item.card, item.other
     head = _HEAD.pack(
@@ -98,7 +104,7 @@ def pack(item: Item) -> bytes:
 
 
 def unpack(packed: bytes) -> Item:
-    """Return the item that `pack` made into *packed*."""
+    """Return the item for which `pack` returned *packed*."""
     *head, name, entry, attributes, card, other = _HEAD.unpack_from(packed)
     texts, start = [], _HEAD.size
     for size in (name, entry, attributes, card, other):
@@ -108,18 +114,18 @@ def unpack(packed: bytes) -> Item:
 
 
 def digits_of(packed: bytes) -> str:
-    """Return the first two digits of an item's digest, which tell its partition."""
+    """Return the first two hex digits of a packed item's member, which choose its partition."""
     return packed[_HEAD.size : _HEAD.size + 2].decode()
 
 
 def kept_bytes(packed: bytes) -> int:
-    """Return about how many bytes an item adds to its session in Redis."""
+    """Return about how many bytes Redis needs for a packed item: its entry and its attributes."""
     entry, attributes = _KEPT.unpack_from(packed, _KEPT_AT)
     return int(entry + attributes)
 
 
 def name_of(packed: bytes) -> str:
-    """Return the name "member:session" of an item."""
+    """Return the name, "member:session", of a packed item."""
     size = _HEAD.unpack_from(packed)[6]
     return packed[_HEAD.size : _HEAD.size + size].decode()
 
@@ -128,7 +134,8 @@ def versions() -> Iterator[bytes]:
     """
     Return the versions that this process gives to its writes, one after the other.
 
-    All begin with the same random tag, which nearly always differs between processes.
+    All these versions begin with the same random text. Another process nearly always has another
+    random text, so its versions differ.
     """
     tag = bytes(secrets.choice(_DIGITS) for _ in range(TAG_BYTES))
     while True:

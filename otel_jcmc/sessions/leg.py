@@ -1,8 +1,8 @@
 """
-The data of a leg that is over, from which its span and its summary are made.
+The data of a leg that has ended, from which its span and its summary are made.
 
-sweep.py reads a `Leg` from the hash that store/stays.lua keeps. The leg's span (traces/spans.py)
-and its summary (summing.py) are made from it and from the session's log.
+sweep.py makes a `Leg` from the hash that store/stays.lua writes. traces/spans.py makes the leg's
+span, and summing.py makes its summary, from this `Leg` and the leg's log.
 """
 
 from collections.abc import Mapping
@@ -11,16 +11,19 @@ from typing import NamedTuple
 
 class Leg(NamedTuple):
     """
-    One leg of a session as Redis has it; times in ms of Redis's clock.
+    One leg of a session as Redis has it. All times are in ms of Redis's clock.
 
     Attributes:
-        session: the client's session id; empty: the server names the session.
+        session: the session id that the client sent; empty: the service makes the id.
+        started, ended: when the leg began and ended.
         reason: why the leg ended.
         number: the number of this leg in its session, from 1.
-        instance: the start of its conference's instance; 0: spans are off.
-        previous, former: the sid of the leg before, and that leg's instance; empty and 0 on the
-            first leg.
-        word: what the participant said about the call, as store/participant.py reads it.
+        instance: when the instance of its conference began; 0: spans are off.
+        previous: the sid of the leg before this leg; empty: this is the first leg.
+        former: when the instance of the leg before this leg began; 0: this is the first leg, or
+            spans were off.
+        word: the participant's rating of the call and its text, as store/participant.py reads them.
+        cause: why it failed; empty: it did not fail, or the cause is not known.
     """
 
     sid: str
@@ -38,10 +41,10 @@ class Leg(NamedTuple):
     @classmethod
     def from_redis(cls, sid: str, of_redis: Mapping[str, str]) -> "Leg":
         """
-        Return the leg that the hash *of_redis* describes.
+        Return the leg from the fields *of_redis* of its hash.
 
         Raises:
-            KeyError, ValueError: the hash is not what store/stays.lua writes.
+            KeyError, ValueError: the hash does not have the fields that store/stays.lua writes.
         """
         return cls(
             sid,
@@ -60,9 +63,12 @@ class Leg(NamedTuple):
 
 class Folded(NamedTuple):
     """
-    A session's span, and the fields that moves.lua adds to its conference's hash.
+    The span of one ended leg, with fields from which its conference's span is made later.
 
-    *client* is the client's id, empty if it is not known. Without a span, *span* is empty.
+    Attributes:
+        span: the leg's span; empty: spans are off.
+        kept: the fields that moves.lua adds to the hash of its conference's instance.
+        client: the client's id; empty: not known.
     """
 
     span: bytes

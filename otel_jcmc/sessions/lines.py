@@ -1,8 +1,9 @@
 """
-The lines of a card: some attributes of a session, as text that can be searched for a part.
+Makes the lines of a card from a session's attributes, and conditions that these lines must meet.
 
-Lines are made from attributes; a `Condition` says what a line must contain. search.lua searches the
-lines of cards in Redis, `is_met` the lines of a session without a card.
+A line is text, for example `c=standup` for the conference. A `Condition` says what one of the lines
+must contain. search.lua checks the lines of cards inside Redis. `is_met` does the same check in
+this process, also for sessions without a card.
 """
 
 import re
@@ -21,12 +22,13 @@ from otel_jcmc.catalogue.attributes import (
     USERNAME,
 )
 
+# How many characters of an attribute a line has at most.
 LONGEST: Final = 100
-# The first character of each kind of line.
+# The character with which each kind of line begins.
 CONFERENCE_LINE, PARTICIPANT_LINE, NAME_LINE, CLIENT_LINE = "c", "p", "n", "i"
 REGION_LINE, BRIDGE_LINE, BROWSER_LINE = "r", "b", "w"
 STATE_LINE, CAUSE_LINE, END_LINE = "s", "u", "e"
-# Attributes that have a line of their own, unchanged.
+# The attributes that have their own line: the first character of the line, and the attribute's id.
 _LINES: Final = (
     (CONFERENCE_LINE, CONFERENCE.id),
     (PARTICIPANT_LINE, PARTICIPANT.id),
@@ -36,12 +38,13 @@ _LINES: Final = (
     (BRIDGE_LINE, BRIDGE.id),
 )
 _no_controls: Final = re.compile(r"[\x00-\x1f\x7f]+").sub
-# Ends that a search may ask for. LIVE: the session goes on. EXPIRED: its pushes stopped.
+# Two of the ends for which a search may ask. LIVE: the session has not ended. EXPIRED: the
+# participant's pushes stopped without a leave.
 LIVE, EXPIRED = "live", "expired"
 
 
 class How(StrEnum):
-    """How a line of a card must match the text of a condition."""
+    """How a line of a card must match a text: contain it, equal it, or not exist."""
 
     PART = "part"
     WHOLE = "whole"
@@ -49,19 +52,23 @@ class How(StrEnum):
 
 
 class Way(NamedTuple):
-    """One way to meet a condition: the line that begins with *mark* matches *text*; see card.py."""
+    """
+    One way to meet a condition: the line that begins with *mark* matches *text*.
+
+    *how* says whether the line must contain *text*, must equal *text*, or must not exist.
+    """
 
     mark: str
     text: str
     how: How
 
 
-# A condition is met if one of its ways is met.
+# A condition is met if at least one of its ways is met.
 Condition = tuple[Way, ...]
 
 
 def text_of(attributes: Mapping[int, Any]) -> str:
-    """Return the lines for *attributes* (identity and place), with a newline before the first."""
+    """Return the lines for *attributes* as text, with a newline before and after each line."""
     lines = [(mark, attributes[id_]) for mark, id_ in _LINES if attributes.get(id_)]
     if browser := attributes.get(BROWSER_NAME.id):
         major = (attributes.get(BROWSER_VERSION.id) or "").partition(".")[0]
@@ -70,27 +77,39 @@ def text_of(attributes: Mapping[int, Any]) -> str:
 
 
 def folded(text: str) -> str:
-    """Return *text* in the form of a line (lower case); fold the text of a search too."""
+    """
+    Return *text* in the form that lines have: lower case, no control characters, cut to LONGEST.
+
+    The text of a search must be folded too, before it is compared with a line.
+    """
     return _no_controls(" ", text.lower())[:LONGEST]
 
 
 def part_of(text: str, *marks: str) -> Condition:
-    """Return the condition that one of the lines *marks* contains *text*, in any case."""
+    """
+    Return the condition that a line contains *text*, in upper or lower case.
+
+    The line must begin with one of *marks*.
+    """
     return tuple(Way(mark, folded(text), How.PART) for mark in marks)
 
 
 def whole_of(texts: Collection[str], *marks: str) -> Condition:
-    """Return the condition that one of the lines *marks* equals one of *texts*, in any case."""
+    """
+    Return the condition that a line equals one of *texts*, in upper or lower case.
+
+    The line must begin with one of *marks*.
+    """
     return tuple(Way(mark, folded(text), How.WHOLE) for mark in marks for text in texts)
 
 
 def none_of(mark: str) -> Condition:
-    """Return the condition that the card has no line *mark*."""
+    """Return the condition that no line of the card begins with *mark*."""
     return (Way(mark, "", How.NONE),)
 
 
 def is_met(condition: Condition, text: str) -> bool:
-    """Say whether the lines in *text* of a card meet *condition*, as search.lua does."""
+    """Say whether the lines in *text* meet *condition*; search.lua has the same rules for cards."""
     lines = dict(row.split("=", 1) for row in text.split("\n") if "=" in row)
     for mark, wanted, how in condition:
         line = lines.get(mark)

@@ -1,26 +1,32 @@
 -- Adds one batch of entries to the logs of sessions of one partition.
 -- 
--- KEYS[1] the number of the last batch that this process has written; any number of processes write.
--- ARGV[1...4] what is kept of sessions, as in store/stays.lua, which comes before this text.
--- ARGV[5] the number of this batch, ARGV[6] most entries of a session.
--- ARGV[7] the entries, one after the other, as gathering.py makes them.
+-- KEYS[1] the number of the last batch that the calling process has written. Each process has its own key.
+-- ARGV[1...4] mode, grace, keep and settle of store/stays.lua, whose text is put before this text.
+-- ARGV[5] the number of this batch, ARGV[6] how many entries the log of a session has at most.
+-- ARGV[7] the items of this batch (sessions/items.py), one after the other. Each has an entry, a card, or both.
 -- 
--- Each write of a session has a version and names the one it builds on (items.py). If two processes take one session's
--- pushes, a write that does not build on the newest is answered with the present state; the process merges both and sends
--- again. An earlier version of this service writes entries without versions: its counts are in no card.
+-- Each write to a session has a version, and names the version of the write on which it builds. If two processes take
+-- the pushes of one session, one of them may send an item that does not build on the newest write. This script then
+-- does not write the item, and returns the session's newest state. The process merges its item with this state and
+-- sends it again. An earlier version of this service writes entries without versions: no card counts these entries.
 -- 
--- Returns one digit for each entry, 1: written, 2: written, but Redis has no attributes of its session, 3: not written,
--- 4: it does not build on the newest write, 5: a card without an entry was written; and after a semicolon the time (ms).
--- Then for each 4 the versions that have made the newest entry, the card, that entry, and the attributes if the item has
--- some.
+-- Returns first a text: one digit for each item, then a semicolon and the time (ms). The digits:
+--   1  the entry was written, or is no longer wanted, because its participant was erased or it is too old
+--   2  the entry was written, but Redis has no attributes of its session
+--   3  the item was not written
+--   4  the item was not written, because it does not build on the newest write
+--   5  a card was written, without an entry
+-- After this text it returns, for each digit 4, the newest state of the session: the versions that made its newest
+-- entry, its card, its newest entry, and, if the item has attributes, the session's attributes.
 local REPEATED_MS, LATE_MS, ENTRY_BYTES, POPPED_AT_ONCE = 600000, 200, 3, 200
 local VERSION_BYTES, MOST_VERSIONS, NONE = 6, 8, '------'
 local REPLACES, IS_WHOLE, FORCED = 4, 8, 16
 local batch, most = tonumber(ARGV[5]), tonumber(ARGV[6])
--- Expiries are set now and then, not with each entry.
+-- The expiries of a session's keys are not set with each entry, but only once in this many ms.
 local while_ms = math.max(1000, math.floor(keep / 24))
 local answers, newest, grown = {}, {}, 0
--- This runs for each entry: a local name is found sooner, and a key is made once for all.
+-- Much of this script runs for each item. Lua finds a local name faster than `redis.call`, and the text of the key
+-- `cards` is made only once.
 local call, sub, floor = redis.call, string.sub, math.floor
 local cards = base .. 'cards'
 local is_crowded = redis.call('EXISTS', base .. 'crowded') == 1
@@ -30,9 +36,9 @@ local function know(sid)
   return call('HMGET', base .. 'session:' .. sid, 'started', 'seen', 'bytes', 'previous', 'reason', 'by', 'ttl', 'card')
 end
 
--- Returns the sid of the leg that was there at that time, and fields of its hash. If there is no leg (it was evicted, or
--- history was just switched on), a leg begins. While history is crowded, none begins: each leg that began again would
--- cost another leg its log.
+-- Returns the sid of the session's leg at the time `at`, and the fields of its hash. If Redis has no leg, because the
+-- leg was evicted or history was just switched on, this function begins a leg, if `begins` is true. While history is
+-- crowded, it begins no leg, because the new log would evict the log of another leg. Without a leg it returns nothing.
 local function find(name, at, ttl, begins)
   local sid = call('GET', base .. 'stay:' .. name)
   local known = sid and know(sid)
@@ -40,7 +46,7 @@ local function find(name, at, ttl, begins)
     if is_crowded or not begins then return end
     return begin(sub(name, 1, 32), sub(name, 34), ttl, at), {}
   end
-  -- An entry that was still on its way when its leg ended and another one began.
+  -- The entry may belong to an earlier leg: the next leg may have begun while the entry waited to be written.
   while known[4] and at < known[1] - LATE_MS do
     local before = know(known[4])
     if not before[1] then break end
@@ -49,7 +55,7 @@ local function find(name, at, ttl, begins)
   return sid, known
 end
 
--- Removes entries that are too old, or too many, from the log; returns their bytes.
+-- Removes the oldest entries of the log while they are too old or the log is too long; returns how many bytes they had.
 local function shorten(key, length)
   local bytes = 0
   for _ = 1, POPPED_AT_ONCE do
@@ -68,7 +74,7 @@ local function has(flags, flag)
   return flags % (2 * flag) >= flag
 end
 
--- Remembers the present state of a session for a write that does not build on it.
+-- Adds the session's newest state to the reply, for an item that does not build on the newest write; returns digit 4.
 local function tell(sid, by, attributes)
   newest[#newest + 1] = {
     by or '', redis.call('HGET', base .. 'cards', sid) or '', redis.call('LINDEX', base .. 'samples:' .. sid, -1) or '',
@@ -77,7 +83,7 @@ local function tell(sid, by, attributes)
   return 4
 end
 
--- Replaces the card, counts the bytes that it grows by, and returns its size.
+-- Replaces the card, adds to `grown` the bytes by which the card grew, and returns the size of the new card.
 local function deal(sid, card, reason, before)
   if reason then card = card .. 'e=' .. reason .. '\n' end
   call('HSET', cards, sid, card)
@@ -85,11 +91,11 @@ local function deal(sid, card, reason, before)
   return #card
 end
 
--- Puts the entry into the log; returns the log's length and the bytes that it grows by. Returns nothing if the entry must
--- not be put there.
+-- Writes the entry to the log. Returns the log's length (0 if the entry replaced another entry), and by how many bytes
+-- the log grew. Returns nothing, and writes nothing, if the log's newest entry is not the entry that must be replaced.
 local function put(samples, flags, entry, other)
   if has(flags, REPLACES) then
-    -- An earlier version may have written one meanwhile.
+    -- An earlier version of the service may have added an entry since the item was made.
     if redis.call('LINDEX', samples, -1) ~= other then return end
     redis.call('LSET', samples, -1, entry)
     return 0, #entry - #other
@@ -99,10 +105,10 @@ local function put(samples, flags, entry, other)
 end
 
 local function add(name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
-  -- Gathered before the participant was erased (erasure.lua).
+  -- The entry was gathered before its participant was erased (erasure.lua): it is not written.
   local erased = some_erased and redis.call('ZSCORE', base .. 'erased', string.sub(name, 1, 32))
   if erased and at < tonumber(erased) then return 1 end
-  -- The entry had to wait until it was older than the time for which sessions are kept.
+  -- The entry waited so long that it is now older than the time for which sessions are kept.
   if at < now - keep then return 1 end
   local sid, known = find(name, at, ttl, entry ~= '')
   if not sid then return 3 end
@@ -114,7 +120,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   end
   if stands_on ~= (by == '' and NONE or sub(by, -VERSION_BYTES)) then
     if not has(flags, FORCED) then return tell(sid, by, attributes) end
-    -- Keep the present card: it has the pushes that other processes have counted meanwhile.
+    -- The card in Redis stays, because it counts the pushes that other processes have written since.
     card = ''
   end
   local samples = base .. 'samples:' .. sid
@@ -123,7 +129,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   if attributes ~= '' then
     local before = redis.call('SET', base .. 'about:' .. sid, attributes, 'PX', keep + while_ms, 'GET')
     more = more + #attributes - (before and #before or 0)
-    -- A session that becomes a span keeps this key until then.
+    -- In mode 1 (neither spans nor summaries) the key `who:` is no longer needed. In other modes it is removed later.
     if not before and mode == 1 then redis.call('UNLINK', base .. 'who:' .. sid) end
   end
   if length == 1 or floor(seen / while_ms) ~= floor(at / while_ms) then
@@ -140,7 +146,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   local size = card ~= '' and deal(sid, card, reason, former) or former
   if is_newer and place_of(at) ~= place_of(seen) then call('ZADD', base .. 'sessions', place_of(at), sid) end
   if is_newer and size == former and tonumber(known[7]) == ttl then
-    -- Nearly all entries come this way.
+    -- For nearly all entries, only these three fields change.
     call('HSET', key, 'bytes', bytes + more, 'by', by, 'seen', at)
   else
     local fields = {'bytes', bytes + more, 'by', by}
@@ -148,7 +154,7 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
       fields[#fields + 1], fields[#fields + 2] = field, value
     end
     if is_newer then put_field('seen', at) end
-    -- store/stays.lua calculates from ttl when an expired participant was last there.
+    -- From ttl, store/stays.lua calculates when the last push of an expired participant came.
     if is_newer and tonumber(known[7]) ~= ttl then put_field('ttl', ttl) end
     if size ~= former then put_field('card', size) end
     call('HSET', key, unpack(fields))
@@ -157,7 +163,8 @@ local function add(name, at, ttl, stands_on, version, flags, entry, attributes, 
   return answer
 end
 
--- "batch", or "batch;answers" if some do not build on the newest.
+-- The value of KEYS[1] is the number of a batch. If some items of this batch did not build on the newest write, a
+-- semicolon and the digits that were returned for the batch follow.
 local last, said_then = string.match(redis.call('GET', KEYS[1]) or '-1', '^(-?%d+);?(%d*)$')
 local is_repeated = tonumber(last) >= batch
 redis.call('SET', KEYS[1], is_repeated and said_then ~= '' and last .. ';' .. said_then or batch, 'PX', REPEATED_MS)
@@ -175,10 +182,10 @@ while next_one <= #entries do
   local answer = 1
   if not is_repeated then
     local done, said = pcall(add, name, at, ttl, stands_on, version, flags, entry, attributes, card, other)
-    -- A damaged key costs only its own session's entry. If Redis refuses writes, it has done so above.
+    -- If a key is damaged, only the item of its session fails. If Redis refuses writes, the SET above fails first.
     answer = done and said or 3
   elseif said_then ~= '' then
-    -- A batch whose reply was lost comes again.
+    -- The process sends this batch again, because the first reply was lost: return the same digits again.
     answer = tonumber(string.sub(said_then, #answers + 1, #answers + 1))
     if answer == 4 then
       local sid, known = find(name, at, ttl, false)

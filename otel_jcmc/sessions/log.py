@@ -1,11 +1,12 @@
 """
-Writes the sessions' logs to Redis: entries wait here, and go out in batches.
+Writes the sessions' logs to Redis: entries wait here, and are sent in batches.
 
-recorder.py makes the entries. log.lua adds entries to logs, a batch of a partition at a time. They
-have a connection of their own, so pushes do not wait for them. While Redis is away, entries wait;
-beyond a limit the oldest are dropped and counted. If the reply to a batch was lost, the batch is
-sent again under its number, by which Redis recognises it. If another process has written to an
-entry's session meanwhile, the caller gets the entry back (merging.py).
+recorder.py makes the entries, each packed in an item (items.py). log.lua writes one batch at a
+time; all entries of a batch belong to one partition. Batches have their own connection, so pushes
+do not wait for them. While Redis can't be reached, entries wait. If too many wait, the oldest are
+dropped and counted. If the reply to a batch was lost, the batch is sent again with the same number,
+by which Redis recognises it. If another process has written to the session of an entry since the
+entry was made, the caller gets the entry back and merges it (merging.py).
 """
 
 import logging
@@ -29,25 +30,26 @@ from otel_jcmc.store.scripts import run_scripts, script
 
 log = logging.getLogger(__name__)
 
-# Entries in one exchange: Redis takes 10 µs for each, and does nothing else meanwhile.
+# How many entries are sent at once. Redis takes 10 µs for each entry, and does nothing else in this
+# time.
 BATCH_ENTRIES: Final = 128
 WAITING_ENTRIES: Final = 100_000
 WAITING_BYTES: Final = 32 * 1024 * 1024
-# Bytes of memory for an entry besides its content.
+# How many bytes of memory an entry takes in addition to its content.
 ENTRY_BYTES: Final = 60
 SLOW_SECONDS: Final = 0.1
-# How many times a batch that Redis refuses is sent.
+# How many times a batch is sent before it is dropped, if Redis refuses it.
 ATTEMPTS: Final = 10
 
 _SCRIPT: Final = script("sessions/log")
 _TELL_AGAIN, _NOT_WRITTEN, _CONFLICT, _CARD = map(ord, "2345")
-# The outcomes of an entry.
+# The outcomes of entries, which are counted.
 WRITTEN, DROPPED, FAILED, OUT_OF_MEMORY = "written", "dropped", "failed", "out_of_memory"
 REFUSED: Final = "refused"
 
 
 class _Batch:
-    """Entries of one partition that are sent together, under a number."""
+    """Entries of one partition that are sent together, with the number of their batch."""
 
     __slots__ = ("attempts", "entries", "number", "partition")
 
@@ -59,14 +61,14 @@ class _Batch:
 
 class SessionLogs:
     """
-    The logs of one Redis under one key prefix.
+    Writes entries to the logs in one Redis, under one key prefix.
 
     Attributes:
-        link: the connection, also used for other writes to history.
-        offset: seconds by which Redis's clock is ahead of ours.
-        counts: outcome -> number of entries so far.
+        link: the connection to Redis, which is also used for other writes to history.
+        offset: how many seconds Redis's clock is ahead of this process's clock.
+        counts: outcome -> number of entries with this outcome so far.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: all methods must be called from one event loop.
     """
 
     def __init__(
@@ -78,7 +80,12 @@ class SessionLogs:
         clock: Callable[[], float] = monotonic,
         offset: float | None = None,
     ) -> None:
-        """Prepare; nothing is opened yet. If *offset* of *clock* is given, it is not measured."""
+        """
+        Prepare; no connection is opened yet.
+
+        *most_samples* is how many entries a log has at most. If *offset* is given, this class uses
+        it and does not measure how far Redis's clock is ahead of *clock*.
+        """
         self._is_offset_given = offset is not None
         self.offset = time() - clock() if offset is None else offset
         self.counts = dict.fromkeys((WRITTEN, DROPPED, REFUSED, FAILED, OUT_OF_MEMORY), 0)
@@ -87,7 +94,7 @@ class SessionLogs:
         self._most_samples = most_samples
         self._clock = clock
         self._is_time_known = False
-        # The key with the number of this process's last batch, one in each partition.
+        # In each partition, one key has the number of this process's last batch.
         self._keys = keys
         self._recorded = keys.each(f"recorded:{secrets.token_hex(4)}")
         self._numbers = [0] * keys.partitions
@@ -107,7 +114,7 @@ class SessionLogs:
         return len(self._waiting) + len(self._conflicts) + sending
 
     def add(self, entries: Sequence[bytes]) -> None:
-        """Let *entries* wait for their turn; beyond the limit the oldest are dropped."""
+        """Add *entries* behind the waiting entries; if too many wait, the oldest are dropped."""
         self._waiting += entries
         self._waiting_bytes += _bytes_of(entries)
         while len(self._waiting) > WAITING_ENTRIES or self._waiting_bytes > WAITING_BYTES:
@@ -115,15 +122,16 @@ class SessionLogs:
             self.counts[DROPPED] += 1
 
     def add_first(self, entries: Sequence[bytes]) -> None:
-        """Let *entries* wait in front of all waiting entries."""
+        """Add *entries* before the waiting entries, so that they are sent first."""
         self._waiting.extendleft(reversed(entries))
         self._waiting_bytes += _bytes_of(entries)
 
     def take_conflicts(self) -> list[tuple[bytes, Newest]]:
         """
-        Return the entries that Redis refused because of a newer state of their session.
+        Return the entries that Redis refused because they do not build on the newest write.
 
-        They come in order, each with the newer state; the next call does not return them again.
+        Each entry comes with the newest state of its session, in the order in which the entries
+        were sent. The next call does not return these entries again.
         """
         conflicts, self._conflicts = self._conflicts, []
         return conflicts
@@ -132,13 +140,13 @@ class SessionLogs:
         """
         Return the sessions ("member:session") whose attributes Redis has lost.
 
-        The next call does not return them again.
+        The next call does not return these sessions again.
         """
         unknown, self._unknown = self._unknown, []
         return unknown
 
     async def know_time(self) -> None:
-        """Ask Redis for its clock, unless it is known."""
+        """Ask Redis for its time and set `offset`, unless `offset` is given or set already."""
         if self._is_time_known or self._is_offset_given:
             return
         asked = self._clock()
@@ -149,15 +157,20 @@ class SessionLogs:
         self._learn_time(asked, int(seconds) * 1000 + int(micros) // 1000)
 
     def _learn_time(self, asked: float, redis_ms: int) -> None:
-        """Set `offset` from *redis_ms*, the clock in an answer to a question sent at *asked*."""
+        """Set `offset` from *redis_ms*, Redis's time in the reply to a command sent at *asked*."""
         now = self._clock()
-        # If the answer was slow, it is not known whether the way to Redis or back was slow.
+        # If the reply was slow, it is not known when between sending and reply Redis read its
+        # clock, so a slow reply does not change a known offset.
         if not self._is_offset_given and (not self._is_time_known or now - asked < SLOW_SECONDS):
             self.offset = redis_ms / 1000 - (asked + now) / 2
         self._is_time_known = True
 
     async def send(self) -> None:
-        """Write the waiting entries, until Redis refuses some or there are conflicts."""
+        """
+        Send the waiting entries to Redis until none waits.
+
+        It stops earlier if Redis can't be reached or refuses a batch, or if there are conflicts.
+        """
         while (self._sending or self._waiting) and not self._conflicts:
             self._sending = self._sending or self._next()
             asked = self._clock()
@@ -177,7 +190,7 @@ class SessionLogs:
                 return
 
     def _next(self) -> list[_Batch]:
-        """Remove the oldest waiting entries; return them in a batch for each partition."""
+        """Remove the oldest waiting entries; return them in batches, one for each partition."""
         waiting = self._waiting
         oldest = [waiting.popleft() for _ in range(min(BATCH_ENTRIES, len(waiting)))]
         self._waiting_bytes -= _bytes_of(oldest)
@@ -192,12 +205,16 @@ class SessionLogs:
         return [*batches.values()]
 
     def _command(self, batch: _Batch) -> Command:
-        """Return the script call for *batch*."""
+        """Return the command that calls log.lua with *batch*."""
         args = (*self._keeping, batch.number, self._most_samples, b"".join(batch.entries))
         return ("EVALSHA", _SCRIPT.sha, 1, self._recorded[batch.partition], *args)
 
     def _hear(self, batch: _Batch, reply: Any, asked: float) -> bool:
-        """Learn from the *reply* to *batch*, and say whether the batch is done."""
+        """
+        Count the outcomes of *batch* from its *reply*; say whether the batch is finished.
+
+        *asked* is when the batch was sent. A batch that is not finished must be sent again.
+        """
         if isinstance(reply, list):
             text, *newest = reply
             answers, _, redis_ms = text.partition(b";")
@@ -205,7 +222,8 @@ class SessionLogs:
             self._note(batch.entries, answers, [Newest(*each) for each in newest])
             return True
         if isinstance(reply, PartAway):
-            # The batch waits, as it does when all of Redis is away: it was not refused.
+            # The Redis server of this partition can't be reached. The batch was not refused, so it
+            # waits, as it does if no Redis server can be reached.
             return False
         if isinstance(reply, OutOfMemoryError) and not batch.attempts:
             self.counts[OUT_OF_MEMORY] += len(batch.entries)
@@ -217,7 +235,12 @@ class SessionLogs:
         return True
 
     def _note(self, entries: list[bytes], answers: bytes, newest: list[Newest]) -> None:
-        """Count the outcomes of *entries*, and keep the *newest* states of those in conflict."""
+        """
+        Count the outcomes of *entries* by the digits *answers* of log.lua.
+
+        Entries in conflict are kept for `take_conflicts`, with the *newest* states of their
+        sessions.
+        """
         lost = answers.count(_NOT_WRITTEN)
         others = answers.count(_CARD) + answers.count(_CONFLICT)
         self.counts[WRITTEN] += len(entries) - lost - others
@@ -230,11 +253,11 @@ class SessionLogs:
                 self._conflicts.append((entry, next(told)))
 
     async def close(self) -> None:
-        """Close the connection; entries that still wait are lost."""
+        """Close the connection; entries that still wait are lost and counted as dropped."""
         self.counts[DROPPED] += self.waiting
         await self.link.close()
 
 
 def _bytes_of(entries: Sequence[bytes]) -> int:
-    """Return about how many bytes of memory *entries* take."""
+    """Return about how many bytes of this process's memory *entries* take."""
     return sum(map(len, entries)) + ENTRY_BYTES * len(entries)

@@ -1,6 +1,6 @@
 """
-Requests in, answers out: pushes, scrape, client file, token, sessions, health, OpenAPI.
+Answers HTTP requests: pushes, scrapes, client files, tokens, sessions, health, OpenAPI.
 
-This room knows HTTP: status codes, headers, CORS, the right to read. `wire` checks the content of a
-push; `intake` checks whether its sender may push, and how often.
+This room decides about status codes, headers, CORS, and which caller may read. `wire` checks the
+content of a push. `intake` checks whether a sender may push, and how often.
 """

@@ -1,9 +1,9 @@
 """
-Makes the answers to pushes, for every endpoint that takes pushes, and counts them.
+Makes the answers to pushes and counts the pushes, for every endpoint that takes pushes.
 
-A result of a push comes in; an answer with its status, reasons and headers goes out.
+The result of a push comes in. An answer with a status, reasons and headers goes out.
 
-Source: the answers are those of docs/push.md.
+Source: docs/push.md describes the answers.
 """
 
 from collections.abc import Iterable, Sequence
@@ -23,17 +23,17 @@ from otel_jcmc.store.writes import Stored
 from otel_jcmc.web.cors import Cors
 
 RETRY_AFTER_SECONDS: Final = 5
-# So many faults take at most 2.3 kB, because checks.echo shortens the names that a sender has used.
-# An answer stays below 4 kB.
+# An answer lists at most this many faults. They take at most 2.3 kB, because checks.echo shortens
+# the names that a sender has used. The whole answer stays below 4 kB.
 MAX_LISTED: Final = 20
 
 JSON: Final = (b"content-type", b"application/json")
-# The rest of the body is not awaited, so no other request may follow on this connection.
+# The service does not read the rest of the body, so no other request may follow on the connection.
 CLOSE: Final = (b"connection", b"close")
 _BEARER: Final = (b"www-authenticate", b"Bearer")
 _IDENTITY: Final = (b"accept-encoding", b"identity")
-# The status for a reason. For reasons that are not listed: 400 if the sender must correct the push,
-# 503 if it may send the push again.
+# Reason -> status of the answer. A reason that is not listed gets 400 if the sender must correct
+# the push, and 503 if the sender may send the same push again.
 STATUS: Final = {
     Reason.BODY_TOO_LARGE: 413,
     Reason.CONTENT_ENCODING: 415,
@@ -55,7 +55,7 @@ STATUS: Final = {
     Reason.STORE_BUSY: 503,
     Reason.STOPPING: 503,
 }
-# For these reasons the rest of the body is not read.
+# If a push is refused for one of these reasons, the service does not read the rest of its body.
 _CUT: Final = {Reason.BODY_TOO_LARGE, Reason.BODY_INCOMPLETE}
 _NOT_STORED: Final = {
     Stored.SUPERSEDED: Fault("session.seq", Reason.SUPERSEDED),
@@ -69,7 +69,7 @@ _NEWCOMERS_REFUSED: Final = {
 
 
 class Answer(NamedTuple):
-    """The answer to a sender; *headers* do not include the length of *body*."""
+    """The answer to a push; *headers* do not include the length of *body*."""
 
     status: int
     headers: list[Header]
@@ -77,10 +77,14 @@ class Answer(NamedTuple):
 
 
 class Answers:
-    """Makes the answers of one endpoint, and counts them."""
+    """Makes the answers of one endpoint for pushes, and counts its pushes by their results."""
 
     def __init__(self, telemetry: Telemetry, limits: Limits, cors: Cors) -> None:
-        """Count in *telemetry*; *limits* give times to wait, *cors* the pages that may read."""
+        """
+        Count pushes in *telemetry*.
+
+        *limits* tell how long a sender must wait. *cors* makes the CORS headers of answers.
+        """
         self._telemetry = telemetry
         self._limits = limits
         self._cors = cors
@@ -88,11 +92,15 @@ class Answers:
     def make(
         self, headers: Iterable[Header], status: int, kind: Header, body: bytes, *more: Header
     ) -> Answer:
-        """Return an answer, with the CORS headers for a request with *headers*."""
+        """
+        Return an answer to a request with *headers*, with the CORS headers for this request.
+
+        *kind* is the header with the type of *body*; *more* are further headers of the answer.
+        """
         return Answer(status, [kind, *more, *self._cors.answer(headers)], body)
 
     def refuse(self, headers: Iterable[Header], refused: PushRefused) -> Answer:
-        """Count a push that its sender must correct, and return the answer to it."""
+        """Count a push that its sender must correct, and return the answer with its faults."""
         if refused.reason is Reason.NOT_JSON and _is_compressed(headers):
             refused = PushRefused([Fault("", Reason.CONTENT_ENCODING)])
         self._telemetry.count_push(REFUSED, refused.reason)
@@ -105,7 +113,11 @@ class Answers:
         return self.make(headers, status, JSON, encode(listing("errors", refused.faults)), *more)
 
     def retry(self, headers: Iterable[Header], reason: Reason, seconds: float = 0.0) -> Answer:
-        """Count a push that was not stored and may be sent again, and return the answer."""
+        """
+        Count a push that was not stored but may be sent again, and return the answer.
+
+        *seconds* is the time that the sender should wait; 0: RETRY_AFTER_SECONDS.
+        """
         is_limit = reason in LIMITS
         self._telemetry.count_push(REFUSED if is_limit else FAILED, reason)
         if is_limit:
@@ -115,14 +127,19 @@ class Answers:
         return self.make(headers, STATUS.get(reason, 503), JSON, told, again)
 
     def stop(self, headers: Iterable[Header]) -> Answer:
-        """Return the answer to a push that is incomplete when the service stops."""
+        """Count a push whose body is incomplete when the service stops, and return the answer."""
         answer = self.retry(headers, Reason.STOPPING)
         return answer._replace(headers=[*answer.headers, CLOSE])
 
     def not_taken(
         self, headers: Iterable[Header], crowd: Crowd, stored: Stored | Exception
     ) -> Answer | None:
-        """Return the answer if Redis has not stored a push of *crowd*; None if it has."""
+        """
+        Return the answer if a push of *crowd* failed or was refused; None otherwise.
+
+        *stored* is the result of Redis, or the error that came instead. A *crowd* has the
+        participants whose pushes come from one IP address.
+        """
         if isinstance(stored, Exception):
             told = stored.reason if isinstance(stored, StoreUnavailable) else None
             return self.retry(headers, told or Reason.STORE_UNAVAILABLE)
@@ -140,26 +157,25 @@ class Answers:
 
     def count(self, dropped: list[Fault], stored: Stored, head: Head | None = None) -> list[Fault]:
         """
-        Count a push that Redis has handled; return the faults that the answer lists.
+        Count a push that Redis stored or ignored, and its dropped fields; return all its faults.
 
-        These are *dropped*, and one more if Redis has not stored the push.
-
-        *head* is the head of the push, which tells the page's origin.
+        The result has the faults *dropped*, and one more if Redis has ignored the push. *stored* is
+        the result of Redis. *head* is the head of the push's request, which has the page's origin.
         """
         if dropped:
             self._telemetry.count_dropped(fault.reason for fault in dropped)
         if stored is Stored.STORED:
             self._telemetry.count_push(ACCEPTED, "", head)
             return dropped
-        # Redis has a later push already, because the network swapped the two. The sender did
-        # nothing wrong, but should know.
+        # Redis has ignored the push, for example because a later push came first. The sender made
+        # no mistake, but the answer tells it why the push is not stored.
         told = _NOT_STORED[stored]
         self._telemetry.count_push(ACCEPTED, told.reason, head)
         return [told, *dropped]
 
 
 def _is_compressed(headers: Iterable[Header]) -> bool:
-    """Say whether *headers* tell that the body is compressed."""
+    """Return whether *headers* announce a compressed body."""
     return any(
         name == b"content-encoding" and value.strip().lower() not in (b"", b"identity")
         for name, value in headers
@@ -170,13 +186,13 @@ encode: Final = msgspec.json.Encoder().encode
 
 
 def listing(key: str, faults: Sequence[Fault], most: int = MAX_LISTED) -> dict[str, Any]:
-    """Return *faults* under *key*, at most *most* of them, and how many more there are."""
+    """Return at most *most* of *faults* under *key*, and the number of the others as `more`."""
     listed = [{"field": fault.field, "reason": fault.reason} for fault in faults[:most]]
     return {key: listed, "more": len(faults) - len(listed)}
 
 
 async def send_answer(send: Any, answer: Answer) -> None:
-    """Send one whole answer by ASGI."""
+    """Send *answer* with its length in one piece, by the ASGI function *send*."""
     length = (b"content-length", str(len(answer.body)).encode())
     headers = [length, *answer.headers]
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})

@@ -1,5 +1,5 @@
 """
-Reads the body of a push that comes by ASGI, or refuses it as early as possible.
+Reads the body of a push that comes by ASGI; refuses a body that is too large or too slow.
 
 Source: the ASGI specification, HTTP.
 """
@@ -13,7 +13,7 @@ from otel_jcmc.store.deadline import Deadline
 
 
 class SenderGone(Exception):
-    """The sender disconnected: nothing can be answered."""
+    """The sender has disconnected, so the service can't send an answer."""
 
 
 class Bodies:
@@ -21,8 +21,9 @@ class Bodies:
     Reads bodies of limited size within a limited time.
 
     Attributes:
-        max_bytes: a larger body is refused.
-        seconds: how long a body may take if the server sets no limit; 0: any time.
+        max_bytes: a body that is larger than this is refused.
+        seconds: the longest time that a body may take to arrive; 0: no limit. Some servers have
+            no such limit themselves.
     """
 
     def __init__(self, max_bytes: int, seconds: float = 10.0) -> None:
@@ -31,9 +32,9 @@ class Bodies:
         self.seconds = seconds
 
     def is_too_large(self, headers: Sequence[Header]) -> bool:
-        """Say whether the head of a request tells that its body is too large."""
+        """Return whether the length in *headers* is too large, or is not a number."""
         for name, value in headers:
-            # The value may have other characters than digits: not every server refuses that.
+            # Some servers pass on a length that is not a number.
             if name == b"content-length" and (not value.isdigit() or int(value) > self.max_bytes):
                 return True
         return False
@@ -43,8 +44,8 @@ class Bodies:
         Return the body of a request with *headers*.
 
         Raises:
-            PushRefused: the body is too large, perhaps by its head already, or comes too slowly.
-            SenderGone: the sender disconnected.
+            PushRefused: the body is too large, or its head announces this, or it comes too slowly.
+            SenderGone: the sender has disconnected.
         """
         if self.is_too_large(headers):
             raise PushRefused([Fault("", Reason.BODY_TOO_LARGE)])
@@ -55,7 +56,7 @@ class Bodies:
             raise PushRefused([Fault("", Reason.BODY_INCOMPLETE)]) from None
 
     async def _read(self, receive: Any) -> bytes:
-        """Return the body; refuse it as soon as it is too large."""
+        """Return the body; raise PushRefused as soon as more than *max_bytes* have come."""
         parts: list[bytes] = []
         size = 0
         while True:

@@ -1,12 +1,14 @@
 """
 Makes the scripts for browsers, with this deployment's settings in them.
 
-A file in client/ imports its parts. `source` puts them together into one classic script, which a
-page loads in one request. One line of the script is `const SETTINGS = {};`. The service replaces
-the braces with its settings, as JSON that is safe inside a script. `make generate` makes the served
-files in client/served from this script, with short names; `JCMC_CLIENT_DEBUG` serves the readable
-script. A served file changes only with the version and the settings. Therefore it is filled in and
-compressed once, and has an ETag.
+A script in client/ imports other files. `source` joins the script and these files into one classic
+script, which a page loads in one request. One line of the script is `const SETTINGS = {};`. The
+service replaces the braces with its settings, as JSON that is safe inside a script.
+
+`make generate` shortens the names in the script of `source`, and writes the result to the folder
+client/served. The service serves this short script, or with `JCMC_CLIENT_DEBUG` the readable script
+of `source`. A script that is served changes only with the version and the settings. Therefore the
+service puts the settings in and compresses the script only once, and gives it an ETag.
 """
 
 import json
@@ -26,7 +28,8 @@ from otel_jcmc.metrics.accept import takes_gzip
 from otel_jcmc.web.cors import Cors
 from otel_jcmc.web.schemas import GZIP, Responses, answer, header
 
-# Browsers ask again after five minutes, and mostly get 304: a new version spreads in that time.
+# A browser asks again after five minutes, so that it soon has a new version. If its copy is still
+# current, it gets 304.
 _CACHE: Final = "public, max-age=300"
 _JAVASCRIPT: Final = "text/javascript; charset=utf-8"
 _ANSWERS: Final[Responses] = {
@@ -36,15 +39,15 @@ _ANSWERS: Final[Responses] = {
 _KNOWN: Final = header("If-None-Match", "The ETag of the client's copy.")
 FILE_NAME: Final = "otel_jcmc.js"
 JMMC_FILE_NAME: Final = "jmmc.js"
-# The only form of imports in the parts: names without aliases, so that removing the line is enough.
+# The files in client/ never rename what they import. So it is enough to remove the import line.
 _IMPORT: Final = re.compile(
     r'^import (?:\{\s*\w+(?:,\s*\w+)*,?\s*\} from )?"\./(.+)";\n+', re.MULTILINE
 )
 _EXPORT: Final = re.compile(r"^export (?=(?:async )?(?:function|const) )", re.MULTILINE)
 _PLACE: Final = "const SETTINGS = {};"
-# The files of client/served have this text in the place of the settings.
+# In the files of client/served, this text stands where the service puts its settings.
 PLACEHOLDER: Final = "__SETTINGS__"
-# Characters that would end a script element or a line, if a page has the file inline.
+# If a page has the script inline, these characters would end the script element or a line.
 _UNSAFE: Final = {
     "<": "\\u003c",
     ">": "\\u003e",
@@ -55,7 +58,7 @@ _UNSAFE: Final = {
 
 
 class ClientFile(NamedTuple):
-    """The bytes of a script as served, plain and by gzip, and the weak entity tag of both."""
+    """A script as it is served: its bytes, the bytes compressed by gzip, and its weak ETag."""
 
     body: bytes
     gzipped: bytes
@@ -63,7 +66,7 @@ class ClientFile(NamedTuple):
 
 
 def source(name: str = FILE_NAME) -> str:
-    """Return the script *name* of client/ with all the files that it imports, as one text."""
+    """Return one text: the script *name* of client/ and all the files that it imports."""
     folder = _folder()
     parts: dict[str, str] = {}
     _gather(folder, name, parts)
@@ -74,10 +77,10 @@ def source(name: str = FILE_NAME) -> str:
 
 def source_with_placeholder(name: str) -> str:
     """
-    Return `source` with PLACEHOLDER in the place of the settings.
+    Return the text that `source` makes, with PLACEHOLDER instead of the braces for the settings.
 
     Raises:
-        ValueError: the script has no place for settings, or several.
+        ValueError: the script has no line `const SETTINGS = {};`, or several.
     """
     script = source(name)
     if script.count(_PLACE) != 1:
@@ -86,18 +89,18 @@ def source_with_placeholder(name: str) -> str:
 
 
 def served(name: str = FILE_NAME) -> str:
-    """Return a file of client/served, with its PLACEHOLDER and without its first line, a hash."""
+    """Return the file *name* of client/served, without its first line, which is a hash."""
     return _folder().joinpath("served", name).read_text("utf-8").partition("\n")[2]
 
 
 def _folder() -> Traversable:
-    """Return client/, from the wheel or from the source tree."""
+    """Return the folder client/ of the installed package, or of the source tree."""
     folder: Traversable = files("otel_jcmc").joinpath("client")
     return folder if folder.is_dir() else Path(__file__).parents[2] / "client"
 
 
 def _gather(folder: Traversable, path: str, parts: dict[str, str]) -> None:
-    """Add the file at *path* to *parts*, behind the files that it imports."""
+    """Add the files that the file at *path* imports to *parts*, and then this file."""
     text = folder.joinpath(path).read_text("utf-8")
     for imported in _IMPORT.findall(text):
         if (target := posixpath.join(posixpath.dirname(path), imported)) not in parts:
@@ -108,19 +111,20 @@ def _gather(folder: Traversable, path: str, parts: dict[str, str]) -> None:
 def make_client_file(
     settings: dict[str, Any], name: str = FILE_NAME, *, keep_comments: bool = False
 ) -> ClientFile:
-    """Return a client file with *settings* in it; *keep_comments* makes it readable."""
+    """Return the script *name* with *settings* in it; *keep_comments*: the readable script."""
     text = json.dumps(settings, sort_keys=True, separators=(",", ":"))
     for character, escape in _UNSAFE.items():
         text = text.replace(character, escape)
     script = source_with_placeholder(name) if keep_comments else served(name)
     body = script.replace(PLACEHOLDER, text).encode()
     etag = f'W/"{blake2b(body, digest_size=12).hexdigest()}"'
-    # Compressed once for millions of loads: in 30 ms, and 2 % smaller than zlib's best.
+    # The script is compressed once and loaded millions of times. So zopfli may take 30 ms; its
+    # result is 2 % smaller than the best result of zlib.
     return ClientFile(body, compress(body), etag)
 
 
 def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIRouter:
-    """Return the routes of the script at *path*, which pages of other origins may load."""
+    """Return the routes at *path* that serve the script of *make*, also to other origins."""
     router = APIRouter(default_response_class=Response)
 
     @router.get(path, responses=_ANSWERS, openapi_extra={"parameters": [_KNOWN, GZIP]})
@@ -136,7 +140,8 @@ def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIR
         tags = {tag.strip().removeprefix("W/") for tag in known.split(",")}
         if client.etag.removeprefix("W/") in tags or "*" in tags:
             return Response(status_code=304, headers=headers)
-        # A page that isolates itself (COEP) loads a script of another origin only with this header.
+        # A page that isolates itself (COEP) loads a script from another origin only if the answer
+        # has this header.
         headers["cross-origin-resource-policy"] = "cross-origin"
         if not takes_gzip(",".join(request.headers.getlist("accept-encoding"))):
             return Response(client.body, headers=headers, media_type=_JAVASCRIPT)

@@ -1,8 +1,8 @@
 """
-Answers how a conference was at a time: all participants on one axis, and what stood out.
+Answers how a conference was at a time: its participants, the quality of each, and what stood out.
 
-It is a FastAPI route for the readers of pages. The request must give the whole name of the
-conference; to search by a part of the name, use the list of sessions.
+This is a FastAPI route for callers that may read pages. The request must have the whole name of the
+conference. To search by a part of the name, use the list of sessions.
 """
 
 from collections import Counter
@@ -26,7 +26,7 @@ from otel_jcmc.web.session_query import read_at, read_conference
 
 _NONE: Final = "history has no such conference at that time or before"
 _encode: Final = msgspec.json.Encoder().encode
-# The members of session_about.about that the answer has for each participant.
+# For each participant, the answer has these members of the result of session_about.about.
 _TOLD: Final = (
     *("id", "participant_id", "name", "region", "bridge", "browser", "role"),
     *("started", "ended", "end_reason", "verdict", "summary"),
@@ -41,12 +41,17 @@ def conference_routes(
     grace_ms: int,
     interval_ms: int,
 ) -> APIRouter:
-    """Return the route of conferences, behind *readers*; after *grace_ms* an instance has ended."""
+    """
+    Return the route of conferences, for callers that *readers* admit.
+
+    If no participant is in a conference for *grace_ms*, the instance has ended. *interval_ms* is
+    the time that an entry of the log covers.
+    """
     router = APIRouter(default_response_class=Response)
 
     @router.get("/conferences/{name:path}", responses=HELD, openapi_extra=MEETING)
     async def conference(request: Request) -> Response:
-        """Return a conference as it was at a time, or the last one before that time."""
+        """Return the conference that was held at a time, or the last one before that time."""
 
         async def read(of: History) -> Response:
             query: Pairs = request.query_params.multi_items()
@@ -61,7 +66,12 @@ def conference_routes(
 
 
 def meeting_text(meeting: Meeting, at_ms: int) -> bytes:
-    """Return *meeting* as JSON; the times of bands are seconds since its beginning."""
+    """
+    Return *meeting* as JSON.
+
+    A band is a time in which the call of a participant was in one state. Its beginning and end are
+    in seconds since the beginning of the instance.
+    """
     return _encode(
         {
             "conference": meeting.conference,
@@ -77,7 +87,7 @@ def meeting_text(meeting: Meeting, at_ms: int) -> bytes:
 
 
 def _attendee(attendee: Attendee, from_ms: int) -> dict[str, Any]:
-    """Return one session of the instance that began at *from_ms*."""
+    """Return one session, ready for JSON; its instance began at *from_ms*."""
     times: Counter[str] = Counter()
     for each in attendee.spells:
         if each.scope:
@@ -89,13 +99,17 @@ def _attendee(attendee: Attendee, from_ms: int) -> dict[str, Any]:
 
 
 def _band(band: Spell, from_ms: int) -> list[Any]:
-    """Return one band as a list: its beginning, its end, state, cause, scope."""
+    """Return *band* as a list: start and end in seconds since *from_ms*, state, cause, scope."""
     start, end = ((each - from_ms) / 1000 for each in band[:2])
     return [start, end, *band[2:]]
 
 
 def _entry(entry: Entry) -> dict[str, Any]:
-    """Return a thing that stood out, ready for JSON; its end is the last check that found it."""
+    """
+    Return *entry* of the journal, which is about one thing that stood out, ready for JSON.
+
+    The member `end` is the time of the last check that found this thing.
+    """
     bad, known, _, _ = entry.coverage
     return {
         "scope": entry.scope,

@@ -1,7 +1,7 @@
 """
 Answers `/-/doctor`: the document in which the service describes itself to `otel-jcmc doctor`.
 
-A request comes in; one JSON document goes out (service/portrait.py), if the caller may read pages.
+A request comes in. If the caller may read pages, the JSON document of service/portrait.py goes out.
 """
 
 from collections.abc import Awaitable, Callable
@@ -14,19 +14,20 @@ from otel_jcmc.web.readers import Readers
 
 DOCTOR_PATH: Final = "/-/doctor"
 
-# Parts of the document that a caller must ask for, because they need a read of all participants.
+# The document has these parts only if the query names them, because the service must read all
+# participants to make them.
 MORE: Final = ("tests", "series")
-# A function that makes the document, with the parts of MORE that it is given.
+# A function that makes the document. Its argument names the parts of MORE that are wanted.
 Tell = Callable[[frozenset[str]], Awaitable[dict[str, Any]]]
 
 
 def doctor_routes(tell: Tell, readers: Readers) -> APIRouter:
-    """Return the route of the document that *tell* makes, behind *readers*."""
+    """Return the route that sends the document of *tell* to callers that *readers* admit."""
     router = APIRouter(default_response_class=Response)
 
     @router.get(DOCTOR_PATH, include_in_schema=False)
     async def doctor(request: Request) -> Response:
-        """Return what the service says of itself."""
+        """Return the document in which the service describes itself."""
         if refusal := readers.refuse(request.scope):
             return refusal.response()
         told = await tell(frozenset(MORE).intersection(request.query_params))

@@ -1,9 +1,9 @@
 """
 Makes the OpenAPI document: adds the push endpoints to FastAPI's own routes.
 
-A push that fits its endpoint's schema is stored whole; for any other, the answer names what is
-wrong. Each of FastAPI's routes is described in its own file. The document is made at the first
-request for /openapi.json.
+If a push fits the schema of its endpoint, the service stores all of it. Otherwise the answer names
+what is wrong. The file that makes a FastAPI route also describes this route. The service makes the
+document at the first request for /openapi.json.
 """
 
 from collections.abc import Iterable, Sequence
@@ -26,15 +26,15 @@ from otel_jcmc.wire.schema import push_schema
 
 
 def push_operations(rules: Rules) -> Schema:
-    """Return the operations of the push endpoint, whose pushes are checked by *rules*."""
-    stored = answer("Stored. If the answer is a list, the fields in it were dropped.", TEXT)
+    """Return the description of the push endpoint's operations; *rules* check its pushes."""
+    stored = answer("The push is stored. JSON lists the fields that were dropped.", TEXT)
     stored["content"][TEXT]["schema"]["const"] = "OK"
     stored["content"][JSON] = {"schema": listing("dropped")}
     return door(
         "Push one participant's state",
         "The body is JSON in UTF-8, with any Content-Type, because beacons send text."
         " Fields that do not fit the schema are dropped. The push is refused if the"
-        " participant's identity is wrong, or if nothing is left.",
+        " participant's identity is wrong, or if all its values are dropped.",
         push_schema(rules),
         stored,
     )
@@ -50,10 +50,11 @@ def door(
     reasons: Sequence[Reason] = (),
 ) -> Schema:
     """
-    Return the operations of an endpoint for pushes that fit *schema*; *taken* is its answer 200.
+    Return the description of the operations (POST and OPTIONS) of an endpoint for pushes.
 
-    The endpoint reads these *headers* besides those that all endpoints read, and refuses pushes for
-    these *reasons* besides those that all endpoints have.
+    *schema* describes a push, *taken* the answer with status 200. All endpoints read User-Agent and
+    Origin; *headers* describe the headers that this endpoint also reads. *reasons* are further
+    reasons for which this endpoint answers 400.
     """
     user_agent = header("User-Agent", "Names the browser and the system.")
     origin = header("Origin", "The origin of the page, as browsers send it.")
@@ -67,15 +68,21 @@ def door(
         },
         "options": {
             "summary": "Preflight of a push",
-            "responses": {"204": answer("What a page of the Origin may send.")},
+            "responses": {"204": answer("The headers say what a page of this Origin may send.")},
         },
     }
 
 
 def _not_taken(reasons: Sequence[Reason]) -> Schema:
-    """Return the answers to a push that is not stored; *reasons* are further ones for 400."""
+    """
+    Return the descriptions of the answers to a push that is not stored, by their status.
+
+    *reasons* are reasons for 400 that only this endpoint has.
+    """
     bad = because(Reason.NOT_JSON, Reason.BODY_INCOMPLETE, Reason.NOTHING_KEPT, *reasons)
-    answers = {"400": refused(f"{bad} Or a field of its identity is missing or wrong.")}
+    answers = {
+        "400": refused(f"{bad} Or a field of the participant's identity is missing or wrong.")
+    }
     for status in sorted(set(STATUS.values())):
         told = because(*(reason for reason, its in STATUS.items() if its == status))
         answers[str(status)] = later(told) if status in (429, 503) else refused(told)
@@ -83,14 +90,20 @@ def _not_taken(reasons: Sequence[Reason]) -> Schema:
 
 
 def described(document: Schema, doors: dict[str, Schema], guarded: Iterable[str]) -> Schema:
-    """Return FastAPI's *document* with the push endpoints *doors*; *guarded* paths need a token."""
+    """
+    Return FastAPI's *document* with the push endpoints added.
+
+    *doors* has the operations of each push endpoint by its path. *guarded* are the paths that need
+    a token.
+    """
     paths = document["paths"]
     paths |= doors
     if guarded:
         token = {"type": "http", "scheme": "bearer"}
         document["components"] = {"securitySchemes": {"token": token}}
     for path in guarded:
-        # A push may carry the token in its body, because beacons can't send a header.
+        # For pushes, the header Authorization is optional. A beacon can't send this header, so the
+        # token may be in the body.
         is_push = path in doors
         paths[path]["post" if is_push else "get"]["security"] = [{"token": []}, *[{}] * is_push]
     return document

@@ -1,8 +1,8 @@
 """
-Answers people and probes: whether the service is up, and the OpenAPI document.
+Answers requests of people and probes: whether the service is up or ready, and the OpenAPI document.
 
-The routes read headers from the request and return responses. For a parameter or a result with a
-type, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
+The routes read headers from the request and return responses. If a route had typed parameters or
+results, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from otel_jcmc.version import __version__
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.schemas import TEXT, Responses, answer
 
-_UP: Final[Responses] = {200: answer("It is up.", TEXT)}
+_UP: Final[Responses] = {200: answer("The service is up.", TEXT)}
 _READY: Final[Responses] = {
-    200: answer("It takes pushes.", TEXT),
+    200: answer("The service takes pushes.", TEXT),
     503: answer("Redis does not answer, or refuses writes; one line says why.", TEXT),
 }
 
@@ -29,17 +29,17 @@ def health_routes(store: Store) -> APIRouter:
 
     @router.get("/", responses=_UP)
     async def index() -> Response:
-        """Say that the service is up; first in the words of the original, which probes look for."""
+        """Say that the service is up; probes made for the original JCMC look for the first line."""
         return PlainTextResponse(f"JCMC IS UP\notel_jcmc {__version__} is up.\n")
 
     @router.get("/-/healthy", responses=_UP)
     async def healthy() -> Response:
-        """Say that the service is up, without asking Redis."""
+        """Say that the process runs; Redis is not asked."""
         return PlainTextResponse("healthy\n")
 
     @router.get("/-/ready", responses=_READY)
     async def ready() -> Response:
-        """Say whether the service accepts pushes, which it does while Redis accepts writes."""
+        """Say whether the service takes pushes: it does if Redis answers and accepts writes."""
         if why := await store.why_not_ready():
             return PlainTextResponse(f"not ready: {why}\n", 503)
         return PlainTextResponse("ready\n")
@@ -48,7 +48,7 @@ def health_routes(store: Store) -> APIRouter:
 
 
 def description_routes(describe: Callable[[], dict[str, Any]], readers: Readers) -> APIRouter:
-    """Return the route of the OpenAPI document, which *describe* makes, behind *readers*."""
+    """Return the route that sends the OpenAPI document to callers that *readers* admit."""
     router = APIRouter()
 
     @router.get("/openapi.json", include_in_schema=False)

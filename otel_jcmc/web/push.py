@@ -1,10 +1,10 @@
 """
-Takes every push: checks it, has it stored, and answers it.
+Takes every push: checks it, passes it on to be stored, and answers it.
 
-The endpoint is an ASGI callable in front of FastAPI: a call through FastAPI costs more than a push
-may cost altogether. answers.py makes the answers.
+The endpoint is an ASGI callable in front of FastAPI, because a call through FastAPI takes more time
+than a whole push may take. answers.py makes the answers.
 
-Source: the answers are those of docs/push.md.
+Source: docs/push.md describes the answers.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from otel_jcmc.web.cors import Cors
 from otel_jcmc.wire.push import PushParser, Report
 
 PUSH_PATH: Final = "/metrics/push"
-# A constant, because `Stored.STORED` takes longer to look up than the rest of an answer takes.
+# A constant, because looking up `Stored.STORED` takes longer than all else in making an answer.
 _STORED: Final = Stored.STORED
 _TEXT: Final = (b"content-type", b"text/plain; charset=utf-8")
 
@@ -32,20 +32,22 @@ Reply = Callable[[Answer], None]
 
 class PushEndpoint:
     """
-    The push endpoint: call `take` with a whole request, or use it as an ASGI callable.
+    The push endpoint: call `take` with a whole request, or use the endpoint as an ASGI callable.
 
     Attributes:
-        max_body_bytes: the server must not read a larger body to its end.
-        is_too_large: says whether a head tells that its body is too large.
-        refuse, stop: make the answer to a push that is refused before it is taken; see Answers.
+        max_body_bytes: the server stops reading a body that is larger than this.
+        is_too_large: returns whether the head of a request announces a body that is too large.
+        refuse, stop: methods of `Answers`; the server calls them for a push that it does not give
+            to `take`.
 
-    Concurrency: any number of pushes of one event loop; those in flight together share a batch.
+    Concurrency: any number of pushes on one event loop; pushes that wait for Redis together are
+    sent in one batch.
     """
 
     def __init__(
         self, intake: Intake, telemetry: Telemetry, cors: Cors, parser: PushParser, bodies: Bodies
     ) -> None:
-        """Take pushes for *intake*."""
+        """Take pushes that *parser* checks, and submit them to *intake*."""
         self._bodies = bodies
         self._answers = answers = Answers(telemetry, intake.limits, cors)
         self.max_body_bytes, self.is_too_large = bodies.max_bytes, bodies.is_too_large
@@ -54,7 +56,8 @@ class PushEndpoint:
         self._telemetry = telemetry
         self._cors = cors
         self._parse = parser.parse
-        # The same object each time: the server keeps the bytes of the last answer that it sent.
+        # All stored pushes get the same object: the server keeps the bytes of the last answer that
+        # it sent, and sends them again if the answer is the same object.
         self._ok = answers.make((), 200, _TEXT, b"OK")
         self._ok_of = {
             origin: answers.make([(b"origin", origin)], 200, _TEXT, b"OK") for origin in cors.listed
@@ -62,9 +65,9 @@ class PushEndpoint:
 
     def take(self, head: Head, body: bytes, reply: Reply, peer: str = "") -> None:
         """
-        Check, enrich and store the push in *body*; *reply* gets the answer.
+        Check the push in *body* and submit it to be stored; call *reply* with the answer.
 
-        *peer* is the address at the other end of the connection; empty: the other end has none.
+        *peer* is the IP address of the sender's end of the connection; empty if it has no address.
         """
         try:
             sender = self._intake.admit(head, peer)
@@ -80,7 +83,7 @@ class PushEndpoint:
     def _settle(
         self, sender: Sender, report: Report, reply: Reply, stored: Stored | Exception
     ) -> None:
-        """Answer a push that Redis has handled, or could not handle."""
+        """Call *reply* with the answer to the push *report*; *stored* is the result of Redis."""
         head, dropped = sender.head, report.dropped
         answers = self._answers
         if report.is_test and stored is _STORED:
@@ -96,7 +99,7 @@ class PushEndpoint:
             reply(answers.make(head, 200, JSON, encode(listing("dropped", told))))
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
-        """Answer a push that comes while the service can't start; *seconds*: when to try again."""
+        """Answer 503 to a push while the service can't start; *seconds* is the time to wait."""
         away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
         await send_answer(send, away)
 

@@ -1,9 +1,9 @@
 """
 Answers a browser's request for a push token.
 
-A page's request comes in; a token goes out, or a status with the reason why there is none. The
-routes read headers from the request and return responses. For a parameter or a result with a type,
-FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
+A request from a page comes in. A token goes out, or a status with the reason why there is no token.
+The routes read headers from the request and return responses. If a route had typed parameters or
+results, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 from collections.abc import Callable, Sequence
@@ -32,13 +32,13 @@ from otel_jcmc.web.schemas import (
     refused,
 )
 
-# The second path is below the path of pushes, for pages that know only the address to push to.
+# The second path begins with the path of pushes, for pages that know only the address for pushes.
 PUSH_TOKEN_PATHS: Final = ("/push-token", "/metrics/push-token")
 _ISSUED: Final = object_of(
     {
         "token": {
             "type": "string",
-            "description": "Goes into the header of a push, or its body's `token`.",
+            "description": "Send it with each push: as bearer token, or as `token` in the body.",
         },
         "expires_in": {
             "type": "integer",
@@ -54,7 +54,7 @@ _ANSWERS: Final[Responses] = {
     429: later(because(Reason.ADDRESS_RATE)),
     503: later("No token can be issued now."),
 }
-_ORIGIN: Final = header("Origin", "The origin of the asking page, as browsers send it.")
+_ORIGIN: Final = header("Origin", "The origin of the page, as browsers send it.")
 
 
 def push_token_routes(
@@ -64,14 +64,16 @@ def push_token_routes(
     count: Callable[..., None],
 ) -> APIRouter:
     """
-    Return the routes where pages get a token and renew it; *count* counts each answer.
+    Return the routes at which a page gets a token, and later a new one.
 
-    For the limit of an address, a request for a token counts as a push.
+    *issue* makes the token from the headers of the request. *count* is called for each answer with
+    its result and reason. In the limit of pushes for an address, a request for a token counts as a
+    push.
     """
     router = APIRouter(default_response_class=Response)
 
     async def push_token(request: Request) -> Response:
-        """Return a token for the pushes of the asking page."""
+        """Return a token for the pushes of the page that sends the request."""
         headers = cors.answer_as_text(request.headers.raw) | {"cache-control": "no-store"}
         peer = request.client.host if request.client else ""
         now = monotonic()

@@ -1,16 +1,17 @@
 """
-Checks a query for history: only known parameters are allowed, each at most once.
+Checks a query for history: each parameter must be known, and may be given only once.
 
-The query as it was sent comes in; a dictionary goes out, or a line that says how to correct it.
+The query as it was sent comes in. A dictionary goes out, or a line that says how to correct the
+query.
 """
 
 from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from typing import Final
 
-# A query as it was sent: the names of parameters, and their texts.
+# A query as it was sent: pairs of a parameter's name and its text.
 Pairs = Sequence[tuple[str, str]]
-# The least similarity of a wrong word to a known word that the error then suggests.
+# If a wrong word is at least this similar to a known word (0 to 1), the error suggests that word.
 _NEAR: Final = 0.7
 
 
@@ -20,7 +21,7 @@ class BadQuery(Exception):
 
 def read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
     """
-    Return the parameters.
+    Return a dictionary of the parameters in *pairs*, whose names must be in *known*.
 
     Raises:
         BadQuery: a parameter is unknown, perhaps misspelt, or is given twice.
@@ -36,7 +37,7 @@ def read_once(pairs: Pairs, known: tuple[str, ...]) -> dict[str, str]:
 
 
 def meant(word: str, known: Iterable[str]) -> str:
-    """Return "; is WORD meant?" with the word of *known* nearest to *word*; empty: none."""
+    """Return "; is WORD meant?" with the word of *known* most similar to *word*; empty: none is."""
     # A query may be long, and comparing long texts takes long.
     near = get_close_matches(word[:64], [*known], 1, _NEAR)
     return f"; is {near[0]} meant?" if near else ""

@@ -1,8 +1,8 @@
 """
-Gives the answers that all routes of history share: not allowed, wrong query, no Redis, no history.
+Answers requests for history, also if the caller may not read or the query is wrong.
 
-A route passes a function that reads. The answer of this function comes out, or one line that says
-why it could not read.
+A route passes a function that reads history and makes the answer. This answer goes out, or one line
+that says why history could not be read.
 """
 
 from collections.abc import Awaitable, Callable
@@ -17,11 +17,11 @@ from otel_jcmc.sessions.turn import Busy
 from otel_jcmc.web.query import BadQuery
 from otel_jcmc.web.readers import Readers
 
-# Caches between us and the reader must not keep the names of participants in conferences.
+# Caches between the service and the caller must not keep the names of participants.
 HEADERS: Final = {"cache-control": "no-store"}
 _OFF: Final = "JCMC_HISTORY_HOURS is 0: no history is kept"
 _AWAY: Final = "Redis does not answer"
-_BUSY: Final = "too many read at once"
+_BUSY: Final = "too many requests read history now: try again later"
 _RETRY: Final = {"retry-after": "5"}
 
 _T = TypeVar("_T")
@@ -34,7 +34,11 @@ async def answer_read(
     read: Callable[[_T], Awaitable[Response]],
     none: str,
 ) -> Response:
-    """Return the answer of *read*, or one line with the reason; *none* is the text of a 404."""
+    """
+    Return the answer that *read* makes from *of*, or one line that says why there is no answer.
+
+    *of* is None if no history is kept. *none* is the line if *read* finds no such session.
+    """
     if refusal := readers.refuse(request.scope):
         return line(refusal.text, refusal.status, refusal.headers)
     if of is None:
@@ -52,5 +56,5 @@ async def answer_read(
 
 
 def line(text: str, status: int, headers: dict[str, Any] | None = None) -> Response:
-    """Return an answer of one line."""
+    """Return an answer with the line *text*, which no cache may keep."""
     return PlainTextResponse(f"{text}\n", status, HEADERS | (headers or {}))

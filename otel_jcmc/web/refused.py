@@ -1,9 +1,10 @@
 """
-Logs that pushes are refused: at most one line a minute for each reason.
+Logs how many pushes are refused: at most one line a minute for each reason.
 
-Our own counters come in regularly; log lines go out that say what the operator can do. The lines
-contain nothing of a push or its sender. intake/limits.py logs refusals by limits, `store` those by
-the store.
+The service's counters come in regularly. Log lines go out. They say how many pushes were refused
+and what the operator can do. The lines contain nothing from a push or about its sender.
+intake/limits.py logs the pushes that limits refuse, and `store` logs the pushes that the store
+refuses.
 """
 
 import logging
@@ -23,16 +24,16 @@ _TOLD: Final = tuple(reason for reason in REFUSALS if reason not in LIMITS)
 
 
 class RefusedLog:
-    """Logs refused pushes; remembers for each reason the last log line and its time."""
+    """Logs refused pushes; remembers for each reason when it last logged, and the count then."""
 
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
-        """Log what *telemetry* counts; *clock* is in seconds."""
+        """Log the refused pushes that *telemetry* counts; *clock* returns seconds."""
         self._telemetry, self._clock = telemetry, clock
         # Reason -> the count in its last log line, and the time of that line.
         self._said: dict[str, tuple[int, float]] = {}
 
     def tell(self) -> None:
-        """Log what was refused since the last line of each reason; call it regularly."""
+        """Log for each reason how many pushes were refused since its last line; call regularly."""
         counts, now = self._telemetry.sum_of("otel_jcmc.pushes"), self._clock()
         for reason in _TOLD:
             count = counts.get((REFUSED, reason), 0)

@@ -1,10 +1,10 @@
 """
-Makes the pieces with which routes describe themselves in the OpenAPI document.
+Makes parts of the OpenAPI document: descriptions of answers, parameters and headers.
 
-The pieces describe answers, parameters and headers. Routes pass them to FastAPI as `responses` and
-`openapi_extra`. The push endpoints, which FastAPI does not know, use the same pieces (openapi.py).
+Routes pass these descriptions to FastAPI as `responses` and `openapi_extra`. FastAPI does not know
+the push endpoints; openapi.py uses the same functions to describe them.
 
-Source: OpenAPI 3.1, whose schemas are JSON Schema 2020-12 with ECMA-262's regular expressions.
+Source: OpenAPI 3.1. Its schemas are JSON Schema 2020-12, with the regular expressions of ECMA-262.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from otel_jcmc.catalogue.reasons import Reason
 from otel_jcmc.web.answers import MAX_LISTED, RETRY_AFTER_SECONDS
 
 Schema = dict[str, Any]
-# The descriptions of a route's answers, by their status.
+# Status -> the description of the answer with this status, for one route.
 Responses = dict[int | str, dict[str, Any]]
 
 TEXT: Final = "text/plain"
@@ -22,13 +22,13 @@ JSON: Final = "application/json"
 
 
 def object_of(properties: Schema, required: Sequence[str] = ()) -> Schema:
-    """Return the schema of an object with these *properties* and no others."""
+    """Return the schema of an object that has only these *properties*, and always *required*."""
     closed = {"type": "object", "properties": properties, "additionalProperties": False}
     return closed | ({"required": [*required]} if required else {})
 
 
 def or_null(schema: Schema) -> Schema:
-    """Return *schema* with null allowed."""
+    """Return a schema that allows what *schema* allows, and null."""
     return schema | {"type": [schema["type"], "null"]}
 
 
@@ -38,18 +38,23 @@ def within(minimum: int, maximum: int) -> Schema:
 
 
 def answer(description: str, *kinds: str, schema: Schema | None = None) -> Schema:
-    """Return the description of an answer with these *kinds* of content; no kinds: no body."""
+    """
+    Return the description of an answer.
+
+    *kinds* are the media types that its body may have; none: it has no body. *schema* describes
+    the body; None: any text.
+    """
     content = {kind: {"schema": schema or {"type": "string"}} for kind in kinds}
     return {"description": description} | ({"content": content} if content else {})
 
 
 def because(*reasons: Reason) -> str:
-    """Return the catalogue's text for *reasons*, one sentence for each reason."""
+    """Return the catalogue's texts for *reasons*, as one sentence for each reason."""
     return " ".join(f"{reason.brief[0].upper()}{reason.brief[1:]}." for reason in reasons)
 
 
 def listing(key: str) -> Schema:
-    """Return the schema of the faults that an answer lists under *key*."""
+    """Return the schema of an answer's body that lists faults under *key*."""
     fault = object_of(
         {
             "field": {"type": "string", "description": "Path of the field; empty: the whole body."},
@@ -58,7 +63,7 @@ def listing(key: str) -> Schema:
         required=["field", "reason"],
     )
     faults = {"type": "array", "minItems": 1, "maxItems": MAX_LISTED, "items": fault}
-    more = {"type": "integer", "minimum": 0, "description": "How many more there are."}
+    more = {"type": "integer", "minimum": 0, "description": "How many faults are not listed."}
     return object_of({key: faults, "more": more}, required=[key, "more"])
 
 
@@ -68,32 +73,32 @@ def refused(description: str) -> Schema:
 
 
 def later(description: str) -> Schema:
-    """Return the description of an answer that lists faults and says when to send again."""
+    """Return the description of an answer that lists faults and has the header Retry-After."""
     seconds = {"type": "integer", "minimum": 1, "example": RETRY_AFTER_SECONDS}
     told = {"description": "Seconds to wait.", "required": True, "schema": seconds}
-    again = "Try again after Retry-After."
+    again = "Try again after the seconds in Retry-After."
     return refused(f"{description} {again}") | {"headers": {"Retry-After": told}}
 
 
 def header(name: str, description: str) -> Schema:
-    """Return the description of a header that a request may have."""
+    """Return the description of the request header *name*, which a caller may omit."""
     return {"name": name, "in": "header", "description": description, "schema": {"type": "string"}}
 
 
 def asked(name: str, description: str, example: str, schema: Schema) -> Schema:
-    """Return the description of a parameter of the query."""
+    """Return the description of the query parameter *name*, which a caller may omit."""
     told = {"name": name, "in": "query", "description": description, "example": example}
     return told | {"required": False, "schema": {"type": "string"} | schema}
 
 
-GZIP: Final = header("Accept-Encoding", "gzip, or nothing.")
-# For routes that only some callers may read (readers.py): the answers to the other callers, and the
-# headers that decide.
+GZIP: Final = header("Accept-Encoding", "gzip, if the caller can read it.")
+# For routes that only some callers may read (readers.py): the answers that refuse other callers,
+# and the headers of proxies from which the service learns the caller's address.
 SENT_AWAY: Final[Responses] = {
     401: answer("A token is needed.", TEXT),
     403: answer("Only private addresses may read this.", TEXT),
 }
 FORWARDED: Final = (
     header("X-Forwarded-For", "The caller's address, from a proxy."),
-    header("Forwarded", "The same by RFC 7239."),
+    header("Forwarded", "The caller's address, from a proxy, in the form of RFC 7239."),
 )

@@ -1,8 +1,9 @@
 """
-Answers scrapes: checks the right to scrape, limits scrapes at a time, sends piece by piece.
+Answers scrapes: checks that the caller may read, and sends the metrics in pieces.
 
-The routes read headers from the request and return responses. For a parameter or a result with a
-type, FastAPI would make a model, and import all of pydantic's version 1 (40 ms, 2 MiB).
+The routes also limit how many scrapes are answered at a time. They read headers from the request
+and return responses. If a route had typed parameters or results, FastAPI would make a model, and
+import all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 import asyncio
@@ -23,19 +24,26 @@ from otel_jcmc.metrics.scrape import (
 from otel_jcmc.web.readers import Readers
 from otel_jcmc.web.schemas import FORWARDED, GZIP, SENT_AWAY, TEXT, Responses, answer
 
-# Seconds after which to ask again while too many scrapes are answered.
+# If a scrape is refused because too many are being answered, the caller may ask again after this
+# number of seconds.
 _SCRAPE_AGAIN: Final = "5"
 _ANSWERS: Final[Responses] = {
-    200: answer("The exposition.", TEXT, "application/openmetrics-text"),
+    200: answer("The metrics.", TEXT, "application/openmetrics-text"),
     **SENT_AWAY,
     404: answer("OTEL_METRICS_EXPORTER does not name prometheus.", TEXT),
-    503: answer("Too many scrapes at a time; try again later.", TEXT),
+    503: answer("Too many scrapes at the same time; try again later.", TEXT),
 }
-_NO_SHARE: Final[Responses] = {400: answer("There is no such partition.", TEXT)}
+_NO_SHARE: Final[Responses] = {
+    400: answer("`partition` is wrong; the text says how to correct it.", TEXT)
+}
 
 
 def _shares_of(partitions: int) -> dict[str, tuple[int, ...]]:
-    """Return the partitions in each share: `k/n` is the kth of n shares of *partitions*."""
+    """
+    Return a dictionary from `k/n` to the numbers of the partitions in the kth of n shares.
+
+    *partitions* is the number of all partitions.
+    """
     return {
         f"{k}/{n}": tuple(range(k - 1, partitions, n))
         for n in range(1, partitions + 1)
@@ -47,10 +55,11 @@ def scrape_routes(
     scraper: Scraper | None, readers: Readers, most: int, partitions: int
 ) -> APIRouter:
     """
-    Return the routes of the scrape, behind *readers*; without a *scraper* they say what to set.
+    Return the routes for scrapes by callers that *readers* admit.
 
-    At most *most* scrapes are answered at a time; 0: any number. Each scrape keeps its snapshot in
-    memory until the client has read the answer. *partitions* is the number of all partitions.
+    Without a *scraper*, the routes answer 404 and name the setting that turns scrapes on. At most
+    *most* scrapes are answered at a time; 0: any number. Each scrape keeps its snapshot in memory
+    until the caller has read the answer. *partitions* is the number of all partitions.
     """
     shares = _shares_of(partitions)
     smallest = f"{partitions}/{partitions}"
@@ -58,7 +67,7 @@ def scrape_routes(
         "name": "partition",
         "in": "query",
         "required": False,
-        "description": f"The kth of n shares: `k/n`, 1/1 to {smallest}.",
+        "description": f"`k/n`: the kth of n shares of the partitions; 1/1 to {smallest}.",
         "schema": {"type": "string", "enum": [*shares]},
     }
     router = APIRouter(default_response_class=Response)
@@ -66,7 +75,7 @@ def scrape_routes(
 
     @router.get("/metrics", responses=_ANSWERS, openapi_extra=_described())
     async def metrics(request: Request) -> Response:
-        """Return the metrics of all live participants, and the service's own."""
+        """Return all metrics: of participants, conferences, other groups and the service."""
         return await scrapes.answer(request, EVERYTHING)
 
     @router.get(
@@ -75,10 +84,12 @@ def scrape_routes(
         openapi_extra=_described(share),
     )
     async def participants(request: Request) -> Response:
-        """Return the metrics of participants only: all of them or one share."""
+        """Return the metrics of participants only: of all partitions, or of a share of them."""
         asked = shares.get(request.query_params.get("partition", "1/1"))
         if asked is None:
-            text = f"no such partition: 1/1 is all, 1/{partitions} the smallest share\n"
+            text = (
+                f"partition must be k/n, the kth of n shares: n is 1 to {partitions}; 1/1 is all\n"
+            )
             return PlainTextResponse(text, 400)
         return await scrapes.answer(request, Page(asked))
 
@@ -96,21 +107,29 @@ def scrape_routes(
 
 
 def _described(*parameters: Any) -> dict[str, Any]:
-    """Return the *parameters* of a route for the OpenAPI document; FastAPI can't know them."""
+    """
+    Return *parameters* and the headers that a scrape route reads, for the OpenAPI document.
+
+    FastAPI can't find them, because the routes read them from the request.
+    """
     return {"parameters": [*parameters, GZIP, *FORWARDED]}
 
 
 class _Scrapes:
-    """The scrapes that are being answered."""
+    """Answers scrapes, and refuses a scrape if too many are being answered."""
 
     def __init__(self, scraper: Scraper | None, readers: Readers, most: int) -> None:
-        """Answer *most* at a time, for callers that *readers* admit."""
+        """
+        Answer the scrapes of callers that *readers* admit.
+
+        At most *most* scrapes are answered at a time; 0: any number.
+        """
         self._scraper, self._readers, self._most = scraper, readers, most
         self._busy = (readers.name, "busy")
         readers.refused.setdefault(self._busy, 0)
 
     async def answer(self, request: Request, page: Page) -> Response:
-        """Return the answer to a *request* for a *page*."""
+        """Return the answer to a *request* for the metrics of *page*, or a refusal."""
         readers, scraper = self._readers, self._scraper
         if refusal := readers.refuse(request.scope):
             return refusal.response()
@@ -119,7 +138,7 @@ class _Scrapes:
         answering = scraper.reader.answering
         if 0 < self._most <= answering:
             readers.refused[self._busy] += 1
-            text = f"{answering} scrapes are being answered (JCMC_LIMIT_SCRAPES)\n"
+            text = f"{answering} scrapes are being answered: JCMC_LIMIT_SCRAPES allows no more\n"
             return PlainTextResponse(text, 503, {"retry-after": _SCRAPE_AGAIN})
         accept, encoding = (
             ",".join(request.headers.getlist(name)) for name in ("accept", "accept-encoding")
@@ -139,29 +158,29 @@ class _Scrapes:
 
 class _Stream(Response):
     """
-    An answer that is made while the client reads it, as fast as the client reads.
+    An answer whose pieces are made only as fast as the caller reads them.
 
-    If the answer can't be completed, it raises an error, and the server cuts the connection. The
-    last chunk is then missing, so no client takes the text for complete.
+    If a piece can't be made, the call raises an error, and the server cuts the connection. The
+    last chunk is then missing, so the caller knows that the text is incomplete.
     """
 
     def __init__(self, exposition: Exposition, end: Callable[[], None]) -> None:
-        """Send an *exposition*; call *end* after it."""
+        """Send *exposition*; call *end* when it is sent, or when sending has failed."""
         super().__init__(headers=exposition.headers)
-        # Starlette begins with a content-length of 0.
+        # Starlette sets a content-length of 0, which would be wrong for an answer in pieces.
         self.raw_headers = [each for each in self.raw_headers if each[0] != b"content-length"]
         self._exposition = exposition
         self._end = end
 
     async def __call__(self, _scope: Any, receive: Any, send: Any) -> None:
-        """Send the answer in batches; while one batch is being sent, the next batch is made."""
-        # Not Starlette's own check for a disconnect: it imports a module at this point, which fails
-        # if no file descriptor is free.
+        """Send the answer in batches until it is complete, or until the caller disconnects."""
+        # Starlette has a check for a disconnect, but the check imports a module when it is first
+        # used. This import fails if no file descriptor is free.
         hanging_up = asyncio.create_task(_hang_up(receive))
         start = {"status": self.status_code, "headers": self.raw_headers}
         try:
             await send({"type": "http.response.start", **start})
-            # The server silently drops pieces for a client that has disconnected.
+            # The server would silently drop further pieces after the caller has disconnected.
             while not hanging_up.done():
                 batch = await self._exposition.more()
                 for piece in batch:

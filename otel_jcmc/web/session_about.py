@@ -1,8 +1,9 @@
 """
 Describes sessions: the participant, the times and the quality, as JSON or as a row of a table.
 
-Sessions of history and the scopes of their bad time come in; objects, lines of JSON and rows of CSV
-go out. Metrics have the names of their fields, attributes the names of their labels.
+Sessions of history come in, with the scope of each: how far its trouble reached. Objects for JSON,
+lines of JSON and rows of CSV go out. They name a metric like its field in a push, and an attribute
+like its label.
 """
 
 import csv
@@ -47,12 +48,13 @@ from otel_jcmc.verdict.rules import UNKNOWN, State
 
 _FIELD: Final = {row.id: row.field for row in METRICS}
 _NAME: Final = {row.id: name_of(row) for row in ATTRIBUTES}
-# First characters that a spreadsheet takes for a formula or a new cell (OWASP, CSV injection).
+# A spreadsheet takes a cell that begins with one of these characters for a formula or for a new
+# cell (OWASP, CSV injection).
 _FORMULAS: Final = ("=", "+", "-", "@", "\t", "\r")
 _STATES: Final[tuple[State | None, ...]] = (*State, None)
 _encode: Final = msgspec.json.Encoder().encode
 
-# The columns of a table of sessions, as paths in the result of `about`.
+# The columns of CSV: paths in the result of `about`, with dots between the names of the members.
 COLUMNS: Final = (
     *("id", "conference", "client_id", "participant_id", "name", "session_id"),
     *("started", "last_push", "ended", "end_reason", "end_cause", "duration_seconds"),
@@ -66,7 +68,11 @@ COLUMNS: Final = (
 
 
 def about(session: PastSession, scope: str | None = None) -> dict[str, Any]:
-    """Return the participant, the times and the totals of *session*, ready for JSON."""
+    """
+    Return the participant, the times and the totals of *session*, ready for JSON.
+
+    *scope* says how far the trouble reached during most of its bad time; None: not known.
+    """
     known = session.attributes
     until_ms = session.last_ms if session.ended_ms is None else session.ended_ms
     paths = known.get(LIST_ID, [])
@@ -100,7 +106,12 @@ def about(session: PastSession, scope: str | None = None) -> dict[str, Any]:
 
 
 def how(totals: Totals | None, scope: str | None) -> dict[str, Any]:
-    """Return verdict, summary, seconds and counts of a whole session; None: not known."""
+    """
+    Return verdict, summary, seconds, outages and counts of a session with these *totals*.
+
+    Without *totals*, these members are None. *scope* says how far the trouble reached during most
+    of the bad time; None: not known.
+    """
     if totals is None:
         return dict.fromkeys(("verdict", "summary", "seconds", "outages", "counts"))
     state = state_of(totals)
@@ -127,7 +138,7 @@ def how(totals: Totals | None, scope: str | None) -> dict[str, Any]:
 
 
 def _span(session: PastSession) -> dict[str, str | None]:
-    """Return the ids of the session's span; None if sessions do not become spans."""
+    """Return the trace id and span id of *session* in hex; None if it does not become a span."""
     if not session.instance.isdigit():
         return {"trace_id": None, "span_id": None}
     instance, sid = int(session.instance), session.sid
@@ -138,13 +149,18 @@ def _span(session: PastSession) -> dict[str, str | None]:
 
 
 def list_text(found: Iterable[PastSession], scopes: Mapping[str, str], after: str | None) -> bytes:
-    """Return one page of a list of sessions as JSON."""
+    """
+    Return the sessions *found*, one page of a list, as JSON.
+
+    *scopes*: sid -> how far the trouble of the session reached. *after* is where the next page
+    begins; None: there is no next page.
+    """
     listed = [about(each, scopes.get(each.sid)) for each in found]
     return _encode({"sessions": listed, "next": after}) + b"\n"
 
 
 def rows_text(told: Iterable[Mapping[str, Any]], *, is_csv: bool) -> bytes:
-    """Return sessions, each *told* by `about`, as lines of CSV (RFC 4180) or of JSON."""
+    """Return *told*, results of `about`, as lines of CSV (RFC 4180) or of JSON."""
     if not is_csv:
         return b"".join(_encode(each) + b"\n" for each in told)
     page = io.StringIO()
@@ -154,12 +170,12 @@ def rows_text(told: Iterable[Mapping[str, Any]], *, is_csv: bool) -> bytes:
 
 
 def heading() -> bytes:
-    """Return the first line of CSV."""
+    """Return the first line of CSV, with the names of the columns."""
     return (",".join(COLUMNS) + "\r\n").encode()
 
 
 def _cell(told: Mapping[str, Any], path: str) -> Any:
-    """Return the value at *path*; a text that looks like a formula gets an apostrophe before it."""
+    """Return the value at *path* in *told*; a text like a formula gets an apostrophe before it."""
     value: Any = told
     for part in path.split("."):
         value = value.get(part) if isinstance(value, Mapping) else None
@@ -169,7 +185,11 @@ def _cell(told: Mapping[str, Any], path: str) -> Any:
 
 
 def named(attributes: Mapping[int, Any]) -> dict[str, Any]:
-    """Return *attributes* by their labels' names; a list metric has the name of its field."""
+    """
+    Return name -> value for *attributes*, which are id -> value.
+
+    The ids are those of the catalogue. The result omits ids that this version does not know.
+    """
     return {
         _NAME[id_] if id_ in _NAME else _FIELD[id_]: [named(each) for each in value]
         if isinstance(value, list)
@@ -180,16 +200,16 @@ def named(attributes: Mapping[int, Any]) -> dict[str, Any]:
 
 
 def time_text(ms: int) -> str:
-    """Return a Unix time in ms in the form of RFC 3339."""
+    """Return *ms*, a Unix time in ms, as text in the form of RFC 3339 and in UTC."""
     whole = datetime.fromtimestamp(ms / 1000, UTC)
     return whole.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def _joined(known: Mapping[int, Any], *ids: int) -> str | None:
-    """Return the texts that *known* has for *ids*, separated by spaces; None if it has no text."""
+    """Return the texts in *known* for *ids*, separated by spaces; None if *known* has none."""
     return " ".join(known[id_] for id_ in ids if known.get(id_)) or None
 
 
 def _round(value: float | None, digits: int = 2) -> float | None:
-    """Return *value* rounded to *digits*."""
+    """Return *value* rounded to this number of decimal *digits*; None if *value* is None."""
     return None if value is None else round(value, digits)

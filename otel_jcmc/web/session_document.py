@@ -1,8 +1,8 @@
 """
 Describes the routes of sessions for the OpenAPI document: their parameters and their answers.
 
-session_query.py checks the parameters; for times, this file describes the common forms only.
-sessions.py passes the descriptions to FastAPI.
+session_query.py checks the parameters. It accepts more forms of times than this file describes.
+sessions.py and conferences.py pass the descriptions to FastAPI.
 """
 
 from typing import Any, Final
@@ -35,26 +35,30 @@ _IS_TIME: Final = {"anyOf": [_AGO, _UNIX, _DAY, {"format": "date-time"}]}
 _TIME: Final = f"In one of these forms: {EXAMPLES}."
 _ZONE: Final = asked(
     "tz",
-    "The time zone of times that name none: an IANA name, or an offset.",
+    "The time zone of times that have no offset: an IANA name, or an offset.",
     "Europe/Berlin",
     {"enum": ["UTC", "Europe/Berlin", "+02:00"]},
 )
 _IS_LIMIT: Final = {"type": "integer", **within(1, MAX_LIMIT)}
 _FIELD: Final = "|".join(row.field for row in METRICS)
 _IS_FIELDS: Final = {"pattern": f"^({_FIELD})(,({_FIELD}))*$"}
-_FILL: Final = "Fill values that a page left out because they had not changed."
+_FILL: Final = "If a JMMC page left a value out because it had not changed, fill it in."
 _GUID: Final = "3fa85f64-5717-4562-b3fc-2c963f66afa6"
 _CLIENT: Final = asked("client_id", "The client's id, or its hash.", _GUID, _IS_NAME)
-_HASHED: Final = "If these are hashed: the whole value or the hash"
+_HASHED: Final = "If the service hashes it: the whole value, or the hash"
 
 
 def _some(name: str, of: str, example: str) -> dict[str, Any]:
-    """Return the description of a parameter that matches a part of a name."""
-    return asked(name, f"A part of {of}, in any case. {_HASHED}.", example, _IS_NAME)
+    """Return the description of the parameter *name*, which searches for a part of *of*."""
+    return asked(name, f"A part of {of}, in upper or lower case. {_HASHED}.", example, _IS_NAME)
 
 
 def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
-    """Return *parameters* and the headers of proxies, which FastAPI can't know by itself."""
+    """
+    Return *parameters* and the headers of proxies, in the form of `openapi_extra`.
+
+    FastAPI can't find them, because the routes read them from the request.
+    """
     return {"parameters": [*parameters, *FORWARDED]}
 
 
@@ -63,36 +67,39 @@ LISTING: Final = _asking(
     _some("participant", "the participant's id, or of the display name if kept", "8c87"),
     _some("browser", "the browser's name and major version", "firefox"),
     _CLIENT,
-    asked("region", "Region of the bridge, in any case.", "eu-west", _IS_NAME),
-    asked("bridge", "The bridge, in any case.", "jvb-3", _IS_NAME),
-    asked("end", "Why it ended; live: it has not ended.", "failed", {"enum": [*ENDS]}),
-    asked("state", "How it was as a whole.", "bad", {"enum": [*STATES]}),
-    asked("cause", "The cause of most of what was bad.", "uplink", {"enum": [*CAUSES]}),
-    asked("from", f"It lasted until then or later. {_TIME}", "yesterday 14:00", _IS_TIME),
-    asked("to", f"It began by then; for a day, by its end. {_TIME}", "-2h", _IS_TIME),
+    asked("region", "Region of the bridge, in upper or lower case.", "eu-west", _IS_NAME),
+    asked("bridge", "The bridge, in upper or lower case.", "jvb-3", _IS_NAME),
+    asked("end", "Why the session ended; live: it goes on.", "failed", {"enum": [*ENDS]}),
+    asked("state", "The state of the call as a whole.", "bad", {"enum": [*STATES]}),
+    asked(
+        "cause", "The cause of most of the time that was not good.", "uplink", {"enum": [*CAUSES]}
+    ),
+    asked("from", f"Sessions that ended then or later. {_TIME}", "yesterday 14:00", _IS_TIME),
+    asked("to", f"Sessions that began then or earlier. {_TIME}", "-2h", _IS_TIME),
     _ZONE,
-    asked("sort", "Which come first.", "newest", {"enum": [*SORTS]}),
-    asked("limit", f"At most so many; default {LIMIT}.", "50", _IS_LIMIT),
+    asked("sort", "Which sessions come first.", "newest", {"enum": [*SORTS]}),
+    asked("limit", f"The most sessions in the answer; default {LIMIT}.", "50", _IS_LIMIT),
     asked("after", "The `next` of the previous page; empty: the first page.", _SID, _IS_NEXT),
-    asked("format", "A page as JSON, or all as CSV or JSON lines.", "json", {"enum": [*FORMATS]}),
+    asked("format", "json: one page; csv, jsonl: all sessions.", "json", {"enum": [*FORMATS]}),
 )
 MEETING: Final = _asking(
     asked("name", "Name of the conference, or its hash.", "standup", _IS_NAME)
     | {"in": "path", "required": True},
-    asked("at", f"The time; default now. {_TIME}", "yesterday 14:00", _IS_TIME),
+    asked("at", f"When it was held; default now. {_TIME}", "yesterday 14:00", _IS_TIME),
     _ZONE,
 )
 ONE: Final = _asking(
-    asked("sid", "The `id` in the list.", _SID, _IS_SID) | {"in": "path", "required": True},
-    asked("metrics", "Fields, separated by commas.", "connectionquality", _IS_FIELDS),
-    asked("format", "As JSON or CSV.", "json", {"enum": ["json", "csv"]}),
+    asked("sid", "The `id` of the session in the list.", _SID, _IS_SID)
+    | {"in": "path", "required": True},
+    asked("metrics", "Only these fields, in this order.", "connectionquality", _IS_FIELDS),
+    asked("format", "The form of the answer.", "json", {"enum": ["json", "csv"]}),
     asked("fill", _FILL, "true", {"enum": ["true", "false"]}),
     header("Accept", "text/csv means format=csv."),
 )
 ERASURE: Final = _asking(
     asked("conference", "Name of the conference, or its hash.", "standup", _IS_NAME),
     _CLIENT | {"required": True},
-    header("Origin", "Must be absent: no page may erase."),
+    header("Origin", "Must be absent: a web page may not erase sessions."),
 )
 
 _SOME: Final = {"type": "array", "items": {"type": "object"}}
@@ -108,19 +115,22 @@ _SAMPLES: Final = {
 }
 _DELETED: Final = object_of({"deleted": {"type": "integer", "minimum": 0}}, required=["deleted"])
 _NOT_THERE: Final[Responses] = {
-    400: answer("The query is wrong; the text says what would be right.", TEXT),
+    400: answer("The query is wrong; the text says how to correct it.", TEXT),
     **SENT_AWAY,
     404: answer("There is no such session, or no history is kept.", TEXT),
     503: answer("Redis does not answer; try again later.", TEXT),
 }
 LISTED: Final[Responses] = {
-    200: answer("Sessions, and `next` if there are more.", "text/csv"),
+    200: answer("Sessions. In JSON, `next` is null if no more follow.", "text/csv"),
     **_NOT_THERE,
     404: answer("No history is kept.", TEXT),
 }
 LISTED[200]["content"] |= {JSON: {"schema": _PAGE}, JSON_LINES: {"schema": {"type": "string"}}}
 LISTED[200]["headers"] = {
-    "X-Total-Count": {"description": "How many were found; CSV.", "schema": {"type": "integer"}}
+    "X-Total-Count": {
+        "description": "The number of sessions found; only with CSV and JSON lines.",
+        "schema": {"type": "integer"},
+    }
 }
 _HELD: Final = {
     "type": "object",
@@ -128,7 +138,7 @@ _HELD: Final = {
     "required": ["conference", "from", "to", "people", "stood_out"],
 }
 HELD: Final[Responses] = {
-    200: answer("Who was there, how it was for each when, and what stood out.", JSON, schema=_HELD),
+    200: answer("Its participants, their states over time, what stood out.", JSON, schema=_HELD),
     **_NOT_THERE,
     404: answer("History has no such conference, or no history is kept.", TEXT),
 }
@@ -137,6 +147,6 @@ FOUND[200]["content"][JSON] = {"schema": _SAMPLES}
 ERASED: Final[Responses] = {
     200: answer("How many sessions were erased.", JSON, schema=_DELETED),
     **_NOT_THERE,
-    400: answer("The query names no client, or is wrong otherwise.", TEXT),
-    404: answer("Nothing is kept of sessions.", TEXT),
+    400: answer("The query is wrong, or `client_id` is missing.", TEXT),
+    404: answer("The service keeps no data of sessions.", TEXT),
 }

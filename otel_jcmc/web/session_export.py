@@ -1,8 +1,9 @@
 """
-Sends all results of a search as CSV or lines of JSON, each made while it is sent.
+Sends all sessions that a search finds, as lines of CSV or JSON.
 
-The search first finds the places of sessions, some thousands at a time. Each session is described
-when the client reads that far. So the service's memory does not grow with the number of sessions.
+The search first finds the place of each session in the list, for 10,000 sessions at a time. A place
+contains the sid. The service makes the line of a session only when the caller is ready to read it.
+So the service's memory does not grow with the number of sessions.
 """
 
 from collections.abc import AsyncIterator
@@ -17,7 +18,8 @@ from otel_jcmc.verdict.record import Record
 from otel_jcmc.web.session_about import about, heading, rows_text
 
 JSON_LINES: Final = "application/jsonl"
-# How many places are kept in memory, about 1 MB; each further search reads all cards again.
+# How many places of sessions one search returns, which take about 1 MB of memory. If there are more
+# sessions, another search reads all cards again.
 PLACES: Final = 10_000
 
 
@@ -25,11 +27,11 @@ async def exported(
     history: History, record: Record, asked: Asked, *, is_csv: bool
 ) -> tuple[int, AsyncIterator[bytes]]:
     """
-    Return how many sessions match *asked*, and the lines of as many as its limit allows.
+    Return the number of sessions that match *asked*, and their lines, at most `asked.limit`.
 
     Raises:
-        StoreUnavailable: Redis did not answer in time; if this happens while lines are sent, the
-            lines end early.
+        StoreUnavailable: Redis did not answer in time. If this happens while the lines are sent,
+            the lines stop there.
     """
     first = await history.search(asked._replace(limit=min(asked.limit, PLACES)))
     return first.total, _lines(history, record, asked, first, is_csv=is_csv)
@@ -38,7 +40,7 @@ async def exported(
 async def _lines(
     history: History, record: Record, asked: Asked, found: Found, *, is_csv: bool
 ) -> AsyncIterator[bytes]:
-    """Return the lines of the sessions in *found*, and of further sessions up to the limit."""
+    """Make the lines of the sessions in *found*, then of further sessions up to `asked.limit`."""
     if is_csv:
         yield heading()
     left = asked.limit

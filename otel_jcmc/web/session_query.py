@@ -1,9 +1,8 @@
 """
 Reads the query of a request for sessions.
 
-The parameters come in; an `Asked` or a `View` goes out, or a line that says how to correct them.
-Names are treated as the names in a push are before it is stored. So if names are hashed, a request
-may use the name or its hash.
+The parameters come in. An `Asked` or a `View` goes out, or a line that says how to correct them. If
+the service hashes names before it stores them, a request may use the name or its hash.
 """
 
 import re
@@ -48,7 +47,7 @@ from otel_jcmc.wire.session import END_REASONS
 
 LIMIT: Final = 50
 MAX_LIMIT: Final = 500
-# The limit on sessions in formats that have no pages.
+# The limit on the number of sessions in CSV and JSON lines, if the query has no limit.
 _ALL: Final = 10**9
 _FIELDS: Final = {row.field: row.id for row in METRICS}
 STATES: Final = (*(state.name.lower() for state in State), UNKNOWN)
@@ -56,8 +55,8 @@ CAUSES: Final = (*dict.fromkeys(WORD_OF.values()), UNKNOWN)
 ENDS: Final = (*sorted(END_REASONS), "replaced", EXPIRED, LIVE)
 SORTS: Final = ("newest", "worst")
 FORMATS: Final = ("json", "csv", "jsonl")
-# Parameters that match a part of a name, with the card's line that has the name; then the
-# parameters that match a whole name.
+# Parameter -> the attribute that it searches, and the card's line that has this attribute. _PARTS
+# match a part of a name, _WHOLES a whole name.
 _PARTS: Final = {
     "conference": ((CONFERENCE, CONFERENCE_LINE),),
     "participant": ((PARTICIPANT, PARTICIPANT_LINE), (USERNAME, NAME_LINE)),
@@ -78,7 +77,7 @@ class View(NamedTuple):
     Attributes:
         ids: the catalogue's ids of the wanted metrics; None: all metrics that the session has.
         is_csv: whether the answer is CSV instead of JSON.
-        fill: whether a value that a push left out is filled with the earlier value.
+        fill: whether a value that a push left out is replaced by the last known value.
     """
 
     ids: list[int] | None
@@ -88,10 +87,10 @@ class View(NamedTuple):
 
 def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]:
     """
-    Return the checked query of a request for a list of sessions, and one of FORMATS.
+    Return the search that the query *pairs* asks for, and the wanted format, one of FORMATS.
 
     Raises:
-        BadQuery: *pairs* are wrong.
+        BadQuery: a parameter in *pairs* is wrong.
     """
     query = read_once(pairs, LISTED_BY)
     kind = _one_of(query, "format", FORMATS, FORMATS[0])
@@ -118,7 +117,7 @@ def read_asked(pairs: Pairs, privacy: Privacy, now_ms: int) -> tuple[Asked, str]
 
 
 def _conditions(query: Mapping[str, str], privacy: Privacy) -> Iterator[Condition]:
-    """Return the conditions on cards, from all parameters of *query*."""
+    """Return the conditions that a session's card must meet, from the parameters of *query*."""
     for name, lines in _PARTS.items():
         if name in query:
             text = _text(query, name)
@@ -133,7 +132,11 @@ def _conditions(query: Mapping[str, str], privacy: Privacy) -> Iterator[Conditio
 
 
 def _part(row: Attribute, mark: str, text: str, privacy: Privacy) -> Condition:
-    """Return the condition that the attribute *row* contains *text*; hashes must be equal."""
+    """
+    Return the condition that the attribute *row* contains *text*, in the card's line *mark*.
+
+    If the attribute is hashed, it must equal *text* or the hash of *text*.
+    """
     stored = privacy.stored(row, text)
     return part_of(text, mark) if len(stored) == 1 else whole_of(stored, mark)
 
@@ -142,7 +145,9 @@ def time_of(
     query: Mapping[str, str], name: str, now_ms: int, *, is_end: bool = False
 ) -> int | None:
     """
-    Return the time in parameter *name* of *query* as Unix time in ms; None: it is not given.
+    Return the time in the parameter *name* of *query*, as Unix time in ms; None if it is not given.
+
+    If the time is a day, it means the beginning of the day, or with *is_end* its end.
 
     Raises:
         BadQuery: the time or the time zone is not valid.
@@ -158,17 +163,17 @@ def time_of(
 
 def read_at(pairs: Pairs, now_ms: int) -> int:
     """
-    Return the time for which a conference is asked, Unix time in ms; the default is now.
+    Return the time `at` in the query *pairs*, as Unix time in ms; *now_ms* if it is not given.
 
     Raises:
-        BadQuery: *pairs* are wrong.
+        BadQuery: a parameter in *pairs* is wrong.
     """
     at_ms = time_of(read_once(pairs, ("at", "tz")), "at", now_ms)
     return now_ms if at_ms is None else at_ms
 
 
 def _one_of(query: Mapping[str, str], name: str, choices: Sequence[str], other: str = "") -> str:
-    """Return parameter *name* of *query*, one of *choices*; *other* if *query* lacks it."""
+    """Return the parameter *name*, which must be one of *choices*; *other* if it is not given."""
     word = query.get(name, other)
     if name in query and word not in choices:
         told = f"{name} must be {', '.join(choices[:-1])} or {choices[-1]}"
@@ -177,7 +182,7 @@ def _one_of(query: Mapping[str, str], name: str, choices: Sequence[str], other: 
 
 
 def _text(query: Mapping[str, str], name: str) -> str:
-    """Return the text of the parameter *name*."""
+    """Return the text of the parameter *name*, which must not be blank or contain NUL."""
     text = query[name]
     if not text.strip() or "\0" in text:
         raise BadQuery(f"{name} must be a name that was pushed, or its hash")
@@ -186,35 +191,38 @@ def _text(query: Mapping[str, str], name: str) -> str:
 
 def read_conference(text: str, privacy: Privacy) -> list[str]:
     """
-    Return the forms in which the conference *text* may be stored.
+    Return the names that the conference *text* may have in Redis: *text* itself, or its hash.
 
     Raises:
-        BadQuery: *text* can't be stored.
+        BadQuery: *text* is blank or contains NUL, so no conference has this name.
     """
     return privacy.stored(CONFERENCE, _text({"conference": text}, "conference"))
 
 
 def read_client(query: Mapping[str, str], privacy: Privacy) -> list[str]:
     """
-    Return the forms in which the client of *query* may be stored; empty: any client.
+    Return the forms that the client id in *query* may have in Redis; empty: any client matches.
 
     Raises:
-        BadQuery: the client id is empty, or can't be stored.
+        BadQuery: the client id is blank or contains NUL.
     """
     if "client_id" not in query:
         return []
     text = _text(query, "client_id")
-    # Upper and lower case mean the same in a GUID, but its hash is made of the text that was sent.
+    # In a GUID, upper and lower case mean the same. But the hash of a GUID depends on the case in
+    # which the client sent it.
     texts = [text, text.lower(), text.upper()] if is_guid(text) else [text]
     return [*dict.fromkeys(each for one in texts for each in privacy.stored(CLIENT, one))]
 
 
 def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
     """
-    Return the conferences and clients to erase; an empty list of conferences means all of them.
+    Return the names of conferences and the ids of clients whose sessions to erase.
+
+    An empty list of conferences means the sessions of these clients in all conferences.
 
     Raises:
-        BadQuery: *pairs* are wrong, or name no client.
+        BadQuery: a parameter in *pairs* is wrong, or `client_id` is missing.
     """
     query = read_once(pairs, ("client_id", "conference"))
     if "client_id" not in query:
@@ -225,10 +233,10 @@ def read_erased(pairs: Pairs, privacy: Privacy) -> tuple[list[str], list[str]]:
 
 def read_view(pairs: Pairs, accept: str) -> View:
     """
-    Return the form in which the query *pairs*, with the header *accept*, wants one session.
+    Return the form in which a request wants one session: its query *pairs*, its header *accept*.
 
     Raises:
-        BadQuery: *pairs* are wrong.
+        BadQuery: a parameter in *pairs* is wrong.
     """
     query = read_once(pairs, ("metrics", "format", "fill"))
     asked = [name.strip() for name in query.get("metrics", "").split(",") if name.strip()]
@@ -241,6 +249,6 @@ def read_view(pairs: Pairs, accept: str) -> View:
     fill = query.get("fill", "false")
     if fill not in ("true", "false"):
         raise BadQuery("fill must be true or false")
-    # Each metric once, in the order of the query.
+    # If the query names a metric twice, the answer has it once. The order is that of the query.
     ids = [_FIELDS[name] for name in dict.fromkeys(asked)] or None
     return View(ids, kind == "csv", fill == "true")

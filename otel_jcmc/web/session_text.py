@@ -1,9 +1,9 @@
 """
 Writes one session with its samples, as JSON or CSV.
 
-The result of sessions/history.py comes in. The pieces of an answer go out, made while they are
-sent, because the log of a day is megabytes of text. Metrics have the names of their fields,
-attributes the names of their labels.
+A session and its entries, as sessions/history.py reads them, come in. The answer goes out in
+pieces. Each piece is made after the piece before was sent, because the log of a day is megabytes of
+text. The answer names a metric like its field in a push, and an attribute like its label.
 """
 
 import csv
@@ -44,14 +44,17 @@ def session_text(
     scope: str | None = None,
 ) -> Iterator[bytes]:
     """
-    Return *session* with the samples in *entries*, piece by piece.
+    Return *session* with the samples in *entries*, as JSON or CSV, in pieces.
 
-    A sample has the metrics of *view*, or all metrics that the session ever pushed; null: not known
-    then. It also has the verdict and the audio score, if known. If two samples are further apart
-    than an interval plus the time after which participants expire, the later one has the gap.
+    A sample has the metrics of *view*, or all metrics that the session ever pushed. null means that
+    the metric was not known then. A sample also has the verdict and the audio score, if known. If
+    the time between two samples is longer than *interval_ms* plus the time after which the
+    participant expires, the later sample has this time as `gap_seconds`.
+
+    *scope* says how far the trouble reached during most of the bad time; None: not known.
     """
-    # Only JMMC pages push changes alone. Other clients push all known values, so null means
-    # unknown, and no earlier value may fill it.
+    # Only JMMC pages leave unchanged values out. Other clients push all known values: if a value is
+    # missing, it was unknown, and an earlier value must not replace it.
     is_filled = view.fill and session.attributes.get(SENDER.id) == JMMC
     log = _Log(entries, view.ids, interval_ms + session.ttl_ms, fill=is_filled)
     if view.is_csv:
@@ -60,7 +63,7 @@ def session_text(
     head = about(session, scope)
     head |= {"interval_seconds": interval_ms / 1000, "metrics": log.fields}
     head["summary"] = log.summary(head["summary"] or {})
-    # The samples continue the object that the head begins.
+    # The head is sent without its last brace, because the samples follow in the same JSON object.
     yield _encode(head)[:-1] + b',"samples":['
     between = b""
     for piece in log.rows():
@@ -71,17 +74,23 @@ def session_text(
 
 class _Log:
     """
-    The samples of one session in the order of their times.
+    Makes the samples of one session from its entries, in the order of their times.
 
     Attributes:
         fields: the names of the metrics in a row.
-        judged: those members of _VERDICT that any sample has.
+        judged: the members of _VERDICT that at least one sample has.
     """
 
     def __init__(
         self, entries: Sequence[bytes], ids: list[int] | None, apart_ms: int, *, fill: bool
     ) -> None:
-        """Read *entries* once; keep them packed, in a twentieth of the memory of their values."""
+        """
+        Read *entries* once to find what they have, and keep them packed.
+
+        Packed entries take a twentieth of the memory of their values. *ids* are the wanted metrics;
+        None: all that were pushed. A gap is a time between samples longer than *apart_ms*. *fill*
+        replaces unknown values by the last known ones.
+        """
         timed: list[tuple[int, bytes]] = []
         known: set[int] = set()
         judged: set[str] = set()
@@ -93,7 +102,8 @@ class _Log:
                 known.update(i for i, each in enumerate(sample.numbers, 1) if _is_known(each))
                 judged.update(_verdict_of(sample))
                 self._add(sample)
-        # If two processes took pushes of one session, each wrote its own entries.
+        # If two processes took pushes of one session, each process wrote its own entries, so the
+        # entries may be out of order.
         timed.sort(key=lambda each: each[0])
         self._entries = [entry for _, entry in timed]
         self._ids = ids or sorted(known & _PUSHED)
@@ -104,19 +114,21 @@ class _Log:
         self.judged = [name for name in _VERDICT if name in judged]
 
     def _add(self, sample: Sample) -> None:
-        """Add quality, loss and round trip of one interval."""
+        """Add quality, loss and round trip in *sample* to the sums of the session."""
         lasts = vitals(sample.numbers)
         for index, of in enumerate(self._sums):
             tally = sample.tally[index] if index < len(sample.tally) else None
-            # Earlier versions recorded no weight if no spans were wanted.
+            # Earlier versions recorded no tally if the service sent no spans: then the last value
+            # of the interval counts, with the weight 1.
             mean, weight = (lasts[index], 1) if tally is None else (tally.mean, tally.known_ms)
             of.add(sample.worst[index], mean, max(weight, 1), sample.best[index])
 
     def summary(self, of_all: dict[str, Any]) -> dict[str, dict[str, float | None]]:
         """
-        Return worst, mean and best of quality, loss and round trip.
+        Return the worst, mean and best value of quality, loss and round trip.
 
-        A value comes from *of_all*, the session's totals, if they have it, otherwise from the log.
+        *of_all* is the summary from the session's card. A value that it has is returned instead of
+        the value from the log.
         """
         return {
             name: each.to_dict() | of_all.get(name, {})
@@ -124,7 +136,7 @@ class _Log:
         }
 
     def rows(self) -> Iterator[list[dict[str, Any]]]:
-        """Return the samples ready for JSON, at most PIECE at a time."""
+        """Return the samples, ready for JSON, in lists of at most PIECE samples."""
         before_ms = 0
         kept: dict[int, Any] = {}
         for start in range(0, len(self._entries), PIECE):
@@ -139,7 +151,11 @@ class _Log:
             yield piece
 
     def _row(self, sample: Sample, kept: dict[int, Any]) -> dict[str, Any]:
-        """Return one sample, ready for JSON; *kept* has earlier values, and is updated."""
+        """
+        Return *sample*, ready for JSON.
+
+        *kept* has the last known value of each metric by its id; this function updates it.
+        """
         told = {id_: sample.numbers[id_ - 1] for id_ in self._ids} | _counted(sample, self._ids)
         if self._fill:
             kept.update((id_, each) for id_, each in told.items() if _is_known(each))
@@ -166,23 +182,27 @@ class _Log:
 
 
 def _counted(sample: Sample, ids: Sequence[int]) -> dict[int, int]:
-    """Return the counts of the whole interval for *ids*; `numbers` has only the last push."""
+    """
+    Return id -> count in the whole interval, for those of *ids* that count something.
+
+    `sample.numbers` would only have the counts of the last push.
+    """
     known = zip(COUNTED, sample.counts, strict=False)
     return {at + 1: count for at, count in known if count is not None and at + 1 in ids}
 
 
 def _verdict_of(sample: Sample) -> dict[str, Any]:
-    """Return the state of the call, its cause and the audio score, as far as known."""
+    """Return the state of the call, its cause and the audio score; omit what is not known."""
     mos, state, cause = (sample.numbers[id_ - 1] for id_ in (MOS_ID, STATE_ID, CAUSE_ID))
     told = (_STATE.get(state), WORD_OF.get(cause, UNKNOWN) if state else None, mos)
     return {name: each for name, each in zip(_VERDICT, told, strict=True) if each is not None}
 
 
 class _Sum:
-    """Worst, mean and best value of quality, loss or round trip."""
+    """Finds the worst, mean and best value of one vital: quality, loss or round trip."""
 
     def __init__(self, lower_is_worse: bool) -> None:  # noqa: FBT001  # as LOWER_IS_WORSE has it
-        """Begin without values."""
+        """Begin without values; *lower_is_worse* says whether the lowest value is the worst."""
         self._worse, self._better = (min, max) if lower_is_worse else (max, min)
         self._worst: list[float] = []
         self._best: list[float] = []
@@ -191,7 +211,7 @@ class _Sum:
     def add(
         self, worst: float | None, mean: float | None, weight: float, best: float | None
     ) -> None:
-        """Add the known values of one interval, whose *mean* has this *weight*."""
+        """Add the values of one interval (None: not known); *weight* is the weight of *mean*."""
         if worst is not None:
             self._worst = [self._worse([worst, *self._worst])]
         if best is not None:
@@ -201,7 +221,7 @@ class _Sum:
             self._weights += weight
 
     def to_dict(self) -> dict[str, float | None]:
-        """Return the three values, and None for the bad share, which a log does not have."""
+        """Return worst, mean, best and bad share; the bad share is None: a log does not have it."""
         return {
             "worst": next(iter(self._worst), None),
             "mean": round(self._total / self._weights, 2) if self._weights else None,
@@ -212,10 +232,10 @@ class _Sum:
 
 def _csv(log: _Log) -> Iterator[bytes]:
     """
-    Return the samples of *log* as CSV (RFC 4180).
+    Return the samples of *log* as CSV (RFC 4180), in pieces.
 
-    For a list, CSV has the worst value. Names that people chose are within JSON, so no spreadsheet
-    takes the cell for a formula.
+    If a metric is a list, the cell has the worst value of the list. Names that people chose are
+    only in cells with JSON, so no spreadsheet takes a name for a formula.
     """
     edges = [f"{name}_{which}" for name in VITALS for which in ("worst", "best")]
     page = io.StringIO()
@@ -245,12 +265,12 @@ def _csv(log: _Log) -> Iterator[bytes]:
 
 
 def _is_known(value: Any) -> bool:
-    """Say whether a metric is known; a list is known if any of its values is."""
+    """Return whether *value* is known; a list is known if at least one of its values is known."""
     return _worst(value) is not None
 
 
 def _worst(value: Any) -> Any:
-    """Return *value*; for a list its highest known value, because it is a round trip."""
+    """Return *value*; if it is a list of round trips, return the highest known one."""
     if type(value) is list:
         return max((each for each in value if each is not None), default=None)
     return value

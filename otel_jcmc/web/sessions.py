@@ -1,9 +1,10 @@
 """
 Answers requests for sessions: the list of sessions, one session, and the erasure of sessions.
 
-FastAPI routes answer them for the readers of pages, never with CORS. The routes take the request
-and return responses. For a parameter or a result with a type, FastAPI would make a model, and
-import all of pydantic's version 1 (40 ms, 2 MiB).
+FastAPI routes answer callers that may read pages. Pages of other origins can't read the answers,
+because they have no CORS headers. The routes take the request and return responses. If a route had
+typed parameters or results, FastAPI would make a model, and import all of pydantic's version 1
+(40 ms, 2 MiB).
 """
 
 from typing import Final
@@ -36,17 +37,18 @@ def session_routes(
     interval_ms: int,
 ) -> APIRouter:
     """
-    Return the routes of sessions, behind *readers*; without *history* they say what to set.
+    Return the routes of sessions, for callers that *readers* admit.
 
-    *record* is the journal of what stood out, from which the scope of a bad time comes.
-
-    *erasure* is None if no data of sessions is kept, not even for spans.
+    Without *history*, the routes answer 404 and name the setting. *record* is the journal of what
+    stood out: it tells the scope of a session's bad time. *erasure* is None if the service keeps
+    no data of sessions, not even spans that wait to be sent. *interval_ms* is the time that an
+    entry of the log covers.
     """
     router = APIRouter(default_response_class=Response)
 
     @router.get("/sessions", responses=LISTED, openapi_extra=LISTING)
     async def sessions(request: Request) -> Response:
-        """Return the matching sessions, newest or worst first."""
+        """Return the sessions that match the query, the newest or the worst first."""
 
         async def read(of: History) -> Response:
             query = request.query_params.multi_items()
@@ -63,7 +65,7 @@ def session_routes(
 
     @router.get("/sessions/{sid}", responses=FOUND, openapi_extra=ONE)
     async def session(request: Request) -> Response:
-        """Return one session: participant, times, and its samples in the order of their times."""
+        """Return one session: its participant, its times, and its samples in the order of time."""
 
         async def read(of: History) -> Response:
             view = read_view(request.query_params.multi_items(), request.headers.get("accept", ""))
@@ -77,13 +79,15 @@ def session_routes(
 
     @router.delete("/sessions", responses=ERASED, openapi_extra=ERASURE)
     async def erase(request: Request) -> Response:
-        """Erase all that is kept of a client's sessions."""
+        """Erase all data of a client that the service keeps in Redis."""
 
         async def erased(of: Erasure) -> Response:
-            # None of our pages sends this request. So it comes from a page of another site, which
-            # has a host name for our address.
+            # Our own pages never send this request. So a request with Origin comes from a page of
+            # another site, which reaches us by a host name that points to our address.
             if "origin" in request.headers:
-                return line("no page may erase: send the request without Origin", 403)
+                return line(
+                    "a web page may not erase sessions: send the request without Origin", 403
+                )
             who = read_erased(request.query_params.multi_items(), privacy)
             return JSONResponse({"deleted": await of.erase(*who)}, 200, HEADERS)
 

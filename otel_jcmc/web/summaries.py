@@ -1,7 +1,8 @@
 """
-Answers requests for summaries: sessions counted by days or weeks, and by a common attribute.
+Answers requests for summaries: counts sessions by day or week, and by an attribute such as region.
 
-A FastAPI route answers them for the readers of pages, never with CORS.
+A FastAPI route answers callers that may read pages. Pages of other origins can't read the answers,
+because they have no CORS headers.
 """
 
 import asyncio
@@ -22,12 +23,16 @@ _OFF = "JCMC_SUMMARY_DAYS is 0: no summaries are kept"
 
 
 def summary_routes(summaries: Summaries | None, readers: Readers) -> APIRouter:
-    """Return the route of *summaries*, behind *readers*; without them it says what to set."""
+    """
+    Return the route of *summaries*, for callers that *readers* admit.
+
+    Without *summaries*, the route answers 404 and names the setting.
+    """
     router = APIRouter(default_response_class=Response)
 
     @router.get("/summaries", responses=COUNTED, openapi_extra=ASKING)
     async def counted(request: Request) -> Response:
-        """Return sessions in groups."""
+        """Return groups of sessions with their counts."""
 
         async def read(of: Summaries | None) -> Response:
             if of is None:
@@ -37,14 +42,15 @@ def summary_routes(summaries: Summaries | None, readers: Readers) -> APIRouter:
             asked = read_asked_summaries(query, request.headers.get("accept", ""), today)
             return await _counted(of, asked)
 
-        # In a tuple, because the 404 text for missing summaries differs from that for history.
+        # If answer_read got None, it would answer that no history is kept. A tuple is never None,
+        # so `read` can answer that no summaries are kept.
         return await answer_read(request, readers, (summaries,), lambda of: read(of[0]), _OFF)
 
     return router
 
 
 async def _counted(of: Summaries, asked: AskedSummaries) -> Response:
-    """Return the answer with the groups that the request has *asked* for."""
+    """Count the summaries that the request has *asked* for, and return the groups."""
     counts = Counts(asked.by, asked.per)
     async for day, some in of.read(asked.first, asked.last):
         counts.add(day, some)

@@ -1,7 +1,7 @@
 """
 Reads the query of a request for summaries.
 
-The parameters come in; an `AskedSummaries` goes out, or a line that says how to correct them.
+The parameters come in. An `AskedSummaries` goes out, or a line that says how to correct them.
 """
 
 import re
@@ -11,7 +11,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.sessions.counts import By, Per
 from otel_jcmc.web.query import BadQuery, Pairs, meant, read_once
 
-# The length of the period in days if the query gives no beginning.
+# If the query has no `from`, the first day is this number of days before today.
 DAYS: Final = 30
 _ago: Final = re.compile(r"-?([0-9]{1,4})d").fullmatch
 _day: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}").fullmatch
@@ -23,8 +23,11 @@ class AskedSummaries(NamedTuple):
     The checked query of a request for summaries.
 
     Attributes:
-        first, last: the first and the last day, in UTC, on which the counted sessions ended.
-        by: what to group sessions by; None: one group for all.
+        first, last: the first and the last day, in UTC: sessions that ended on these days and
+            between them are counted.
+        by: the attribute by which sessions are put into groups; None: one group for all sessions.
+        per: the time that one group covers.
+        is_csv: whether the answer is CSV instead of JSON.
     """
 
     first: date
@@ -36,10 +39,10 @@ class AskedSummaries(NamedTuple):
 
 def read_asked_summaries(pairs: Pairs, accept: str, today: date) -> AskedSummaries:
     """
-    Return the checked query *pairs*; *today* is the current day.
+    Return what the query *pairs* and the header *accept* ask for; *today* is the day in UTC.
 
     Raises:
-        BadQuery: *pairs* are wrong.
+        BadQuery: a parameter in *pairs* is wrong.
     """
     query = read_once(pairs, _NAMES)
     by = query.get("by")
@@ -57,7 +60,7 @@ def read_asked_summaries(pairs: Pairs, accept: str, today: date) -> AskedSummari
 
 
 def _read_day(name: str, text: str, today: date) -> date:
-    """Return the day that *text* says."""
+    """Return the day in *text*, the parameter *name*: a date, or days before *today*."""
     if ago := _ago(text):
         return today - timedelta(days=int(ago[1]))
     try:

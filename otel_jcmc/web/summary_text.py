@@ -1,7 +1,8 @@
 """
 Writes groups of sessions as JSON or CSV.
 
-The groups of sessions/counts.py come in, text goes out. Unknown values are null, and empty in CSV.
+The groups of sessions/counts.py come in. Text goes out. An unknown value is null in JSON, and empty
+in CSV.
 """
 
 import csv
@@ -18,13 +19,13 @@ from otel_jcmc.verdict.rules import State
 from otel_jcmc.web.summary_query import AskedSummaries
 
 STATES: Final = (*(state.name.lower() for state in State), UNKNOWN)
-# The beginning of a period, the name of a group, and the group.
+# For each group: the beginning of its period, its name, and its counts.
 Groups = Sequence[tuple[str, str, Group]]
 _FORMULA: Final = ("=", "+", "-", "@", "\t", "\r")
 
 
 def groups_json(asked: AskedSummaries, groups: Groups) -> str:
-    """Return *groups* as JSON."""
+    """Return one JSON object: the query *asked*, and *groups*."""
     told = {
         "from": asked.first.isoformat(),
         "to": asked.last.isoformat(),
@@ -36,7 +37,12 @@ def groups_json(asked: AskedSummaries, groups: Groups) -> str:
 
 
 def groups_csv(asked: AskedSummaries, groups: Groups) -> str:
-    """Return *groups* as CSV, a line for each: causes as `word=sessions`, scopes `word=share`."""
+    """
+    Return *groups* as CSV, one line for each group.
+
+    The cell of `causes` has `cause=sessions` for each cause. The cell of `scopes` has `scope=share`
+    for each scope.
+    """
     written = io.StringIO()
     rows = [_flat(_told(asked, *each)) for each in groups]
     head = [*_flat(_told(asked, "", "", Group()))]
@@ -47,7 +53,7 @@ def groups_csv(asked: AskedSummaries, groups: Groups) -> str:
 
 
 def _told(asked: AskedSummaries, period: str, name: str, group: Group) -> dict[str, Any]:
-    """Return one group, ready for JSON."""
+    """Return *group*, which has this *name* and *period*, ready for JSON."""
     mos = group.mos_sum / group.mos_known / MOS_SCALE if group.mos_known else None
     return {
         "period": period or None,
@@ -77,12 +83,12 @@ def _told(asked: AskedSummaries, period: str, name: str, group: Group) -> dict[s
 
 
 def _ordered(counts: Counter[str]) -> list[tuple[str, int]]:
-    """Return *counts*, the largest first."""
+    """Return the pairs of word and count in *counts*, the largest count first."""
     return sorted(counts.items(), key=lambda each: (-each[1], each[0]))
 
 
 def _flat(told: dict[str, Any]) -> dict[str, Any]:
-    """Return the columns of a group for CSV."""
+    """Return column -> cell for CSV, from the group *told*, which is ready for JSON."""
     flat: dict[str, Any] = {}
     for key, value in told.items():
         if key in ("causes", "scopes"):
@@ -90,7 +96,8 @@ def _flat(told: dict[str, Any]) -> dict[str, Any]:
         elif isinstance(value, dict):
             flat |= {f"{key}.{word}": each for word, each in value.items()}
         else:
-            # A spreadsheet must not take a name that a page sent for a formula.
+            # If a name from a page looks like a formula, an apostrophe before it makes a
+            # spreadsheet show it as text.
             is_formula = isinstance(value, str) and value.startswith(_FORMULA)
             flat[key] = f"'{value}" if is_formula else value
     return flat

@@ -1,9 +1,9 @@
 """
-Makes and checks the cookie of a browser whose user has entered the token.
+Makes and checks the cookie that a browser gets after its user has entered the token.
 
-The token comes in; out go cookies, and whether a request has a valid cookie. A cookie says until
-when it is valid. It is signed with a key derived from the token. Therefore all replicas accept it,
-and after a change of the token no old cookie is valid.
+The cookie contains the time until which it is valid, and a signature. The key of the signature is
+derived from the token. Therefore all replicas accept the cookie, and no cookie is valid any more
+after the token has changed.
 
 Source: RFC 6265 (cookies).
 """
@@ -22,17 +22,17 @@ class Tickets:
     """Makes and checks the cookies of browsers whose users have entered *token*."""
 
     def __init__(self, token: str, clock: Callable[[], float] = time) -> None:
-        """Sign with a key derived from *token*; *clock* is Unix time in seconds."""
+        """Derive the key of signatures from *token*; *clock* returns Unix time in seconds."""
         self._key = hmac.digest(token.encode(), b"otel_jcmc pages", sha256)
         self._clock = clock
 
     def make(self) -> str:
-        """Return the value of a cookie that is valid from now on."""
+        """Return the value of a cookie that is valid for LIFE_SECONDS from now."""
         until = str(int(self._clock()) + LIFE_SECONDS)
         return f"{until}.{self._sign(until)}"
 
     def has_one(self, scope: Any) -> bool:
-        """Say whether the caller of the ASGI *scope* has a valid cookie."""
+        """Return whether the request of the ASGI *scope* has a valid cookie."""
         return any(map(self._is_good, _cookies(scope)))
 
     def _is_good(self, value: str) -> bool:
@@ -47,7 +47,7 @@ class Tickets:
 
 
 def _cookies(scope: Any) -> list[str]:
-    """Return the values of all cookies with our name."""
+    """Return the values of all cookies called NAME in the request of the ASGI *scope*."""
     found = []
     for name, value in scope["headers"]:
         if name == b"cookie":

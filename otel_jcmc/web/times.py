@@ -1,12 +1,12 @@
 """
 Reads a time as people write it: `14:00`, `yesterday 14:00`, `monday`, `2026-11-29`, `-2h`.
 
-The text and its zone come in; Unix time in ms goes out, or an error with examples. A day has a
-beginning and an end; the caller says which of them is meant.
+The text and its zone come in. Unix time in ms goes out, or an error with examples. If the text is
+a day, the caller says whether the beginning or the end of the day is meant.
 
-A search must be able to say which text was not understood. No library allows that: dateparser
-(eight megabytes) guesses; parsedatetime (of 2020) reads `14:00` as the next such time, and reports
-no text as wrong; python-dateutil does not know `yesterday`.
+If a search contains a time that is not understood, the service must say so. No library that we know
+is suitable: dateparser (eight megabytes) guesses. parsedatetime (of 2020) reads `14:00` as a time
+in the future, and never reports an error. python-dateutil does not know `yesterday`.
 """
 
 import re
@@ -45,10 +45,10 @@ def read_zone(text: str) -> tzinfo:
         if minutes < 24 * 60:
             return timezone(timedelta(minutes=-minutes if found[1] == "-" else minutes))
     if text == "UTC":
-        # UTC needs no database, which a small image may lack.
+        # Python knows UTC without the time zone database, which a small container image may lack.
         return UTC
     try:
-        # The name is a file path below the database.
+        # The name is a file path in the time zone database, so errors of the file system may come.
         return ZoneInfo(text)
     except (ValueError, OSError, LookupError):
         raise NotUnderstood("a time zone: Europe/Berlin, UTC or +02:00") from None
@@ -58,8 +58,9 @@ def read_time(text: str, now_ms: int, zone: tzinfo = UTC, *, is_end: bool = Fals
     """
     Return the time that *text* means at *now_ms*, as Unix time in ms.
 
-    If *text* has no offset, it is a time in *zone*. A day means its first ms, or its last ms if
-    *is_end*. A clock time without a day means the latest such time in the past.
+    If *text* has no offset, it is a time in *zone*. If it is a day, the result is the first ms of
+    that day, or with *is_end* the last ms. A clock time without a day means the latest such time in
+    the past.
 
     Raises:
         NotUnderstood: *text* is not a time.
@@ -81,9 +82,9 @@ def read_time(text: str, now_ms: int, zone: tzinfo = UTC, *, is_end: bool = Fals
 
 
 def _whole(text: str) -> int | None:
-    """Return the time of *text*, with date and offset as in RFC 3339; None if it has no offset."""
+    """Return the Unix time in ms of *text* in the form of RFC 3339; None if it has another form."""
     try:
-        # A plus that was not escaped arrives as a space.
+        # If a plus in a query is not escaped, it arrives as a space.
         moment = datetime.fromisoformat(re.sub(r" (\d\d:?\d\d)$", r"+\1", text.strip()))
     except ValueError:
         return None
@@ -91,7 +92,7 @@ def _whole(text: str) -> int | None:
 
 
 def _of_day(said: str, now: datetime, *, is_end: bool) -> int:
-    """Return the time of a day, a time of the clock, or both."""
+    """Return the Unix time in ms of *said*, which is a day, a clock time, or both."""
     first, _, rest = re.sub(r"(?<=\d)t(?=\d)", " ", said).replace(" at ", " ").partition(" ")
     day = _day(first, now.date())
     if day is None:
@@ -101,7 +102,7 @@ def _of_day(said: str, now: datetime, *, is_end: bool) -> int:
         return _ms(found)
     if rest:
         found = _moment(day, rest, now.tzinfo)
-        # The name of today's weekday, with a time later than now, means the same day of last week.
+        # If today is Monday and it is 9:00, `monday 14:00` means the Monday of last week.
         is_last = found > now and first[:3] == _DAYS[now.weekday()][:3]
         return _ms(_moment(day - 7 * _DAY, rest, now.tzinfo) if is_last else found)
     if is_end:
@@ -110,7 +111,7 @@ def _of_day(said: str, now: datetime, *, is_end: bool) -> int:
 
 
 def _day(word: str, today: date) -> date | None:
-    """Return the day that *word* names, for a weekday the latest such day; None if no day."""
+    """Return the day that *word* names, the latest such day for a weekday; None: it is no day."""
     if word in ("today", "yesterday"):
         return today - _DAY if word == "yesterday" else today
     if _date(word):
@@ -122,7 +123,14 @@ def _day(word: str, today: date) -> date | None:
 
 
 def _moment(day: date, clock: str, zone: tzinfo | None) -> datetime:
-    """Return the time of *clock* on *day*; if clocks go back and it comes twice, the first."""
+    """
+    Return the time of *clock* on *day* in *zone*.
+
+    If this time comes twice on that day, because clocks go back, the result is the first of them.
+
+    Raises:
+        ValueError: *clock* is not a time of the clock.
+    """
     hour, minute, second, half = 0, 0, 0, None
     if found := _clock(clock):
         hour, minute, second = int(found[1]), int(found[2]), int(found[3] or 0)

@@ -129,7 +129,7 @@ def test_all_is_written_and_read_in_its_place(
         answer = one.get(f"/metrics/participants?partition=1/{partitions + 1}")
         assert (answer.status, answer.body) == (
             400,
-            f"no such partition: 1/1 is all, 1/{partitions} the smallest share\n",
+            f"partition must be k/n, the kth of n shares: n is 1 to {partitions}; 1/1 is all\n",
         )
         assert one.own("otel_jcmc_participants") == 2 * len(ROOMS)
 

@@ -46,9 +46,9 @@ def member_of(conference: str, client_id: str, participant: str) -> str:
 
 
 @asynccontextmanager
-async def reading(kind: EmbeddedStore) -> AsyncIterator[History]:
-    """Return a reader of *kind*."""
-    reader = History(kind.url, DEFAULT_KEYS, 30_000)
+async def reading(kind: EmbeddedStore, expiration_ms: int = 30_000) -> AsyncIterator[History]:
+    """Return a reader of *kind*, where a push keeps its participant live for *expiration_ms*."""
+    reader = History(kind.url, DEFAULT_KEYS, 30_000, expiration_ms)
     try:
         yield reader
     finally:

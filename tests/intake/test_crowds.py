@@ -132,6 +132,17 @@ def test_one_address_takes_no_more_than_its_seats_in_a_conference() -> None:
     assert one.seated == {}
 
 
+def test_a_participant_that_comes_back_takes_one_seat() -> None:
+    crowds = Crowds(100, seats=2)
+    one = crowds.find("one", 0.0)
+    ada, bob = "0" * 12 + "ada", "0" * 12 + "bob"
+    live(one, ada, "another", "and another")
+    for _ in range(3):
+        assert crowds.has_seat(one, ada, 0.0)
+        crowds.seat(one, ada)
+    assert crowds.has_seat(one, bob, 0.0)
+
+
 def test_made_up_participants_of_one_address_keep_nobody_out_of_a_room(short_path: Path) -> None:
     limits = {"JCMC_LIMIT_CONFERENCE_PARTICIPANTS": "4", "JCMC_TRUSTED_PROXIES": "127.0.0.1"}
     with Service(short_path, **limits) as service:

@@ -10,6 +10,8 @@ from otel_jcmc.sessions import history
 from otel_jcmc.sessions.asked import Asked
 from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.history import NoSuchSession
+from otel_jcmc.sessions.search import sid_of
+from otel_jcmc.sessions.totals import new_totals
 from otel_jcmc.store.embedded import EmbeddedStore
 
 REDIS_7 = Path(__file__).parents[2] / ".cache" / "redis" / "redis-server"
@@ -52,6 +54,19 @@ async def test_a_session_counts_that_overlaps(kind: EmbeddedStore, past: Past) -
         found, _ = await reader.sessions(Asked(from_ms=NOON + 2 * hour, to_ms=NOON + 5 * hour))
     names = {each.attributes[64] for each in found}
     assert names == {"into", "within", "over", "out"}
+
+
+async def test_a_session_counts_until_its_participant_expires(
+    kind: EmbeddedStore, past: Past
+) -> None:
+    """A push of half an hour ago keeps its participant live with METRICS_EXPIRATION=3600."""
+    sid = past.session(NOON, totals=new_totals())
+    past.live(sid, NOON + 60 * MINUTE)
+    asked = Asked(from_ms=NOON + 30 * MINUTE)
+    async with reading(kind, 60 * MINUTE) as reader:
+        found, _ = await reader.sessions(asked)
+        assert [each.sid for each in found] == [sid]
+        assert [sid_of(place) for place in (await reader.search(asked)).places] == [sid]
 
 
 async def test_pages_have_each_session_once_while_others_are_written(

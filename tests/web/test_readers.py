@@ -105,30 +105,30 @@ def test_who_may_not_read_hears_what_is_missing_and_which_setting_it_is() -> Non
         (
             (
                 "only private addresses may read this (unless ALLOW_PRIVATE_SCRAPE_ONLY=false;"
-                " JCMC_TRUSTED_PROXIES names the proxies whose forwarded headers count); a bearer"
-                " token, JCMC_SCRAPE_TOKEN, is needed too"
+                " JCMC_TRUSTED_PROXIES names the proxies whose forwarded headers count); the bearer"
+                " token in JCMC_SCRAPE_TOKEN is needed too"
             ),
             {},
         ),
         (
-            "a bearer token is missing (its setting is JCMC_SCRAPE_TOKEN)",
+            "a bearer token is missing (the token is in JCMC_SCRAPE_TOKEN)",
             {"www-authenticate": "Bearer"},
         ),
         (
-            "the bearer token is not the one of JCMC_SCRAPE_TOKEN",
+            "the bearer token is wrong: it is not the token in JCMC_SCRAPE_TOKEN",
             {"www-authenticate": 'Bearer error="invalid_token"'},
         ),
         (
             (
                 "only private addresses may read this (JCMC_TRUSTED_PROXIES names the proxies"
-                " whose forwarded headers count); set JCMC_READ_TOKEN to let others in by a token"
+                " whose forwarded headers count); set JCMC_READ_TOKEN to admit others by a token"
             ),
             {},
         ),
         (
             (
-                "a bearer token is missing (private addresses need none; its setting is"
-                " JCMC_READ_TOKEN)"
+                "a bearer token is missing (callers with private addresses need no token; the token"
+                " is in JCMC_READ_TOKEN)"
             ),
             {"www-authenticate": "Bearer"},
         ),

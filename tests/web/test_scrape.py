@@ -60,7 +60,7 @@ def test_what_is_no_share_is_said_to_be_none(shared_service: Service, share: str
     answer = shared_service.get(f"/metrics/participants?partition={share}")
     assert (answer.status, answer.body) == (
         400,
-        "no such partition: 1/1 is all, 1/4 the smallest share\n",
+        "partition must be k/n, the kth of n shares: n is 1 to 4; 1/1 is all\n",
     )
 
 
