@@ -117,8 +117,8 @@ STREAMS: dict[str, str] = {
     " and streams that have not shown a frame yet",
     "media-source:open": "the microphone, unless it is muted",
     "remote-inbound-rtp:counted": "sent sound; sent video only if the participant sends no sound."
-    " For video, Chromium also counts the packets that it sends to probe the bandwidth, and"
-    " reports too low a loss: 6.4 % when the true loss was 10.2 %",
+    " For video, Chromium also counts the packets that it sends to probe the bandwidth. The loss"
+    " that the client computes is then too low: 6.4 % when the true loss was 10.2 %",
     "outbound-rtp:largest": "the layer of sent video with the largest picture",
 }
 OWN_MEMBERS: dict[str, OwnMember] = {
