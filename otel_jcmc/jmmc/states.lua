@@ -8,8 +8,8 @@
 -- ARGV[4] the value that this push has for "63".
 -- ARGV[5...] two arguments for each change: catalogue id, new value ("": not known any more).
 -- 
--- Returns the hash of the session as a flat list; nothing if the session does not exist and ARGV[3] does not open it. In
--- the list, "63" still has the metrics of the push before this push.
+-- Returns the hash of the session as a flat list; nothing if the session does not exist and ARGV[3] does not open it.
+-- In the list, "63" still has the metrics of the push before this push.
 local keep, most = tonumber(ARGV[1]), tonumber(ARGV[2])
 if ARGV[3] ~= '1' and redis.call('EXISTS', KEYS[1]) == 0 then return false end
 for i = 5, #ARGV, 2 do
