@@ -259,14 +259,14 @@ def browsers_page() -> str:
         "Example: Firefox does not report why it lowers the quality of the video that it sends.\n"
         "Its participants therefore have no series of `limitation_cpu`. They do not have a series\n"
         "with the value 0.",
+        "In the column `made of`, the library is lib-jitsi-meet. The other names are members:\n"
+        "named values of the browser's own report (RTCStatsReport of webrtc-stats).",
         table(("metric", "made of", *columns), metrics),
-        "`-` means that no version of the browser reports the metric. In the column `made of`,\n"
-        "the library is lib-jitsi-meet, and the other names are members: named values of the\n"
-        "browser's own report (RTCStatsReport of webrtc-stats). If a metric is made of members,\n"
-        "the client sends it only if the report has all of them. Only a member that the client\n"
-        "subtracts may be missing. The library needs Chrome 72, Firefox 91, Safari 14 or newer.\n"
-        "If the table names an older version than these, every version in which the library runs\n"
-        "reports the metric.",
+        "`-` means that no version of the browser reports the metric. If a metric is made of\n"
+        "members, the client sends the metric only if the report has all these members. Only a\n"
+        "member that the client subtracts may be missing. The library needs Chrome 72, Firefox 91,\n"
+        "Safari 14 or newer. If the table names an older version than these, every version in\n"
+        "which the library runs reports the metric.",
         "A metric with one of these names uses only the streams that are described beside it:",
         "\n".join(f"- `{which}`: {told}." for which, told in STREAMS.items()),
         "These members are not in the browser's report. The client computes them:",
@@ -276,16 +276,17 @@ def browsers_page() -> str:
         "## Which column a browser belongs to",
         "- Chrome, Edge and all other browsers made of Chromium, on desktop and Android: use the\n"
         "  first column. The versions in it are Chromium's.\n"
-        "- The Jitsi desktop app is made of Electron: use the first column. Compare its versions\n"
-        "  with the one after `Chrome/` in the app's user agent. The label `browser_version` has\n"
-        "  Electron's own version instead. Example: Electron 21 contains Chromium 106.\n"
+        "- The Jitsi desktop app is made of Electron: use the first column. The app's user agent\n"
+        "  has the version of Chromium after `Chrome/`. The label `browser_version` has Electron's\n"
+        "  own version instead. Example: Electron 21 contains Chromium 106.\n"
         "- Chrome, Edge and Firefox on iOS use Safari's engine: use the column Safari.\n"
         "- The Jitsi apps for iOS and Android are not web pages and send no pushes. They load\n"
         "  neither `plugin.head.html` nor `body.html`. They load `config.analytics.scriptURLs`,\n"
         "  but they have no object `APP`, in which the client looks for the conference. We read\n"
         "  this in jitsi-meet's source, and did not try it in an app.",
         "## When the library reports 0 or no value",
-        "- Just after a join the library's bitrates are 0, because it has counted no bytes yet.\n"
+        "- Just after a join, the library's bitrates are 0, because the library has not counted\n"
+        "  any bytes yet.\n"
         "- `bandwidth_download` is absent in a conference without a bridge. With a bridge, it is\n"
         "  absent until the bridge sends its first estimate.\n"
         "- The client treats a bandwidth of 0 as absent. Before the first estimate, some versions\n"
