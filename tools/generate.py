@@ -264,9 +264,9 @@ def browsers_page() -> str:
         table(("metric", "made of", *columns), metrics),
         "`-` means that no version of the browser reports the metric. If a metric is made of\n"
         "members, the client sends the metric only if the report has all these members. Only a\n"
-        "member that the client subtracts may be missing. The library needs Chrome 72, Firefox 91,\n"
-        "Safari 14 or newer. If the table names an older version than these, every version in\n"
-        "which the library runs reports the metric.",
+        "member that the client subtracts may be missing. The library needs Chrome 72,\n"
+        "Firefox 91, Safari 14 or newer. If the table names an older version than these, every\n"
+        "version in which the library runs reports the metric.",
         "A metric with one of these names uses only the streams that are described beside it:",
         "\n".join(f"- `{which}`: {told}." for which, told in STREAMS.items()),
         "These members are not in the browser's report. The client computes them:",
@@ -276,9 +276,9 @@ def browsers_page() -> str:
         "## Which column a browser belongs to",
         "- Chrome, Edge and all other browsers made of Chromium, on desktop and Android: use the\n"
         "  first column. The versions in it are Chromium's.\n"
-        "- The Jitsi desktop app is made of Electron: use the first column. The app's user agent\n"
-        "  has the version of Chromium after `Chrome/`. The label `browser_version` has Electron's\n"
-        "  own version instead. Example: Electron 21 contains Chromium 106.\n"
+        "- The Jitsi desktop app is made of Electron: use the first column. The app's user\n"
+        "  agent has the version of Chromium after `Chrome/`. The label `browser_version` has\n"
+        "  Electron's own version instead. Example: Electron 21 contains Chromium 106.\n"
         "- Chrome, Edge and Firefox on iOS use Safari's engine: use the column Safari.\n"
         "- The Jitsi apps for iOS and Android are not web pages and send no pushes. They load\n"
         "  neither `plugin.head.html` nor `body.html`. They load `config.analytics.scriptURLs`,\n"

@@ -29,7 +29,7 @@ class Answer(NamedTuple):
         return ", ".join(self.headers.get(name, ()))
 
     def json(self) -> Any:
-        """Return the body's JSON, None if the body is not JSON."""
+        """Return the value of the body, read as JSON; None: the body is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:

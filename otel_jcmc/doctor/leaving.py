@@ -106,5 +106,5 @@ def _waiting(portrait: Portrait, topic: str, what: str, none: str) -> Finding:
 
 
 def _remedy(why: str) -> str:
-    """Return the remedy for a receiver's error *why*."""
+    """Return how to mend *why*, the error of an OTLP receiver."""
     return next((remedy for word, remedy in _WORDS.items() if word in why), _AWAY)

@@ -47,7 +47,7 @@ class Site(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """The page's origin."""
+        """The origin of `page_url`: its scheme, host and port."""
         return origin_of_url(self.page_url)
 
     @property

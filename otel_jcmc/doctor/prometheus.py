@@ -41,7 +41,7 @@ _BUILD: Final = "otel_jcmc_build_info"
 
 
 def prometheus(url: str, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return findings about the Prometheus at *url*."""
+    """Return all findings about the Prometheus at *url*; *portrait*: None if no service answers."""
     try:
         yield from _looked_at(Api(url), portrait)
     except Unreachable as away:

@@ -61,7 +61,7 @@ def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
 
 
 def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
-    """Say whether Prometheus needs the rules of *file*, or already has at least one of them."""
+    """Say whether Prometheus needs the rules of *file*, or has loaded at least one of its rules."""
     if file not in _WANTED_WITH or any(name in loaded for name in shipped.rules()[file]):
         return True
     series = _WANTED_WITH[file]
@@ -69,7 +69,7 @@ def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
 
 
 def _remedy(error: str) -> str:
-    """Return the remedy for a rule's *error*."""
+    """Return how to mend a rule with this *error*."""
     if "duplicate" in error or "many-to-many" in error:
         return "does a metric arrive twice, by two jobs or by two roads? docs/roads.md"
     return "Prometheus's page /rules shows the expression; is the file of this version?"

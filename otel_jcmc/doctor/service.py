@@ -14,7 +14,7 @@ _START: Final = "start it with `otel-jcmc serve`, or give its address with --url
 # Reasons of failed pushes that the findings about the store already report.
 _OF_STORE: Final = {Reason.STORE_UNAVAILABLE, Reason.STORE_FULL, Reason.STORE_BUSY}
 LONG_SECONDS: Final = 300.0
-# The time limit of a request that makes the service read all participants.
+# The time limit of a request for which the service must read all live participants.
 _READ_SECONDS: Final = 60.0
 
 

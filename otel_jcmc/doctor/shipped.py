@@ -26,7 +26,7 @@ CONFERENCE: Final = "$conference"
 
 class Query(NamedTuple):
     """
-    One query of a panel.
+    One query of a panel of a dashboard.
 
     Attributes:
         board, panel: the names of the dashboard and the panel.
@@ -41,13 +41,13 @@ class Query(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The panel's name for findings."""
+        """The names of the dashboard and the panel in one text, which findings show."""
         return f"{self.board}: {self.panel}"
 
 
 class Boards(NamedTuple):
     """
-    The dashboards of one naming.
+    The queries of all dashboards for one value of JCMC_NAMING.
 
     Attributes:
         conferences: PromQL that finds the conference with the most series.
@@ -77,7 +77,7 @@ def rules() -> dict[str, dict[str, str]]:
 
 
 def boards(naming: str) -> Boards:
-    """Return the dashboards for *naming*, a value of JCMC_NAMING."""
+    """Return the queries of all dashboards for *naming*, a value of JCMC_NAMING."""
     of = _shipped()["boards"][naming]
     selector, label = of["conference"]
     queries = [Query(**{**each, "reads": tuple(each["reads"])}) for each in of["queries"]]

@@ -194,7 +194,7 @@ class JmmcEndpoint:
         Store *changes* in the session, and put all values of the session into *report*.
 
         Raises:
-            PushRefused: the session is not known.
+            PushRefused: Redis has no such session.
             StoreUnavailable: it is not known whether Redis has the changes.
         """
         state = await self._states.merge(report.session.id, changes)
@@ -262,7 +262,7 @@ def _report(push: JmmcPush, named: Named) -> Report:
 
 
 def _add(known: Changes, report: Report) -> None:
-    """Put the *known* values, by catalogue ids, into *report*."""
+    """Put the values of *known* (catalogue id -> value) into *report*."""
     path = {}
     for id_, value in known.items():
         if id_ <= LAST_METRIC_ID:

@@ -102,7 +102,7 @@ def _fields(parser: JmmcParser) -> dict[str, Schema]:
 
 
 def _number(path: str) -> Schema:
-    """Return the schema of the metric at *path* in `m`."""
+    """Return the schema of the metric that is at *path* in `m`, such as `u.pl`."""
     row = METRIC_OF[NUMBER_OF[path]]
     told = {
         "description": f"{row.brief}; {row.unit}.",

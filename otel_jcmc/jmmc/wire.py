@@ -82,7 +82,7 @@ PLACEHOLDER: Final = replace(BROWSER_NAME, max_length=256)
 
 class JmmcPush(msgspec.Struct, gc=False):
     """
-    The content of one push.
+    The checked content of one push.
 
     Attributes:
         is_opening: whether the push opens a session.
@@ -192,7 +192,7 @@ class JmmcParser:
         return push
 
     def _faults(self, sent: dict[str, Any], m: Any, *, is_opening: bool) -> list[Fault]:
-        """Return the faults for which the whole push is refused."""
+        """Return faults of the push that are so bad that it is refused; empty: none."""
         faults = [
             Fault(key, reason)
             for key, row in (("uid", CLIENT), ("conf", CONFERENCE))

@@ -40,7 +40,7 @@ def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
 
 class Logs:
     """
-    Reads the journal and sends events, while this process has the lease.
+    Queues the journal's events and sends waiting events, while this process has the lease.
 
     Concurrency: one event loop.
     """

@@ -1,12 +1,12 @@
 """
 Queues an event for each thing in the journal that began to stand out, or ceased to stand out.
 
-The replica with the lease of logs reads the journal (verdict/record.py) and hands new events to
-sessions/events.lua. A look is one search of the verdict for what stands out. Redis keeps the time
-of the last look whose events are queued. Everything that began or ended in the journal after this
-time is new. The process changes the time after it has queued the new events. If it dies before,
-its successor queues the same events again, with the same ids. Redis recognises the ids and ignores
-these events.
+Only the replica that has the lease for logs reads the journal (verdict/record.py). It hands new
+events to sessions/events.lua, which queues them in Redis. A look is one search of the verdict for
+what stands out. Redis keeps the time of the last look whose events are queued. Everything that
+began or ended in the journal after this time is new. The process changes the time after it has
+queued the new events. If it dies before, its successor queues the same events again, with the same
+ids. Redis recognises the ids and ignores these events.
 """
 
 from collections.abc import Iterator
@@ -48,7 +48,7 @@ AT_ONCE: Final = 128
 
 class Onsets:
     """
-    Queues the journal's events.
+    Makes events of what is new in the journal, and queues them in Redis.
 
     Attributes:
         dropped: how many events were dropped so far, because too many events were waiting.
@@ -68,7 +68,7 @@ class Onsets:
 
     async def tell(self) -> int:
         """
-        Queue what is new in the journal; return the number of events.
+        Queue an event for everything that is new in the journal; return the number of events.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; the next call queues the same events.
@@ -111,7 +111,7 @@ class Onsets:
         self.dropped += dropped
 
     def _payload_of(self, event: Event, entry: Entry) -> Payload:
-        """Return the attributes of *event*, made from the journal's *entry*, in a payload."""
+        """Return a payload with the attributes of *event*; *entry* is its entry in the journal."""
         told: dict[str, Any] = {
             SCOPE: entry.scope,
             NAME: entry.name or None,

@@ -138,7 +138,7 @@ class PageConnection(asyncio.Protocol):
             self._retry_after = float(value)
 
     def on_message_complete(self) -> None:
-        """Hand on the answer; the parser calls this."""
+        """Hand on the answer, which is now complete; the parser calls this."""
         if not self._parser.should_keep_alive():
             self.is_open = False
             self._transport.abort()

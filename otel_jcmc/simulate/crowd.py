@@ -30,7 +30,7 @@ LEAVE_ATTEMPTS: Final = 3
 # How many participants may leave at a time. If all left at once, their pushes would wait in this
 # process, and the measured latency would contain this wait.
 LEAVING_AT_ONCE: Final = 16
-# How long the end may take: the wait for the last answers, and the pushes of all who leave.
+# How long the end may take: the wait for the last answers, and the last push of each participant.
 END_SECONDS: Final = 30.0
 _SHARES: Final = (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100))
 _NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", "support", "demo")
@@ -109,19 +109,19 @@ class Crowd:
         return [seat.page for seat in self.seats if seat.page and seat.page.tells_end]
 
     def _later(self, seat: Seat, seconds: float) -> None:
-        """Start the next turn of *seat* after *seconds*: its next push."""
+        """Plan the next push of *seat* for *seconds* from now."""
         if not self.is_over:
             asyncio.get_running_loop().call_later(seconds, self._start_turn, seat)
 
     def _start_turn(self, seat: Seat) -> None:
-        """Start a turn of *seat* as a task, and keep the task until it ends."""
+        """Start the next push of *seat* as a task, and keep the task until it ends."""
         if not self.is_over:
             task = asyncio.create_task(self._turn(seat))
             self._pushing.add(task)
             task.add_done_callback(self._pushing.discard)
 
     async def _turn(self, seat: Seat) -> None:
-        """Let the participant of *seat* join, push or leave; then plan the seat's next turn."""
+        """Push that the participant of *seat* joins, stays or leaves; plan the seat's next push."""
         started = monotonic()
         page = seat.page
         if page is None:

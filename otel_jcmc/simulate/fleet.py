@@ -31,8 +31,8 @@ class Person:
 
     Attributes:
         address: the IP address from which the participant pushes.
-        is_original: whether the participant uses the page of the original (JCMC). It pushes fewer
-            metrics.
+        is_original: whether the participant uses the page of the original (JCMC). This page pushes
+            fewer metrics.
         is_sender: whether the other participants hear and see this participant.
         offset: the time until the participant's first push, in intervals, from 0 to 1.
     """

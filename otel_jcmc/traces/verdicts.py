@@ -78,9 +78,10 @@ def scopes_of(
     samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
 ) -> dict[str, Any]:
     """
-    Return attributes about how far the trouble reached in the bad time of *samples*.
+    Return attributes about the scopes of the bad time in *samples*.
 
-    They are the scope with the most bad time, and for each scope its ratio of the bad time.
+    A scope says how far the trouble reached, such as one participant or a bridge. The attributes
+    are the scope with the most bad time, and the ratio of the bad time that each scope has.
     *entries* are the journal's entries about what stood out during the leg. The exact time of a
     stretch is not known. Only the end of the interval that contains it is known.
     """
@@ -128,7 +129,7 @@ def _state_of(stretch: Stretch) -> State | None:
 
 
 def _word_of(stretch: Stretch) -> str:
-    """Return the cause of *stretch*."""
+    """Return the cause of *stretch* as a word, such as "path"."""
     return WORD_OF.get(stretch.cause, UNKNOWN)
 
 
