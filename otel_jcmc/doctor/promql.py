@@ -45,7 +45,7 @@ class Api:
 
     def labels(self, expr: str) -> list[dict[str, str]]:
         """
-        Return the labels of the series that *expr* finds now.
+        Return the labels of each series in the present result of *expr*, a query in PromQL.
 
         Raises:
             Unreachable: no answer came, or the answer is not from Prometheus.

@@ -143,7 +143,7 @@ async def _info(url: str) -> dict[str, str]:
     Return the fields of INFO, and `clock`: how many seconds the store's clock is ahead of ours.
 
     Raises:
-        StoreUnavailable: the store does not answer, or refuses.
+        StoreUnavailable: the store does not answer, or refuses a command.
     """
     link = open_link(url)
     found: dict[str, str] = {}

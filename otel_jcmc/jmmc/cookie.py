@@ -59,7 +59,7 @@ class Cookies:
         the cookies in *headers*, until a limit is reached.
 
         Raises:
-            StoreUnavailable: the secret is not known yet.
+            StoreUnavailable: the secret that signs cookies is not known yet.
         """
         parts = (named.session_id.encode(), _encode(named.participant_id.encode()))
         told = b".".join((*parts, _encode(self._sign(named, client_id, conference))))
@@ -85,7 +85,7 @@ class Cookies:
 
         Raises:
             PushRefused: *headers* have no cookie of ours, or no part of the cookies fits.
-            StoreUnavailable: the secret is not known yet.
+            StoreUnavailable: the secret that signs cookies is not known yet.
         """
         parts = list(_parts(headers))
         for part in parts:

@@ -46,8 +46,8 @@ def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
     """
     Return the verdict on a leg with *samples* that has *lasted_ms*.
 
-    Time that no push covers is unknown. The verdict reports how long it was, and does not use it
-    otherwise.
+    Time that no push covers is unknown. The verdict reports the length of the unknown time. All
+    ratios are ratios of the known time.
     """
     stretches = [stretch for sample in samples for stretch in sample.stretches]
     times = _by(stretches, _state_of)
