@@ -25,7 +25,7 @@ class Asked(NamedTuple):
     Attributes:
         url: the URL of the service for operators and scrapes.
         local_url: the URL of the same service for browsers, without a proxy.
-        public_url: the URL at which browsers reach the service; None: not given.
+        public_url: the URL at which browsers reach the service; None: the operator gave no URL.
         page_url: the URL of a conference's page; None: doctor does not read a page.
         prometheus_url: the URL of Prometheus; None: doctor does not check Prometheus.
     """

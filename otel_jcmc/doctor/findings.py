@@ -61,7 +61,7 @@ def listed(names: Sequence[str], most: int = 6, between: str = ", ") -> str:
 
 
 def as_text(findings: Iterable[Finding], *, is_utf: bool = True) -> str:
-    """Return a line for each of *findings*, and a line below it for its remedy."""
+    """Return a text with a line for each of *findings*, and below it a line with its remedy."""
     signs = _SIGNS if is_utf else _PLAIN_SIGNS
     wide = max(map(len, signs.values()))
     lines = []

@@ -144,7 +144,7 @@ def _preflight(site: Site) -> Iterator[Finding]:
     try:
         answer = ask(site.push_url, "OPTIONS", asking)
     except Unreachable:
-        return  # The test push reports this.
+        return  # `_test_push` reports that the URL does not answer.
     if answer.status >= 300 or "authorization" not in answer.header("access-control-allow-headers"):
         text = f"the browser's preflight before a push with a token fails ({answer.status})"
         yield wrong("page", text, f"{_CORS}; {_HOST}; the proxy must pass OPTIONS on")

@@ -132,7 +132,7 @@ def _read(part: bytes) -> tuple[Named, bytes]:
 
 
 def _encode(raw: bytes) -> bytes:
-    """Return *raw* in base64 for URLs, because cookies may contain all its characters."""
+    """Return *raw* in the base64 for URLs: cookies may contain all characters of this base64."""
     return urlsafe_b64encode(raw).rstrip(b"=")
 
 

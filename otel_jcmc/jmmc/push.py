@@ -5,7 +5,7 @@ The endpoint is an ASGI callable and gets each request before FastAPI does. A pu
 or changes values of a session. The endpoint adds the session's other values to the push, and then
 hands it on like a push of any other page. Therefore participants, series and history are the same.
 
-Source: docs/jmmc.md, for the answers.
+Source: docs/jmmc.md describes the answers.
 """
 
 import asyncio

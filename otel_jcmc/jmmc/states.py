@@ -71,7 +71,7 @@ class States:
     """
     Reads and changes the sessions of JMMC pages in one Redis.
 
-    Concurrency: one event loop. Pushes that wait at the same time are sent together.
+    Concurrency: call it from one event loop. Pushes that wait at the same time are sent together.
     """
 
     def __init__(self, url: str, keys: Keys, most: int = 0) -> None:

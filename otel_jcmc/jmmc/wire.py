@@ -103,8 +103,8 @@ class JmmcPush(msgspec.Struct, gc=False):
     token: str
 
 
-# The result of the check of a field's value. If the value is good: the numbers and the texts that it
-# changes, by catalogue ids. If it is bad: the reason. None: the value changes nothing.
+# The result of the check of a field's value. If the value is good: the numbers and the texts that
+# it changes, by catalogue ids. If it is bad: the reason. None: the value changes nothing.
 _TakenChanges = Reason | tuple[dict[int, Any], dict[int, str]] | None
 _Take = Callable[[Any], _TakenChanges]
 

@@ -42,7 +42,7 @@ class Logs:
     """
     Queues the journal's events and sends waiting events, while this process has the lease.
 
-    Concurrency: one event loop.
+    Concurrency: call it from one event loop.
     """
 
     def __init__(self, sending: Sending, link: AnyLink, onsets: Onsets, record: Record) -> None:

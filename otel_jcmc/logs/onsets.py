@@ -53,7 +53,7 @@ class Onsets:
     Attributes:
         dropped: how many events were dropped so far, because too many events were waiting.
 
-    Concurrency: one `tell` at a time.
+    Concurrency: call `tell` only when no other `tell` is running.
     """
 
     def __init__(self, record: Record, link: AnyLink, keys: Keys, most: int, instance: str) -> None:

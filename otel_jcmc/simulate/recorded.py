@@ -65,7 +65,8 @@ class Kind(NamedTuple):
 
     Attributes:
         cause: the cause that a verdict on the participant should name.
-        is_bad: whether the verdict should be bad: the participant would complain. Otherwise fair.
+        is_bad: whether the verdict should be bad, because the participant would complain. If not,
+            the verdict should be fair.
         told_by: the story and the tab of each recording in which a participant has this trouble.
         is_of_network: whether the network causes the trouble. If so, the verdict should name the
             cause `pair` in a conference without a bridge, because the verdict then can't know
@@ -181,7 +182,7 @@ class Recorded:
 
     @property
     def stories(self) -> set[str]:
-        """The names of the stories of all spells."""
+        """The names of all recorded stories."""
         return {each.story for each in self._spells}
 
 

@@ -16,7 +16,7 @@ from typing import Final, NamedTuple
 from otel_jcmc.simulate.fleet import Fleet, Person, Room
 from otel_jcmc.simulate.recorded import KINDS
 
-# The ratio of a fleet's conferences that a story disturbs if only a few should have trouble.
+# In many stories, only a few conferences have trouble: this ratio of the fleet's conferences.
 FEW: Final = 0.1
 # The ratio of a conference's participants that get the trouble, on average, if it reaches a whole
 # conference, bridge, region or fleet.
@@ -164,7 +164,7 @@ class _Teller:
         self.told.standing.append(StandsOut(scope, name, region, self.begins, self.ends))
 
     def conferences(self, share: float = FEW) -> None:
-        """Give trouble to most participants of a few conferences with at least three of them."""
+        """In a few conferences of three or more, give trouble to most participants."""
         for room in self.few(self.free(lambda each: len(each.people) >= 3), share):
             self.rooms([room], "conference", room.name, room.region)
 

@@ -31,7 +31,7 @@ class Traces:
     """
     Makes spans and sends them, while this process has the lease.
 
-    Concurrency: one event loop.
+    Concurrency: call it from one event loop.
     """
 
     def __init__(self, sending: Sending, link: AnyLink, sweep: Sweep) -> None:
