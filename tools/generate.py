@@ -253,43 +253,52 @@ def browsers_page() -> str:
         for note, members in support.notes.items()
     ]
     return page(
-        "What each browser can fill",
-        "Use this page to see which metrics a browser reports, and from which version on. A\n"
-        "metric that a browser can't fill has no series. Example: Firefox does not say what\n"
-        "held its video down, so its participants have no `limitation_cpu`, not a series at 0.",
+        "Which metrics each browser reports",
+        "Use this page to see which metrics a browser reports, and from which version on. If a\n"
+        "browser does not report a metric, its participants have no series of this metric.\n"
+        "Example: Firefox does not report why it lowers the quality of the video that it sends.\n"
+        "Its participants therefore have no series of `limitation_cpu`. They do not have a series\n"
+        "with the value 0.",
+        "In the column `made of`, the library is lib-jitsi-meet. The other names are members:\n"
+        "named values of the browser's own report (RTCStatsReport of webrtc-stats).",
         table(("metric", "made of", *columns), metrics),
-        "`-` means that no version has it. The client fills a metric if the browser's report\n"
-        "(RTCStatsReport of webrtc-stats) has all members that the metric is made of; a member\n"
-        "that is subtracted may be missing. The library itself needs Chrome 72, Firefox 91 or\n"
-        "Safari 14. If an older version stands here, every supported version has the metric.",
-        "These names select some of the streams:",
+        "`-` means that no version of the browser reports the metric. If a metric is made of\n"
+        "members, the client sends the metric only if the report has all these members. Only a\n"
+        "member that the client subtracts may be missing. The library needs Chrome 72,\n"
+        "Firefox 91, Safari 14 or newer. If the table names an older version than these, every\n"
+        "version in which the library runs reports the metric.",
+        "A metric with one of these names uses only the streams that are described beside it:",
         "\n".join(f"- `{which}`: {told}." for which, told in STREAMS.items()),
-        "The client makes these members itself:",
+        "These members are not in the browser's report. The client computes them:",
         "\n".join(f"- `{member}`: {about.told}." for member, about in OWN_MEMBERS.items()),
         "## Members that the client reads for other purposes",
-        table(("member", "what for", *columns), besides),
+        table(("member", "purpose", *columns), besides),
         "## Which column a browser belongs to",
-        "- Chrome, Edge and all other browsers made of Chromium, on desktop and Android: the\n"
-        "  first column, by Chromium's version.\n"
-        "- The Jitsi desktop app is Electron: the first column, by the version after `Chrome/`\n"
-        "  in its user agent. The label `browser_version` is Electron's own. Electron 21 is\n"
-        "  Chromium 106.\n"
-        "- On iOS, Chrome, Edge and Firefox have Safari's engine: the column Safari.\n"
-        "- The Jitsi apps for iOS and Android are not web pages and send nothing. They load\n"
+        "- Chrome, Edge and all other browsers made of Chromium, on desktop and Android: use the\n"
+        "  first column. The versions in it are Chromium's.\n"
+        "- The Jitsi desktop app is made of Electron: use the first column. The app's user\n"
+        "  agent has the version of Chromium after `Chrome/`. The label `browser_version` has\n"
+        "  Electron's own version instead. Example: Electron 21 contains Chromium 106.\n"
+        "- Chrome, Edge and Firefox on iOS use Safari's engine: use the column Safari.\n"
+        "- The Jitsi apps for iOS and Android are not web pages and send no pushes. They load\n"
         "  neither `plugin.head.html` nor `body.html`. They load `config.analytics.scriptURLs`,\n"
-        "  but they have no `APP`, where the client finds the conference. This was read from\n"
-        "  jitsi-meet's source and not tried in an app.",
-        "## What the library's numbers leave out",
-        "- Just after a join the bitrates are 0, because the library has counted nothing yet.\n"
-        "- `bandwidth_download` is absent without a bridge, and before its first estimate.\n"
-        "- The client treats a bandwidth of 0 as absent. Some versions of the library begin with\n"
-        "  0 where others have no value, and Firefox stays at 0.\n"
+        "  but they have no object `APP`, in which the client looks for the conference. We read\n"
+        "  this in jitsi-meet's source, and did not try it in an app.",
+        "## When the library reports 0 or no value",
+        "- Just after a join, the library's bitrates are 0, because the library has not counted\n"
+        "  any bytes yet.\n"
+        "- `bandwidth_download` is absent in a conference without a bridge. With a bridge, it is\n"
+        "  absent until the bridge sends its first estimate.\n"
+        "- The client treats a bandwidth of 0 as absent. Before the first estimate, some versions\n"
+        "  of the library report 0, and others report no value. In Firefox, the library always\n"
+        "  reports 0.\n"
         "- `transport_rtt` is absent if the browser has no round-trip time for the path.\n"
-        "- The library's packet loss of uploads is always 0, which also lowers its total. The\n"
-        "  client computes both itself.",
+        "- The library's packet loss of uploads is always 0. Its total packet loss is therefore\n"
+        "  too low. The client computes both metrics from the browser's report.",
         "## Which browsers do not report a metric",
-        "This query gives the share of participants without `jitsi_jcmc_freezes`, by browser. The\n"
-        "label `browser_name` is on `jitsi_jcmc_connectionquality`:",
+        "This query returns, for each browser, the ratio of participants without the metric\n"
+        "`jitsi_jcmc_freezes` to all its participants. It uses `jitsi_jcmc_connectionquality`,\n"
+        "because that metric has the label `browser_name`:",
         "```promql\n"
         "  count by (browser_name, browser_version) (\n"
         "      jitsi_jcmc_connectionquality\n"
@@ -299,18 +308,21 @@ def browsers_page() -> str:
         "/\n"
         "  count by (browser_name, browser_version) (jitsi_jcmc_connectionquality)\n"
         "```",
-        "1 means that no participant with this browser reports the metric. No row means that all\n"
-        "participants report it. A value between 0 and 1 is usual, because a participant who\n"
-        "receives no video does not report the metric. With `JCMC_NAMING=otel`, count\n"
-        "`jitsi_client_info` by `user_agent_name`, `unless on (jitsi_conference_name,\n"
-        "jitsi_participant_id, session_id)` the metric.",
-        "Absent is never zero: `avg` and `max` use only participants that report. Do not fill the\n"
-        "gap with `or vector(0)`: a browser that can't count freezes would then look best.",
+        "The result 1 means that no participant with this browser reports the metric. If a\n"
+        "browser has no row in the result, all its participants report the metric. A result\n"
+        "between 0 and 1 is usual, because a participant that receives no video does not report\n"
+        "the metric. With `JCMC_NAMING=otel`, replace `jitsi_jcmc_connectionquality` by\n"
+        "`jitsi_client_info`, `jitsi_jcmc_freezes` by the new name of your metric, the labels in\n"
+        "`by` by `user_agent_name`, and the labels in `unless on` by\n"
+        "`jitsi_conference_name, jitsi_participant_id, session_id`.",
+        "An absent metric does not count as 0: `avg` and `max` use only the participants that\n"
+        "report the metric. Do not add `or vector(0)` to a query. A browser that does not report\n"
+        "freezes would then look like the browser with the fewest freezes.",
         "## Sources",
-        "[client/browser_support.json](../client/browser_support.json) has the source of each\n"
-        "version, and says how to look it up again.",
+        "[client/browser_support.json](../client/browser_support.json) names, for each version on\n"
+        "this page, one of these sources. It also says how to look a version up again.",
         "\n".join(sources),
-        "Members whose sources differ, or say little:",
+        "For these members, the sources differ, or a source leaves something open:",
         "\n".join(notes),
     )
 

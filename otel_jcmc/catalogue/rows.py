@@ -110,18 +110,20 @@ class OwnMember(NamedTuple):
 
 # The streams of a type that `type:which` names, as client/parts/report.js selects them.
 STREAMS: dict[str, str] = {
-    "inbound-rtp:any": "all streams, also those without a packet in the interval",
-    "inbound-rtp:audio": "sound",
-    "inbound-rtp:moving": "video that should move: not a screen, a camera that is off, a stream"
-    " that the bridge holds back, a stream in a hidden page, or one that has shown no frame yet",
+    "inbound-rtp:any": "all received streams, also streams without a packet since the last sample",
+    "inbound-rtp:audio": "received sound",
+    "inbound-rtp:moving": "received video whose picture should move. The client leaves out shared"
+    " screens, cameras that are off, streams that the bridge holds back, streams in a hidden page,"
+    " and streams that have not shown a frame yet",
     "media-source:open": "the microphone, unless it is muted",
-    "remote-inbound-rtp:counted": "sound, if sound is sent. For video, Chromium also counts the"
-    " packets that it sends to probe the bandwidth: the loss is then 6.4 % where it is 10.2 %",
-    "outbound-rtp:largest": "the largest layer that sends frames",
+    "remote-inbound-rtp:counted": "sent sound; sent video only if the participant sends no sound."
+    " For video, Chromium also counts the packets that it sends to probe the bandwidth. The loss"
+    " that the client computes is then too low: 6.4 % when the true loss was 10.2 %",
+    "outbound-rtp:largest": "the layer of sent video with the largest picture",
 }
 OWN_MEMBERS: dict[str, OwnMember] = {
     "remote-inbound-rtp:counted.sent": OwnMember(
-        "packets sent without retransmissions, of the stream that `localId` names",
+        "number of packets sent, without retransmissions, in the stream that `localId` names",
         (
             "remote-inbound-rtp.localId",
             "outbound-rtp.packetsSent",
@@ -129,24 +131,30 @@ OWN_MEMBERS: dict[str, OwnMember] = {
         ),
     ),
     "inbound-rtp:moving.stops": OwnMember(
-        "freezes, and pauses of video that should have moved, as `freezeCount` and `pauseCount`"
-        " count them; a stop also counts once no frame has come for a whole interval",
+        "number of times that the picture stopped: the growth of `freezeCount` and, if the picture"
+        " should move, of `pauseCount`. The client also counts a stop if no frame has come since"
+        " the last sample, and does not count this stop again when the browser counts it",
         ("inbound-rtp.freezeCount", "-inbound-rtp.pauseCount"),
     ),
     "inbound-rtp:moving.stood": OwnMember(
-        "seconds of these stops, counted while they last. The browser's `totalFreezesDuration` and"
-        " `totalPausesDuration` grow only when the next frame comes; the client then adds only the"
-        " rest",
+        "for how many seconds the picture stopped, also while a stop lasts. The browser's"
+        " `totalFreezesDuration` and `totalPausesDuration` grow only when the next frame comes."
+        " The client then adds only the seconds that it has not counted yet",
         ("inbound-rtp.totalFreezesDuration", "-inbound-rtp.totalPausesDuration"),
     ),
     "page.delay": OwnMember(
-        "average delay of a timer of 250 ms, without its usual delay; not measured in a page that"
-        " is hidden or has just joined"
+        "how many ms a timer of 250 ms fires too late on average, minus the smallest delay that"
+        " the page has measured. The client does not measure it while the page is hidden or has"
+        " just joined"
     ),
-    "page.expected": OwnMember("the library's information about the tracks of others"),
+    "page.expected": OwnMember(
+        "number of streams of other participants that should arrive, by the library's information"
+        " about their tracks"
+    ),
     "page.wantedHeight": OwnMember(
-        "height of the camera divided by `scaleResolutionDownBy` of the largest active layer"
-        " (`RTCRtpSender.getParameters()`); the library sets it by what others look at"
+        "height of the camera's picture divided by `scaleResolutionDownBy` of the largest active"
+        " layer (`RTCRtpSender.getParameters()`). The library sets `scaleResolutionDownBy` by the"
+        " size in which other participants show the video"
     ),
 }
 

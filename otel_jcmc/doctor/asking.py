@@ -1,4 +1,4 @@
-"""One HTTP request that doctor sends, and its answer. A failure becomes one line of text."""
+"""Sends one HTTP request for doctor, and returns its answer; a failure becomes a short text."""
 
 import json
 import ssl
@@ -18,25 +18,25 @@ class Unreachable(Exception):
 
 
 class Answer(NamedTuple):
-    """An answer of any status; headers: name in lower case -> all its values."""
+    """The answer to a request, of any status; `headers`: name in lower case -> all its values."""
 
     status: int
     headers: dict[str, list[str]]
     body: bytes
 
     def header(self, name: str) -> str:
-        """Return the header *name*, empty if the answer has none."""
+        """Return the values of the header *name*, joined by commas; empty: no such header."""
         return ", ".join(self.headers.get(name, ()))
 
     def json(self) -> Any:
-        """Return the body's JSON, None if the body is not JSON."""
+        """Return the value of the body, read as JSON; None: the body is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
     def reason(self) -> str:
-        """Return the first reason for which our service refused the push; empty if it took it."""
+        """Return the first reason why our service refused the push; empty if it gives no reason."""
         told = self.json()
         try:
             return str(told["errors"][0]["reason"])
@@ -52,7 +52,9 @@ def ask(
     seconds: float = SECONDS,
 ) -> Answer:
     """
-    Send one request to *url*, and follow no redirect; each wait ends after *seconds*.
+    Send one request to *url* and return the answer, also if it is a redirect.
+
+    *seconds* is the longest time to connect, and the longest wait for bytes of the answer.
 
     Raises:
         Unreachable: no answer came.
@@ -85,6 +87,6 @@ def ask(
 
 
 def origin_of_url(url: str) -> str:
-    """Return the origin of *url*, as a browser writes it."""
+    """Return the origin of *url*: its scheme, host and port, such as `https://meet.example.org`."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

@@ -1,10 +1,9 @@
 """
 Checks that Prometheus can answer the dashboards' queries, and has the series that they read.
 
-An empty panel is not always wrong: perhaps no call is bad, or no page pushes its bridge. Therefore
-this file has no list of panels that may be empty. Instead, it checks that Prometheus has every
-series that the service exports at this moment. A panel is wrong if it reads a series that
-Prometheus lacks.
+An empty panel is not always wrong: perhaps no call is bad, or no page names its bridge in its
+pushes. This file has no list of panels that may be empty. Instead, it checks that Prometheus has
+every series that a panel reads and that the service exports at this moment.
 """
 
 from collections.abc import Collection, Iterator
@@ -29,10 +28,10 @@ _OF_LEVELS: Final = {
     *(_PREFIX + row.field for row in FAMILIES),
     *(metric_name(row.otel_name, row.otel_unit) for row in FAMILIES),
 }
-# The longest wait for a series: longer than any sensible scrape interval, and as long as an
-# operator would wait.
+# How long doctor waits at most for a series: longer than the usual scrape intervals, and not longer
+# than an operator would wait.
 _MOST_SECONDS: Final = 60.0
-# Prometheus needs about this long until a query finds what a scrape has read.
+# The time from the end of a scrape until a query of Prometheus finds the scraped values.
 _MARGIN_SECONDS: Final = 2.0
 _LIMITS: Final = "read Prometheus's log; query.max-samples and query.timeout are its limits"
 _ROAD: Final = "does a Collector on the way drop or rename it? docs/roads.md has the names"
@@ -42,10 +41,10 @@ def boards(
     api: Api, portrait: Portrait, names: Collection[str] | None, until: float
 ) -> Iterator[Finding]:
     """
-    Return findings about the dashboards: failing queries, and series that Prometheus lacks.
+    Return findings about queries that fail, and about series that Prometheus lacks.
 
-    *names* are all series that the service exports, None: not known. Prometheus should have them
-    by *until*, a Unix time. Raises as *api* does.
+    *names* are the names of all series that the service exports; None: not known. *until* is the
+    Unix time by which Prometheus should have these series. Raises the errors of *api*.
     """
     settings = portrait.settings
     naming = settings["JCMC_NAMING"]
@@ -66,7 +65,7 @@ def boards(
         api, {name for each in queries for name in each.reads if name in names}, until
     )
     if lacking:
-        # Prometheus need not have the series of a participant that has left meanwhile.
+        # Prometheus need not have the series of a participant that left after the first request.
         lacking &= portrait.names() or frozenset()
     for page in (_VERDICTS, _PARTICIPANTS, _SERVICE):
         if of_page := {name for name in lacking if _page_of(name) == page}:
@@ -77,7 +76,7 @@ def boards(
 
 
 def _failing(api: Api, naming: str) -> dict[Query, str]:
-    """Return query -> error, for queries of *naming*'s dashboards that Prometheus can't answer."""
+    """Return query -> error, for the dashboards' queries that Prometheus can't answer."""
     of = shipped.boards(naming)
     found: dict[Query, str] = {}
     chosen = {}
@@ -97,7 +96,7 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def _lacking(api: Api, names: set[str], until: float) -> set[str]:
-    """Wait *until* Prometheus should have all *names*; return those that it still lacks."""
+    """Ask every second for the series *names*, *until* a Unix time; return those still missing."""
     until = min(until, time() + _MOST_SECONDS) + _MARGIN_SECONDS
     while names := {name for name in names if not _has(api, name)}:
         if time() > until:
@@ -107,7 +106,7 @@ def _lacking(api: Api, names: set[str], until: float) -> set[str]:
 
 
 def _has(api: Api, name: str) -> bool:
-    """Say whether Prometheus has a series *name*; if it has too many to count, say yes."""
+    """Say whether Prometheus has a series *name*; yes also if it has too many to count them."""
     try:
         return api.has(name)
     except QueryFails:
@@ -115,7 +114,7 @@ def _has(api: Api, name: str) -> bool:
 
 
 def _page_of(name: str) -> str:
-    """Return the smallest page of the service that exports the series *name*."""
+    """Return the path of the smallest metrics page that has *name*, such as `/metrics/verdicts`."""
     if name in _OF_LEVELS:
         return _VERDICTS
     return (
@@ -126,7 +125,7 @@ def _page_of(name: str) -> str:
 
 
 def _empty(portrait: Portrait, page: str, names: set[str], queries: tuple[Query, ...]) -> Finding:
-    """Return the finding that panels are empty: Prometheus lacks *names*, which *page* exports."""
+    """Return the finding which panels are empty because Prometheus lacks *names* of *page*."""
     places = dict.fromkeys(each.place for each in queries if names.intersection(each.reads))
     panels = listed([*places], between="; ")
     text = f"it has no {listed(sorted(names), 3)}, so these are empty: {panels}"
@@ -135,7 +134,7 @@ def _empty(portrait: Portrait, page: str, names: set[str], queries: tuple[Query,
 
 
 def _unsaid(portrait: Portrait, names: Collection[str]) -> Iterator[Finding]:
-    """Return findings about panels that are empty because the service exports nothing for them."""
+    """Return findings about panels that stay empty because the service exports no such series."""
     told = portrait.settings["JCMC_SERIES"].split(",")
     if untold := [level.value for level in Level if level not in told]:
         text = f"panels of {', '.join(untold)} stay empty: JCMC_SERIES does not name them"

@@ -1,4 +1,4 @@
-"""All checks of doctor, in the order that a push travels: one list of findings."""
+"""Runs all checks of doctor in the order in which a push travels, and returns their findings."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,20 +13,21 @@ from otel_jcmc.doctor.prometheus import prometheus
 from otel_jcmc.doctor.service import Portrait, find_service, pushes
 from otel_jcmc.doctor.store import store
 
-# The settings that say where a process listens. They may differ between this shell and the service.
+# The settings of the address and port on which a process listens. Doctor does not report it if they
+# differ between this shell and the service.
 _OF_PLACE = frozenset(("JCMC_HOST", "JCMC_PORT", "JCMC_ADMIN_PORT", "JCMC_ADMIN_HOST"))
 
 
 class Asked(NamedTuple):
     """
-    The URLs that doctor asks; none ends with a slash.
+    The URLs to which doctor sends requests; none ends with a slash.
 
     Attributes:
-        url: the service's port for operators and scrapes.
-        local_url: the same service's port for browsers.
-        public_url: the service's URL for browsers, through a proxy; None: no proxy.
-        page_url: a conference's page; None: doctor does not ask for it.
-        prometheus_url: Prometheus; None: doctor does not ask it.
+        url: the URL of the service for operators and scrapes.
+        local_url: the URL of the same service for browsers, without a proxy.
+        public_url: the URL at which browsers reach the service; None: the operator gave no URL.
+        page_url: the URL of a conference's page; None: doctor does not read a page.
+        prometheus_url: the URL of Prometheus; None: doctor does not check Prometheus.
     """
 
     url: str
@@ -37,7 +38,7 @@ class Asked(NamedTuple):
 
 
 def examine(settings: Settings, asked: Asked) -> Iterator[Finding]:
-    """Return the findings, link by link; *settings* are those of this shell."""
+    """Return the findings of all checks; *settings* are those of the shell that runs doctor."""
     portrait, of_service = find_service(asked.url, to_text(settings.read_token or ""))
     yield from _settings(settings, portrait)
     yield from store(settings, portrait)
@@ -59,7 +60,7 @@ def examine(settings: Settings, asked: Asked) -> Iterator[Finding]:
 
 
 def _settings(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return advice about the service's settings, or about this shell's if it is not running."""
+    """Return advice about the service's settings, or about this shell's if no service answers."""
     if portrait is None:
         yield well("settings", "this shell's are valid; the service may have others")
         lines = advice(settings)

@@ -1,9 +1,9 @@
 """
-Whether a page's Content-Security-Policy lets it load the client file and send pushes.
+Finds out whether a page's Content-Security-Policy lets it load the client file and send pushes.
 
-Policies come in as a browser gets them. The first directive that forbids the URL goes out. If a
-policy allows scripts by nonce or hash, this file can't say whether it allows the client file,
-because it sees only the policy.
+A page's policies and a URL come in. The first directive that forbids the URL goes out. If a policy
+allows scripts by nonce or hash, this file can't say whether the page may load the client file,
+because it does not read the page's script tags.
 
 Source: W3C, Content Security Policy Level 3 (6.7.2, matching of source lists).
 """
@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 _PORTS: Final = {"http": "80", "https": "443"}
 _META: Final = re.compile(rb"<meta\s[^>]*content-security-policy[^>]*>", re.IGNORECASE)
 _CONTENT: Final = re.compile(rb"""\scontent\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
-# For each purpose, the directives that may decide; the first of them that the policy has decides.
+# For each purpose, the directives that a browser looks for in the policy, in this order. It uses
+# the first directive that it finds.
 SCRIPT: Final = ("script-src-elem", "script-src", "default-src")
 CONNECT: Final = ("connect-src", "default-src")
 
@@ -32,7 +33,11 @@ def policies_of(headers: Iterable[str], page: bytes) -> list[str]:
 def forbidding(
     policies: Iterable[str], purpose: Sequence[str], url: str, page_url: str
 ) -> str | None:
-    """Return the directive that forbids the page at *page_url* to use *url*, None if none does."""
+    """
+    Return the directive that forbids the page at *page_url* to use *url*; None: it is allowed.
+
+    *purpose* is SCRIPT or CONNECT.
+    """
     for policy in policies:
         directives: dict[str, list[str]] = {}
         for part in policy.split(";"):
@@ -47,7 +52,7 @@ def forbidding(
 
 
 def is_by_nonce(policies: Iterable[str]) -> bool:
-    """Say whether one of *policies* allows scripts by their tag (nonce) and not by their URL."""
+    """Say whether one of *policies* allows scripts by a nonce in their tag and not by their URL."""
     text = " ".join(policies)
     return "'strict-dynamic'" in text or "'nonce-" in text
 
@@ -57,7 +62,7 @@ def _allows(sources: Sequence[str], url: str, page_url: str) -> bool:
 
 
 def _matches(source: str, url: str, page_url: str) -> bool:
-    """Say whether one *source* of a list matches *url*, for the page at *page_url*."""
+    """Say whether *source*, an entry of a directive, allows *url* to the page at *page_url*."""
     source = source if source.startswith("'") else source.lower()
     wanted, page = urlsplit(url), urlsplit(page_url)
     if source.lower() == "'self'":
@@ -79,7 +84,7 @@ def _matches(source: str, url: str, page_url: str) -> bool:
 
 
 def _fits(scheme: str, wanted: str) -> bool:
-    """Say whether *wanted* is *scheme*, or https where *scheme* is http."""
+    """Say whether *scheme* in a policy allows the scheme *wanted*: http also allows https."""
     return wanted == scheme or (scheme, wanted) == ("http", "https")
 
 

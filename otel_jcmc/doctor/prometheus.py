@@ -1,7 +1,7 @@
 """
-Checks Prometheus, if the operator gives its URL: whether our metrics reach it, also by OTLP.
+Checks whether our metrics reach Prometheus, by scrape or OTLP, if the operator gives its URL.
 
-rules.py checks Prometheus's rules, boards.py the queries of the dashboards.
+rules.py checks the rules in Prometheus; boards.py checks the dashboards' queries.
 
 Source: Prometheus, HTTP API (targets).
 """
@@ -23,7 +23,7 @@ _ROADS: Final = (
     "does it scrape the Collector's page, or take OTLP itself, and is that where"
     " OTEL_EXPORTER_OTLP_ENDPOINT leads? docs/roads.md has the files of each road"
 )
-# A part of a target's error -> the remedy.
+# Words in a target's error -> the remedy.
 _ERRORS: Final = {
     "sample limit exceeded": "raise sample_limit of the job, or export less: JCMC_SERIES",
     "body size limit exceeded": "raise body_size_limit of the job, or scrape in shares",
@@ -35,13 +35,13 @@ _ERRORS: Final = {
     " target must have that port",
     "connection refused": "the service does not listen at the job's target",
 }
-# A Collector scrapes every 15 s (otelcol-scrape.yaml), and then waits for its batch.
+# A Collector scrapes every 15 s (otelcol-scrape.yaml), and then waits until its batch is sent.
 _COLLECTOR_SECONDS: Final = 25.0
 _BUILD: Final = "otel_jcmc_build_info"
 
 
 def prometheus(url: str, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return findings about the Prometheus at *url*."""
+    """Return all findings about the Prometheus at *url*; *portrait*: None if no service answers."""
     try:
         yield from _looked_at(Api(url), portrait)
     except Unreachable as away:
@@ -52,8 +52,8 @@ def prometheus(url: str, portrait: Portrait | None) -> Iterator[Finding]:
 
 
 def _looked_at(api: Api, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return findings about what Prometheus says; raises as *api* does."""
-    # The service is asked first, so that Prometheus has time to get these series.
+    """Return findings about Prometheus's targets, rules and series; raises the errors of *api*."""
+    # Doctor asks the service for its series first, so that Prometheus has time to get them.
     names, asked_at = portrait.names() if portrait else None, time()
     targets = api.get("targets?state=active")["activeTargets"]
     groups = api.get("rules")["groups"]
@@ -74,9 +74,10 @@ def _targets(
     has_us: bool,
 ) -> Iterator[Finding]:
     """
-    Return findings: whether our metrics reach Prometheus.
+    Return findings whether our metrics reach Prometheus.
 
-    *ours* are Prometheus's targets that are our service, *sick* those of them that are down.
+    *ours* are Prometheus's targets that are our service. *sick* are the targets in *ours* that are
+    down. *has_us* says whether Prometheus has a metric of the service.
     """
     for each in sick:
         error = each["lastError"]
@@ -100,7 +101,7 @@ def _targets(
 def _ours(
     api: Api, targets: list[dict[str, Any]], portrait: Portrait | None
 ) -> list[dict[str, Any]]:
-    """Return the *targets* that are our service, by a series they export, job, path or address."""
+    """Return the *targets* whose series, job, path or address shows that they are our service."""
     told = {each.get("instance") for each in api.labels(f"last_over_time({_BUILD}[1h])")}
     address = urlsplit(portrait.url).netloc if portrait else ""
     return [
@@ -114,7 +115,7 @@ def _ours(
 
 
 def _interval(target: dict[str, Any]) -> float:
-    """Return the seconds between two scrapes of a *target*, whose interval is text: `1m30s`."""
+    """Return a *target*'s scrape interval in seconds; Prometheus gives it as text, like `1m30s`."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
     seconds, number = 0.0, ""
     for each in str(target.get("scrapeInterval", "")).replace("ms", ""):
@@ -126,6 +127,6 @@ def _interval(target: dict[str, Any]) -> float:
 
 
 def _road_seconds(portrait: Portrait) -> float:
-    """Return in how many seconds a value reaches Prometheus if it does not scrape the service."""
+    """Return after how many seconds Prometheus has a value that it gets by OTLP or a Collector."""
     interval_ms = portrait.settings.get("OTEL_METRIC_EXPORT_INTERVAL", "0")
     return max(_COLLECTOR_SECONDS, float(interval_ms) / 1000)

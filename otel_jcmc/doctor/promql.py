@@ -1,5 +1,5 @@
 """
-The part of Prometheus's HTTP API that doctor uses.
+Sends doctor's queries to Prometheus's HTTP API and returns the answers.
 
 Source: Prometheus, HTTP API (instant queries, errors).
 """
@@ -12,7 +12,7 @@ from otel_jcmc.doctor.asking import Unreachable, ask
 
 # The time limit of a query: with a large fleet, a dashboard's query takes some seconds.
 _SECONDS: Final = 30.0
-# The labels of a series in an error of Prometheus; they may name a participant and a conference.
+# The labels of a series in an error of Prometheus. They may contain a participant's name.
 _LABELS: Final = re.compile(r"\{.*\}", re.DOTALL)
 
 
@@ -21,15 +21,15 @@ class QueryFails(Exception):
 
 
 class Api:
-    """The API of one Prometheus."""
+    """Asks one Prometheus by its HTTP API."""
 
     def __init__(self, url: str) -> None:
-        """Ask the Prometheus at *url*."""
+        """Use the Prometheus at *url*; no request is sent yet."""
         self._url = url
 
     def get(self, path: str) -> Any:
         """
-        Return the data of the answer to a GET of *path*.
+        Return `data` of the JSON answer to a GET of *path*, a path below `/api/v1/`.
 
         Raises:
             Unreachable: no answer came, or the answer is not from Prometheus.
@@ -45,7 +45,7 @@ class Api:
 
     def labels(self, expr: str) -> list[dict[str, str]]:
         """
-        Return the labels of the series that *expr* finds now.
+        Return the labels of each series in the present result of *expr*, a query in PromQL.
 
         Raises:
             Unreachable: no answer came, or the answer is not from Prometheus.
@@ -54,10 +54,10 @@ class Api:
         return [each["metric"] for each in self.get(f"query?query={quote(expr)}")["result"]]
 
     def has(self, name: str) -> bool:
-        """Say whether Prometheus has a series *name* now; raises as `labels` does."""
+        """Say whether Prometheus has a series *name* now; raises the errors of `labels`."""
         return bool(self.labels(f"count({name})"))
 
 
 def hidden(error: str) -> str:
-    """Return an *error* of Prometheus without labels of series, which may name participants."""
+    """Return an *error* of Prometheus without the labels of series: they may name participants."""
     return _LABELS.sub("{...}", error)

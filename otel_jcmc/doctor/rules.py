@@ -1,5 +1,5 @@
 """
-Checks our rules in a Prometheus: which are missing, fail, or have another expression.
+Checks our rules in a Prometheus: which rules are missing, fail, or differ from this version's.
 
 Source: Prometheus, HTTP API (rules).
 """
@@ -11,8 +11,8 @@ from otel_jcmc.doctor import shipped
 from otel_jcmc.doctor.findings import Finding, left_open, listed, well, wrong
 from otel_jcmc.doctor.promql import Api, hidden
 
-# File of rules -> a series that Prometheus has if it needs the file; None: only old installations
-# need the file.
+# File of rules -> a series: a Prometheus needs the file only if it has this series. None: only old
+# installations need the file.
 _WANTED_WITH: Final = {
     "bridges.yaml": "jitsi_jvb_stress_level",
     "former-names.yaml": None,
@@ -24,7 +24,7 @@ _OLDER: Final = "the file is an older one: take collector-config/rules/ of this 
 
 
 def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
-    """Return findings about our rules in Prometheus's *groups* of rules; raises as *api* does."""
+    """Return findings about our rules in Prometheus's *groups*; raises the errors of *api*."""
     loaded = {each["name"]: each for group in groups for each in group["rules"]}
     ours = {file: of for file, of in shipped.rules().items() if _is_wanted(file, loaded, api)}
     every = {name: digest for of in ours.values() for name, digest in of.items()}
@@ -61,7 +61,7 @@ def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
 
 
 def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
-    """Say whether Prometheus should have the rules of *file*, or already has some of them."""
+    """Say whether Prometheus needs the rules of *file*, or has loaded at least one of its rules."""
     if file not in _WANTED_WITH or any(name in loaded for name in shipped.rules()[file]):
         return True
     series = _WANTED_WITH[file]
@@ -69,7 +69,7 @@ def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
 
 
 def _remedy(error: str) -> str:
-    """Return the remedy for a rule's *error*."""
+    """Return how to mend a rule with this *error*."""
     if "duplicate" in error or "many-to-many" in error:
         return "does a metric arrive twice, by two jobs or by two roads? docs/roads.md"
     return "Prometheus's page /rules shows the expression; is the file of this version?"

@@ -1,4 +1,4 @@
-"""The running service: whether it answers, and what it reports of itself and of pushes."""
+"""Checks whether the service answers and takes pushes, and gets what it reports of itself."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -11,15 +11,22 @@ from otel_jcmc.version import __version__
 from otel_jcmc.web.doctor import DOCTOR_PATH
 
 _START: Final = "start it with `otel-jcmc serve`, or give its address with --url"
-# The reasons that the findings about the store report.
+# Reasons of failed pushes that the findings about the store already report.
 _OF_STORE: Final = {Reason.STORE_UNAVAILABLE, Reason.STORE_FULL, Reason.STORE_BUSY}
 LONG_SECONDS: Final = 300.0
-# The time limit of a request that makes the service read all participants.
+# The time limit of a request for which the service must read all live participants.
 _READ_SECONDS: Final = 60.0
 
 
 class Portrait(NamedTuple):
-    """What the service reports of itself (service/portrait.py), and its address."""
+    """
+    The values that the service reports of itself (service/portrait.py).
+
+    Attributes:
+        url: the service's URL for operators.
+        token: the token to read with; empty: none.
+        told: the values.
+    """
 
     url: str
     token: str
@@ -36,26 +43,26 @@ class Portrait(NamedTuple):
         return not self.told["why_not_ready"]
 
     def has_exporter(self, name: str) -> bool:
-        """Say whether the service exports metrics by *name*: prometheus or otlp."""
+        """Say whether the service exports metrics by the exporter *name*: prometheus or otlp."""
         return name in self.settings.get("OTEL_METRICS_EXPORTER", "").split(",")
 
     def age(self, time: str) -> float | None:
-        """Return how many seconds ago the event *time* of the portrait was; None: never."""
+        """Return how many seconds ago *time* was, such as `pushed_at`; None: it never happened."""
         at = self.told["times"].get(time)
         return None if at is None else max(0.0, float(self.told["time"]) - at)
 
     def count_tests(self) -> int | None:
-        """Return how many test participants are live; None: the service did not say."""
+        """Ask the service how many test participants are live; None: it gave no number."""
         tests = self._more("tests")
         return tests if isinstance(tests, int) else None
 
     def names(self) -> frozenset[str] | None:
-        """Return the names of all series that the service exports now; None: it did not say."""
+        """Ask the service for the names of all series that it exports now; None: it gave none."""
         names = self._more("series", _READ_SECONDS)
         return frozenset(names) if isinstance(names, list) else None
 
     def _more(self, what: str, seconds: float = SECONDS) -> Any:
-        """Return the part *what* of the portrait, which needs its own request; None: no answer."""
+        """Request the value *what*, which the first answer does not have; None: no answer."""
         url, headers = f"{self.url}{DOCTOR_PATH}?{what}", bearer(self.token)
         try:
             told = ask(url, headers=headers, seconds=seconds).json()
@@ -65,12 +72,12 @@ class Portrait(NamedTuple):
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Return the header for *token*; no header if it is empty."""
+    """Return the header with which a request sends *token*; no header if *token* is empty."""
     return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def find_service(url: str, token: str) -> tuple[Portrait | None, list[Finding]]:
-    """Return the portrait of the service at *url*, None if it gives none, and the findings."""
+    """Ask the service at *url*; return its values (None: it gives none) and the findings."""
     try:
         answer = ask(f"{url}{DOCTOR_PATH}", headers=bearer(token))
     except Unreachable as error:
@@ -94,14 +101,14 @@ def find_service(url: str, token: str) -> tuple[Portrait | None, list[Finding]]:
 
 
 def pushes(portrait: Portrait) -> Iterator[Finding]:
-    """Return findings about pushes: when the last one came, and which were refused lately."""
+    """Return findings: when the last push came, and why pushes were refused or failed lately."""
     told = portrait.told
     age, by = portrait.age("pushed_at"), told["origin"]
     late = f"{ago(age)}, from pages of {by}" if by else ago(age)
     counts = told["pushes"]
     refused = {**counts.get("refused", {}), **counts.get("failed", {})}
     if not portrait.is_ready:
-        # These pushes fail because of the store, and the findings about the store say so.
+        # The findings about the store already report why these pushes fail.
         refused = {each: n for each, n in refused.items() if each not in _OF_STORE}
     if age is None and not refused:
         remedy = (
@@ -120,12 +127,12 @@ def pushes(portrait: Portrait) -> Iterator[Finding]:
 
 
 def remedy_for(reason: str) -> str:
-    """Return the remedy for pushes that the service refuses for *reason*."""
+    """Return how to mend that the service refuses pushes for *reason*."""
     return next((text for each, text in REMEDIES.items() if each == reason), "docs/reasons.md")
 
 
 def ago(seconds: float | None) -> str:
-    """Return words for an event *seconds* ago, such as `3 min ago`; `never` for None."""
+    """Return *seconds* in words, such as `3 min ago`; `never` for None."""
     if seconds is None:
         return "never"
     for unit, each in (("d", 86_400), ("h", 3600), ("min", 60)):

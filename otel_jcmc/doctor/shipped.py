@@ -1,7 +1,7 @@
 """
-The rules and dashboards of collector-config/ in this version, for rules.py and boards.py.
+Reads this version's rules and dashboards from shipped.json, for rules.py and boards.py.
 
-`make generate` makes shipped.json, beside this file, from those files.
+`make generate` makes shipped.json, beside this file, from the files in collector-config/.
 """
 
 import json
@@ -12,8 +12,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-# Variable -> value: the variables of a dashboard before a reader has chosen values, and those that
-# Grafana itself sets.
+# Variable of a dashboard -> value: the value before a reader of the dashboard has chosen another,
+# or a value like the one that Grafana sets.
 VARIABLES: Final[Mapping[str, str]] = {
     "$participant": ".*",
     "$bridge": ".*",
@@ -26,12 +26,12 @@ CONFERENCE: Final = "$conference"
 
 class Query(NamedTuple):
     """
-    One query of a panel.
+    One query of a panel of a dashboard.
 
     Attributes:
         board, panel: the names of the dashboard and the panel.
-        expr: PromQL, with variables.
-        reads: the metrics in *expr*.
+        expr: the query in PromQL, with variables of the dashboard.
+        reads: the names of the metrics in *expr*.
     """
 
     board: str
@@ -41,13 +41,13 @@ class Query(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The panel's name for findings."""
+        """The names of the dashboard and the panel in one text, which findings show."""
         return f"{self.board}: {self.panel}"
 
 
 class Boards(NamedTuple):
     """
-    The dashboards of one naming.
+    The queries of all dashboards for one value of JCMC_NAMING.
 
     Attributes:
         conferences: PromQL that finds the conference with the most series.
@@ -60,24 +60,24 @@ class Boards(NamedTuple):
 
 
 def fill(expr: str, chosen: Mapping[str, str]) -> str:
-    """Return *expr* with the values of its variables: those *chosen*, otherwise VARIABLES'."""
+    """Return *expr* with a value in place of each variable, from *chosen* or from VARIABLES."""
     for name, value in {**VARIABLES, **chosen}.items():
         expr = expr.replace(name, value)
     return expr
 
 
 def digest_of(expr: str) -> str:
-    """Return a digest of a rule's *expr*, the same for the text that Prometheus makes of it."""
+    """Return a digest of a rule's *expr*; spaces, which Prometheus may change, have no effect."""
     return blake2b(re.sub(r"\s", "", expr).encode(), digest_size=6).hexdigest()
 
 
 def rules() -> dict[str, dict[str, str]]:
-    """Return file -> rule -> digest of its expression."""
+    """Return file of rules -> name of the rule -> digest of its expression."""
     return dict(_shipped()["rules"])
 
 
 def boards(naming: str) -> Boards:
-    """Return the dashboards of a *naming*."""
+    """Return the queries of all dashboards for *naming*, a value of JCMC_NAMING."""
     of = _shipped()["boards"][naming]
     selector, label = of["conference"]
     queries = [Query(**{**each, "reads": tuple(each["reads"])}) for each in of["queries"]]
@@ -86,6 +86,6 @@ def boards(naming: str) -> Boards:
 
 @cache
 def _shipped() -> dict[str, Any]:
-    """Return shipped.json, read once."""
+    """Return the content of shipped.json; the file is read only once."""
     found: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
     return found

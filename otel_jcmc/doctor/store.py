@@ -1,4 +1,4 @@
-"""The store of this shell's settings: whether it answers, its version, memory and clock."""
+"""Checks the store: whether it answers, its version, its memory and its clock."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -17,10 +17,10 @@ from otel_jcmc.store.info import info_of, run_of
 
 MOST_CLOCK_SECONDS: Final = 5.0
 LEAST_REDIS: Final = (7, 0)
-# A share of maxmemory: a store that uses more may be full at any moment.
+# If a store uses more than this ratio of maxmemory, it may be full at any moment.
 FULL: Final = 0.95
 _REDIS: Final = "is Redis up, and is REDIS_URL right? docs/operations.md has the forms"
-# A part of Redis's error -> the remedy, for when neither this shell nor the service gets an answer.
+# Words in Redis's error -> the remedy, if Redis does not answer this shell.
 _ANSWERS: Final = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not from a CA that REDIS_URL trusts"
     " (ssl_ca_certs), or has another host name",
@@ -33,7 +33,7 @@ _MEMORY: Final = "docs/sizing.md says how much memory it needs"
 
 
 def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return findings about the store; the service's answers count more than this shell's."""
+    """Return findings about the store; they trust the service more than this shell's own try."""
     told, why = _ask(settings)
     if told and portrait is not None and _is_another(portrait.told.get("store_run"), told):
         told, why = {}, "they name another Redis than the service's"
@@ -56,9 +56,10 @@ def _state(
     settings: Settings, portrait: Portrait | None, told: dict[str, str], why: str
 ) -> Iterator[Finding]:
     """
-    Return findings: whether the store answers the service, and this shell.
+    Return findings whether the store answers the service, and whether it answers this shell.
 
-    *told* is what the store told this shell, *why* the reason if it told nothing.
+    *told* is the store's INFO, as this shell got it. If this shell got none, *told* is empty, and
+    *why* is the reason.
     """
     if portrait is not None and not portrait.is_ready:
         yield wrong(
@@ -81,7 +82,7 @@ def _state(
 
 
 def _details(told: dict[str, str]) -> Iterator[Finding]:
-    """Return findings about what the store has *told* of itself."""
+    """Return findings about the version, memory, role and clock in *told*, the store's INFO."""
     name = "Valkey" if "valkey_version" in told else "Redis"
     version = told.get("valkey_version") or told.get("redis_version", "")
     is_cluster = told.get("redis_mode") == "cluster"
@@ -104,15 +105,16 @@ def _details(told: dict[str, str]) -> Iterator[Finding]:
 
 
 def _is_another(run: str | None, told: dict[str, str]) -> bool:
-    """Say whether the service's store has another run id (*run*) than the one that *told* this."""
+    """Say whether *run*, the run id of the service's store, differs from the run id in *told*."""
     return bool(run) and run_of(told) not in ("", run)
 
 
 def _remedy(told: dict[str, str], why: str) -> str:
     """
-    Return the remedy for a store that takes no pushes.
+    Return how to mend a store that takes no pushes.
 
-    *told* is what the store told this shell, *why* the reason if it told nothing.
+    *told* is the store's INFO, as this shell got it. If this shell got none, *told* is empty, and
+    *why* is the reason.
     """
     if told and int(told.get("maxmemory", 0)):
         return f"raise its maxmemory: {_MEMORY}"
@@ -120,13 +122,13 @@ def _remedy(told: dict[str, str], why: str) -> str:
 
 
 def _number(version: str) -> tuple[int, ...]:
-    """Return the first two numbers of a *version*."""
+    """Return the first two numbers of a *version*, such as (7, 2) of "7.2.4"."""
     parts = version.split(".")[:2]
     return tuple(int(part) for part in parts if part.isdecimal())
 
 
 def _ask(settings: Settings) -> tuple[dict[str, str], str]:
-    """Return the store's INFO, or an empty one and the reason if the store does not answer."""
+    """Return the store's INFO; if the store does not answer, an empty dictionary and the reason."""
     url = to_text(settings.redis_url or "") or EmbeddedStore(settings.embedded_dir).url
     try:
         return asyncio.run(_info(url)), ""
@@ -138,10 +140,10 @@ def _ask(settings: Settings) -> tuple[dict[str, str], str]:
 
 async def _info(url: str) -> dict[str, str]:
     """
-    Return the lines of INFO, and `clock`: how many seconds the store's clock is ahead of ours.
+    Return the fields of INFO, and `clock`: how many seconds the store's clock is ahead of ours.
 
     Raises:
-        StoreUnavailable: the store does not answer, or refuses.
+        StoreUnavailable: the store does not answer, or refuses a command.
     """
     link = open_link(url)
     found: dict[str, str] = {}

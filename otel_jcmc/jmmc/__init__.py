@@ -1,7 +1,7 @@
 """
-All of the second wire format, which pages of the Jitsi Meet Metrics Collector (JMMC) send.
+Takes pushes from pages of the Jitsi Meet Metrics Collector (JMMC), which have a second wire format.
 
-Changes of a participant's state come in; a checked report goes out to `intake`, as for all other
-pushes. Only the room `service` uses this room: to remove the format, delete this folder and that
-use.
+A push with the changes of a participant's state comes in. A report with the whole state goes out to
+`intake`, as for all other pushes. Only the room `service` uses this room. To remove the format,
+delete this folder and the lines of `service` that use it.
 """

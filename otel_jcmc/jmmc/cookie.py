@@ -1,11 +1,11 @@
 """
-The cookie that names the session of a JMMC page.
+Makes and reads the cookie that tells to which session a push of a JMMC page belongs.
 
-`issue` makes a cookie when a session is opened; `read` says to which session a later push belongs.
-The cookie contains the ids of the session and of the participant, and a signature over both ids,
-the client and the conference. So the cookie is valid only for these four, and the service need not
-remember whose cookie it is. The tabs of a browser share the cookie, so it has a part for each of
-the sessions that were opened last.
+`issue` makes a cookie when a page opens a session. `read` returns the session of a later push. For
+a session, the cookie has the session's id, the participant's id, and a signature of both ids, the
+client and the conference. The signature is wrong for any other session, participant, client or
+conference. Therefore the service need not store which cookies it has issued. The tabs of a browser
+share one cookie. It therefore has several parts, one for each of the newest sessions.
 
 Source: RFC 6265 (cookies) with SameSite of its draft successor; RFC 2104 (HMAC), here with SHA-256.
 """
@@ -21,22 +21,22 @@ from otel_jcmc.intake.callers import Header
 from otel_jcmc.store.shared_secret import SharedSecret
 
 NAME: Final = b"jmmc_objectId"
-# Without Path a browser uses the folder that it pushed to, which only the browser knows behind a
-# proxy. Partitioned is for browsers that separate, or without it refuse, the cookies of other
-# sites.
+# The cookie has no Path: the browser then uses the folder of its push URL. Behind a proxy, the
+# service does not know this folder. Some browsers keep cookies of other sites apart for each page's
+# site, and refuse them without Partitioned.
 _ATTRIBUTES: Final = b"HttpOnly; Secure; SameSite=None; Partitioned"
-# Separates the parts of a cookie; the part of the newest session comes first.
+# Stands between the parts of a cookie. The first part is that of the newest session.
 _BETWEEN: Final = b"~"
-# The most parts that are read of all cookies in a request. No real page needs more, even with
+# How many parts the service reads in all cookies of one request. No real page needs more, even with
 # several tabs and with cookies of several addresses.
 _MOST: Final = 8
-# The most characters of a part, and of a cookie with more than one part. A participant's id has at
+# How many bytes a part may have, and a cookie with more than one part. A participant's id has at
 # most 128 characters of 4 bytes, and base64 makes it a third longer.
 _LONGEST: Final = 900
 
 
 class Named(NamedTuple):
-    """The session and the participant that a cookie names."""
+    """The session and the participant that one part of a cookie names."""
 
     session_id: str
     participant_id: str
@@ -53,19 +53,20 @@ class Cookies:
         self, named: Named, client_id: str, conference: str, headers: Iterable[Header] = ()
     ) -> Header:
         """
-        Return the header that gives a page of *client_id* in *conference* its cookie.
+        Return the Set-Cookie header for a page of *client_id* that opens a session in *conference*.
 
-        The new cookie also has the parts for other sessions in the cookies of *headers*, up to its
-        limits.
+        The new cookie begins with a part for *named*. Then follow the parts of other sessions from
+        the cookies in *headers*, until a limit is reached.
 
         Raises:
-            StoreUnavailable: the secret is not known yet.
+            StoreUnavailable: the secret that signs cookies is not known yet.
         """
         parts = (named.session_id.encode(), _encode(named.participant_id.encode()))
         told = b".".join((*parts, _encode(self._sign(named, client_id, conference))))
         for part in _parts(headers):
             known, signature = _read(part)
-            # The new session replaces the one in this part: same participant, client, conference.
+            # If a part has the same participant, client and conference, the new session replaces
+            # that part's session.
             is_over = known.participant_id == named.participant_id and hmac.compare_digest(
                 signature, self._sign(known, client_id, conference)
             )
@@ -78,13 +79,13 @@ class Cookies:
         self, headers: Iterable[Header], client_id: str, conference: str, participant_id: str = ""
     ) -> Named:
         """
-        Return the session and participant that the cookie in *headers* names.
+        Return the session and participant from the first part that fits *client_id*, *conference*.
 
-        *participant_id* is the participant to look for; empty: any participant.
+        *participant_id* is the participant that the part must name; empty: any participant.
 
         Raises:
-            PushRefused: no cookie came, or no part was issued to *client_id* in *conference*.
-            StoreUnavailable: the secret is not known yet.
+            PushRefused: *headers* have no cookie of ours, or no part of the cookies fits.
+            StoreUnavailable: the secret that signs cookies is not known yet.
         """
         parts = list(_parts(headers))
         for part in parts:
@@ -97,16 +98,17 @@ class Cookies:
         raise PushRefused([Fault("cookie", reason)])
 
     def _sign(self, named: Named, client_id: str, conference: str) -> bytes:
-        """Return the signature of a cookie."""
+        """Return the signature of a cookie's part for these ids and this conference."""
         if not self._secret.value:
             raise StoreUnavailable
-        # No field of a cookie can contain a NUL, so different cookies never sign the same text.
+        # None of these texts can contain a NUL. Therefore two different parts never have the same
+        # text to sign.
         signed = "\0".join((NAME.decode(), *named, client_id, conference))
         return hmac.digest(self._secret.value, signed.encode(errors="surrogatepass"), "sha256")
 
 
 def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
-    """Return the parts of our cookies in *headers*, at most `_MOST`."""
+    """Return the first `_MOST` parts of all our cookies in *headers*."""
     values = (
         told
         for name, header in headers
@@ -119,7 +121,7 @@ def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
 
 
 def _read(part: bytes) -> tuple[Named, bytes]:
-    """Return what a cookie's part names, and its signature, which is empty if it is malformed."""
+    """Return the ids in a cookie's *part*, and its signature; both are empty if it is malformed."""
     parts: Sequence[bytes] = part.split(b".") if len(part) <= _LONGEST else ()
     try:
         session_id, participant_id, signature = parts
@@ -130,7 +132,7 @@ def _read(part: bytes) -> tuple[Named, bytes]:
 
 
 def _encode(raw: bytes) -> bytes:
-    """Return *raw* in base64, with only characters that cookies may contain."""
+    """Return *raw* in the base64 for URLs: cookies may contain all characters of this base64."""
     return urlsafe_b64encode(raw).rstrip(b"=")
 
 

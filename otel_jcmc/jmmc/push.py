@@ -1,11 +1,11 @@
 """
-The endpoint that pages of the Jitsi Meet Metrics Collector push to.
+Answers pushes of pages of the Jitsi Meet Metrics Collector.
 
-It is an ASGI callable and gets each request before FastAPI does. A push opens a session, or changes
-what is known of a session. The complete state is then handled like a push of any other page, so
-participants, series and history are the same.
+The endpoint is an ASGI callable and gets each request before FastAPI does. A push opens a session,
+or changes values of a session. The endpoint adds the session's other values to the push, and then
+hands it on like a push of any other page. Therefore participants, series and history are the same.
 
-Source: the answers are those of docs/jmmc.md.
+Source: docs/jmmc.md describes the answers.
 """
 
 import asyncio
@@ -46,14 +46,14 @@ from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.rules import Rules
 from otel_jcmc.wire.session import Session
 
-# These pages push every 30 s. A participant stays live for three times this interval.
+# JMMC pages push every 30 s. A participant stays live for three times this interval.
 INTERVAL_MS: Final = 30_000
-# The most bytes of an answer's body: with its headers, which may have a cookie of 0.8 kB, an answer
-# stays below 4 kB.
+# How many bytes the body of an answer may have. The headers may contain a cookie of 0.8 kB. With
+# this limit, headers and body together stay below 4 kB.
 MAX_BODY_BYTES: Final = 2800
 _ID_BYTES: Final = 12
 _OF_PATH: Final = {row.id for row in ATTRIBUTES if row.scope is Scope.PATH}
-# The browser's or system's name if the User-Agent does not tell it.
+# The answer has this text if the User-Agent does not name the browser or the system.
 _UNKNOWN: Final = "unknown"
 
 
@@ -64,7 +64,7 @@ class JmmcEndpoint:
     Attributes:
         parser: checks the pushes.
 
-    Concurrency: any number of pushes of one event loop.
+    Concurrency: many pushes at a time, all in one event loop.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class JmmcEndpoint:
         states: States,
         trusted: Sequence[Network] = (),
     ) -> None:
-        """Take pushes for *intake*; *trusted* proxies are believed about a caller's address."""
+        """Hand pushes to *intake*; if a proxy is *trusted*, its header gives a caller's address."""
         self._intake = intake
         self._answers = Answers(telemetry, intake.limits, cors)
         self._cors = cors
@@ -98,7 +98,7 @@ class JmmcEndpoint:
         await self._states.close()
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
-        """Answer a push while the service can't start: the page may push again in *seconds*."""
+        """While the service can't start, answer that the page may push again after *seconds*."""
         away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
         await send_answer(send, away)
 
@@ -126,11 +126,11 @@ class JmmcEndpoint:
 
     async def _push(self, headers: Sequence[Header], peer: str, body: bytes) -> Answer:
         """
-        Check, merge and store the push in *body*; return the answer.
+        Check the push in *body*, add its session's other values, store it, and return the answer.
 
         Raises:
-            PushRefused: the push must not be taken.
-            TooFast: too many pushes come.
+            PushRefused: the push is wrong or not allowed.
+            TooFast: the sender pushes too often.
             StoreUnavailable: it is not known whether Redis has the push.
         """
         sender = self._intake.admit(Lines(headers), peer)
@@ -138,12 +138,12 @@ class JmmcEndpoint:
         await self._start()
         named, more = self._name(headers, push), []
         if push.is_opening:
-            # The cookie is made before anything is stored, because making it fails without the
-            # secret, and without a cookie the page could not continue its session.
+            # The endpoint makes the cookie before it stores anything. If the secret is not known,
+            # making the cookie fails, and without a cookie the page could not continue its session.
             more = [self._cookies.issue(named, push.client_id, push.conference, headers)]
         address = caller_address(peer, headers, self._trusted) if self._keeps_address else ""
         if address:
-            # The page's own word for its address counts only if the service does not know it.
+            # The caller's address, as the service sees it, replaces the address in the push.
             push.texts[CLIENT_ADDRESS.id] = address
         report = _report(push, named)
         owner = self._intake.screen(sender, report)
@@ -156,32 +156,33 @@ class JmmcEndpoint:
             return answer
         assert isinstance(stored, Stored)
         if stored is Stored.SESSION_ENDED:
-            # The same participant has opened another session since. That session lacks what only
-            # this page knows, so this page must open a new one.
+            # The same participant has opened another session in the meantime. The values that only
+            # this page sends are not in that session. Therefore this page must open a new session.
             raise PushRefused([Fault("cookie", Reason.SESSION_UNKNOWN)])
         if push.is_opening:
-            # The session is opened only now, after the limits, so that clients that a limit refuses
-            # can't fill Redis with sessions.
+            # The endpoint opens the session only after all limits were checked. Otherwise clients
+            # that a limit refuses could fill Redis with sessions.
             await self._states.open(report.session.id, changes)
             self._fill_in(push.accepted, sender, address)
         elif stored is Stored.SUPERSEDED:
-            # A later push was stored before this one, and contains everything that this one has.
+            # A later push of this session was stored first. Its state contains the values of this
+            # push, so this push counts as stored.
             stored = Stored.STORED
         dropped = self._answers.count(push.dropped, stored)
         return self._answers.make(headers, 200, JSON, _accepted(push, dropped), *more)
 
     async def _start(self) -> None:
-        """Fetch the cookies' secret when the first JMMC push comes; other pages do not need it."""
+        """Fetch the secret for cookies at the first JMMC push; only JMMC pages need this secret."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._secret.start())
         await asyncio.shield(self._starting)
 
     def _name(self, headers: Sequence[Header], push: JmmcPush) -> Named:
         """
-        Return the session that *push* belongs to.
+        Return the session of *push*: a new session, or the one that the cookie names.
 
         Raises:
-            PushRefused: the push opens no session, and has no cookie of this participant.
+            PushRefused: *push* opens no session, and no cookie of its participant came with it.
             StoreUnavailable: the cookies' secret is not known yet.
         """
         if push.is_opening:
@@ -190,10 +191,10 @@ class JmmcEndpoint:
 
     async def _merge(self, report: Report, changes: Changes) -> None:
         """
-        Complete *report*, which has only *changes*, with all that is known of its session.
+        Store *changes* in the session, and put all values of the session into *report*.
 
         Raises:
-            PushRefused: the session is not known.
+            PushRefused: Redis has no such session.
             StoreUnavailable: it is not known whether Redis has the changes.
         """
         state = await self._states.merge(report.session.id, changes)
@@ -202,20 +203,20 @@ class JmmcEndpoint:
         report.session.seq = state.seq
         report.numbers = [None] * LAST_METRIC_ID
         _add(state.known, report)
-        # Values from two pushes ago or earlier may be out of date.
+        # A value is fresh if this push or the push before has it. Older values may be out of date.
         report.fresh = [
             value if id_ in changes or state.is_fresh(id_) else None
             for id_, value in enumerate(report.numbers, 1)
         ]
 
     async def _store(self, sender: Sender, report: Report, owner: str) -> Stored | Exception:
-        """Return what Redis did with *report*, or why that is not known."""
+        """Store *report*; return what Redis did with it, or the error if that is not known."""
         told: asyncio.Future[Stored | Exception] = asyncio.get_running_loop().create_future()
         self._intake.store(sender, report, owner, _settle, told)
         return await told
 
     def _fill_in(self, accepted: dict[str, Any], sender: Sender, address: str) -> None:
-        """Put what the server knows better into the *accepted* fields of an opening push."""
+        """Put browser, system and address, as the server knows them, into *accepted*."""
         told = browser_and_system(sender.head.user_agent())
         version = told.get(BROWSER_VERSION.id, "").partition(".")[0]
         names = (
@@ -234,13 +235,13 @@ def _settle(
     told: asyncio.Future[Stored | Exception],
     stored: Stored | Exception,
 ) -> None:
-    """Give the task that waits for a push the outcome: what Redis did, or the error."""
+    """Give the task that waits on *told* what Redis did with its push, or the error."""
     if not told.done():
         told.set_result(stored)
 
 
 def _report(push: JmmcPush, named: Named) -> Report:
-    """Return a report with only the values in *push*; *named* says of which session it is."""
+    """Return a report with only the values in *push*, for the session and participant *named*."""
     report = Report(
         push.conference,
         push.client_id,
@@ -255,13 +256,13 @@ def _report(push: JmmcPush, named: Named) -> Report:
         token=push.token,
     )
     _add(push.numbers | push.texts, report)
-    # History gets the numbers of this push alone, not those kept from earlier pushes.
+    # History gets only the numbers of this push, and not the session's numbers of earlier pushes.
     report.sent = report.fresh = report.numbers
     return report
 
 
 def _add(known: Changes, report: Report) -> None:
-    """Put the *known* values, by catalogue ids, into *report*."""
+    """Put the values of *known* (catalogue id -> value) into *report*."""
     path = {}
     for id_, value in known.items():
         if id_ <= LAST_METRIC_ID:
@@ -271,13 +272,13 @@ def _add(known: Changes, report: Report) -> None:
         else:
             report.attributes[id_] = value
     if path:
-        # This wire format has one transport, and does not tell its round trip.
+        # This wire format has one transport, and no round trip of it.
         report.attributes[LIST_ID] = [path]
         report.numbers[LIST_ID - 1] = [None]
 
 
 def _changes(push: JmmcPush, report: Report) -> Changes:
-    """Return the changes in *push* that its screened *report* still has."""
+    """Return the values of *push* without texts that `Intake.screen` removed from *report*."""
     (path,) = report.attributes.get(LIST_ID, [{}])
     texts = {**report.attributes, **path}
     return {**push.numbers, **{id_: texts[id_] for id_ in push.texts if id_ in texts}}
@@ -289,7 +290,8 @@ def _accepted(push: JmmcPush, dropped: list[Fault]) -> bytes:
     told = body | listing("dropped", dropped) if dropped else body
     answer = encode(told)
     if len(answer) > MAX_BODY_BYTES:
-        # Some texts are long: what the sender knows already is left out first.
+        # Some texts are long. The answer then leaves out the accepted fields, because the sender
+        # knows them.
         least = {"uid": push.client_id, "m": {"ts": push.accepted["ts"]}}
         answer = encode(least | listing("dropped", dropped) if dropped else least)
     return answer

@@ -1,9 +1,9 @@
 """
-What the OpenAPI document says about the pages of the Jitsi Meet Metrics Collector.
+Describes the pushes of Jitsi Meet Metrics Collector pages for the service's OpenAPI document.
 
-The service accepts every field of a push that fits the schema; a push that opens no session also
-needs its session's cookie. If a push does not fit, the answer names what is wrong. The schema is
-made when a client asks for the document.
+The service accepts every field of a push that fits the schema. A push that opens no session also
+needs the cookie of its session. If a push does not fit the schema, the answer names what is wrong.
+The service makes the schema when a program requests the document.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ from otel_jcmc.wire.schema import text_schema
 
 
 def jmmc_push_schema(parser: JmmcParser) -> Schema:
-    """Return the schema of a push without faults for *parser*."""
+    """Return the schema of the pushes that *parser* accepts without faults."""
     fields = _fields(parser)
     opening = {"required": [*OPENING]}
     change = {"not": {"required": [OPENING[0]]}, "anyOf": _telling(fields)}
@@ -56,7 +56,7 @@ def jmmc_push_schema(parser: JmmcParser) -> Schema:
 
 def _telling(fields: dict[str, Schema]) -> list[Schema]:
     """
-    Return a schema for each of *fields*: the field is there and has a value to keep.
+    Return a schema for each of *fields*, which a push fits if this field has a value to keep.
 
     A push that opens no session must fit one of these schemas.
     """
@@ -69,14 +69,18 @@ def _telling(fields: dict[str, Schema]) -> list[Schema]:
 
 
 def _any_of(schema: Schema, says: Schema) -> Schema:
-    """Return the schema for an object in which a property of *schema* fits *says*; {} if none."""
+    """
+    Return a schema that an object fits if at least one property in *schema* fits *says*.
+
+    If *schema* has no properties, return {}, which every value fits.
+    """
     below = schema.get("properties", {})
     one = [{"required": [key], "properties": {key: says}} for key in below]
     return {"anyOf": one} if one else {}
 
 
 def _fields(parser: JmmcParser) -> dict[str, Schema]:
-    """Return the schemas of the fields of `m`."""
+    """Return field of `m` -> its schema."""
     told = {path: _number(path) for path in NUMBER_OF}
     told |= {path: _text(row, parser) for path, row in TEXT_OF.items()}
     told |= {path: _whole(row, MAX_IPV4) for path, row in ADDRESS_OF.items()}
@@ -98,7 +102,7 @@ def _fields(parser: JmmcParser) -> dict[str, Schema]:
 
 
 def _number(path: str) -> Schema:
-    """Return the schema of the metric at *path* in `m`."""
+    """Return the schema of the metric that is at *path* in `m`, such as `u.pl`."""
     row = METRIC_OF[NUMBER_OF[path]]
     told = {
         "description": f"{row.brief}; {row.unit}.",
@@ -109,12 +113,12 @@ def _number(path: str) -> Schema:
 
 
 def _whole(row: Attribute, most: int) -> Schema:
-    """Return the schema of an address, which is a number here, or of a port."""
+    """Return the schema of a port, or of an IPv4 address, which this format has as a number."""
     return {"description": row.brief, "type": "integer", **within(0, most)}
 
 
 def _text(row: Attribute, parser: JmmcParser) -> Schema:
-    """Return the schema of the text for *row*, including the texts that mean "not known"."""
+    """Return the schema of the attribute *row*; it also allows texts that mean "not known"."""
     row = parser.rules.rows[row.id]
     if row.id == REGION.id and parser.regions:
         row = replace(row, choices=tuple(parser.regions))
@@ -122,7 +126,7 @@ def _text(row: Attribute, parser: JmmcParser) -> Schema:
 
 
 def jmmc_operations(parser: JmmcParser) -> Schema:
-    """Return the operations of the endpoint that these pages push to."""
+    """Return OpenAPI's description of the endpoint to which JMMC pages push."""
     accepted = object_of(
         {
             "uid": {"type": "string"},

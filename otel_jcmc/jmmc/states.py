@@ -1,14 +1,14 @@
 """
-Keeps the state of each session of a JMMC page, because such a page sends only what has changed.
+Keeps all values of each session of a JMMC page in Redis, because a JMMC page sends only changes.
 
-`open` begins a session. `merge` adds the changes of a push and returns the session's whole state. A
-session is kept for hours after its last push, longer than a participant is live. So a page that was
-away needs to send only one changed field, and its state is complete again. Only states.lua merges,
-inside Redis, so that no change is lost between replicas or if a push overtakes another. The caller
-must remove secret values before.
+`open` begins a session. `merge` adds the changes of a push and returns all values of the session. A
+session is kept for six hours after its last push, much longer than its participant is live. If a
+page pushes again after a pause, one changed field is enough, because Redis has all other values.
+states.lua adds the changes inside Redis. Therefore no change is lost if several replicas take the
+pushes, or if one push overtakes another. The caller must remove secret values first.
 
     jcmc:{03}:jmmc:<id>    hash: catalogue id -> number or text; seq; 63 -> metrics of the last push
-    jcmc:{03}:jmmc         index of the partition: id -> its last push in ms
+    jcmc:{03}:jmmc         index of the partition: session id -> time of its last push in ms
 """
 
 import asyncio
@@ -25,11 +25,12 @@ from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.scripts import run_scripts, script
 
-# How long a session is kept after its last push: for a lesson with its breaks, not for a night.
+# How long a session is kept after its last push. A participant may be away for a break of some
+# hours; a session that ended in the evening is gone in the morning.
 KEEP_MS: Final = 6 * 3_600_000
-# The most seconds that a push waits in this file. Afterwards it waits in store/writes.py.
+# How many seconds a push may wait for this file. After that it waits in store/writes.py.
 _SECONDS: Final = 0.9
-# The most pushes in one exchange with Redis, and the most that may wait for an exchange.
+# How many pushes are sent to Redis at once, and how many pushes may wait to be sent.
 _BATCH: Final = 256
 _QUEUE: Final = 10_000
 _SCRIPT: Final = script("jmmc/states", touches_stays=False)
@@ -38,8 +39,8 @@ _decode: Final = msgspec.json.Decoder(int | float).decode
 
 # The lowest id of an attribute; all ids of metrics are lower.
 FIRST_ATTRIBUTE_ID: Final = 64
-# The id of a bit set: the metrics in the last push. No metric has this id, so a replica of another
-# version skips it like every id that it does not know.
+# Under this id, the hash has a set of bits: which metrics the last push had. No metric has this id,
+# and a replica of another version ignores ids that it does not know.
 _TOLD: Final = 63
 _TOLD_FIELD: Final = str(_TOLD).encode()
 
@@ -49,12 +50,12 @@ Changes = dict[int, Any]
 
 class State(NamedTuple):
     """
-    All that is known of a session.
+    All values of a session after a push.
 
     Attributes:
-        seq: how many pushes the session has had, this one included.
+        seq: how many pushes the session has had, with this push.
         known: catalogue id -> number or text.
-        before: the metrics in the push before this one; a bit for each id.
+        before: which metrics the push before this push had: bit number *id* is 1.
     """
 
     seq: int
@@ -62,19 +63,19 @@ class State(NamedTuple):
     before: int = 0
 
     def is_fresh(self, id_: int) -> bool:
-        """Say whether the push before this one had the metric *id_*."""
+        """Say whether the push before this push had the metric with the catalogue id *id_*."""
         return bool(self.before >> id_ & 1)
 
 
 class States:
     """
-    The sessions of JMMC pages in one Redis.
+    Reads and changes the sessions of JMMC pages in one Redis.
 
-    Concurrency: to be used from one event loop; pushes that wait at the same time share a batch.
+    Concurrency: call it from one event loop. Pushes that wait at the same time are sent together.
     """
 
     def __init__(self, url: str, keys: Keys, most: int = 0) -> None:
-        """Prepare; nothing is opened yet. *most* is the limit of sessions, 0 for any number."""
+        """Open no connection yet. *most* is how many sessions Redis may have; 0: no limit."""
         self._keys = keys
         self._most = -(-most // keys.partitions) or -1
         self._link = AgreedLink(open_link(url), keys)
@@ -83,7 +84,7 @@ class States:
 
     async def open(self, session_id: str, changes: Changes) -> State:
         """
-        Begin a session that has these *changes*.
+        Begin a session with *changes* as its values, and return its state.
 
         Raises:
             StoreUnavailable: it is not known whether Redis has the session.
@@ -94,7 +95,7 @@ class States:
 
     async def merge(self, session_id: str, changes: Changes) -> State | None:
         """
-        Add *changes* to a session and return all that is known of it; None: no such session.
+        Add *changes* to a session and return all its values; None: Redis has no such session.
 
         Raises:
             StoreUnavailable: it is not known whether Redis has the changes.
@@ -102,7 +103,7 @@ class States:
         return await self._run(session_id, changes, "0")
 
     async def _run(self, session_id: str, changes: Changes, opens: str) -> State | None:
-        """Send the changes with the next batch, and wait for the reply."""
+        """Send *changes* to Redis with the next batch, and return the session's state."""
         if len(self._waiting) >= _QUEUE:
             raise StoreUnavailable(Reason.STORE_BUSY)
         told: asyncio.Future[State | None] = asyncio.get_running_loop().create_future()
@@ -116,7 +117,7 @@ class States:
             raise StoreUnavailable from None
 
     def _command(self, session_id: str, changes: Changes, opens: str) -> Command:
-        """Return the script call for one push."""
+        """Return the command that calls states.lua for one push."""
         key, index = self._keys.jmmc(session_id)
         told = sum(1 << id_ for id_ in changes if id_ < _TOLD)
         args: list[Any] = [KEEP_MS, self._most, opens, told]
@@ -128,9 +129,9 @@ class States:
         """
         Send batch after batch until no push waits.
 
-        store/writes.py has a group commit too, but for other needs: it groups by partition, limits
-        bytes and calls back. Here a batch has one script call for each push, and a task waits for
-        each result.
+        store/writes.py also sends pushes in batches. But it groups them by partition, limits the
+        bytes of a batch, and calls a function with each result. Here a batch has one script call
+        for each push, and a task waits for each result.
         """
         try:
             while self._waiting:
@@ -146,7 +147,7 @@ class States:
             self._sending = None
 
     async def close(self) -> None:
-        """Send the pushes that still wait and answer them, then close the connection."""
+        """Send the pushes that still wait, give their results, then close the connection."""
         if self._sending is not None:
             await self._sending
         await self._link.close()
@@ -167,7 +168,7 @@ def _tell(told: asyncio.Future[State | None], reply: Any) -> None:
 
 
 def _state(reply: list[bytes]) -> State | None:
-    """Return the state in the script's *reply*; None if it can't be read."""
+    """Return the state in the *reply* of states.lua; None if this version can't read it."""
     fields = dict(zip(reply[::2], reply[1::2], strict=True))
     try:
         seq, before = int(fields.pop(b"seq")), int(fields.pop(_TOLD_FIELD, 0))

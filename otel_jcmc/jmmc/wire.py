@@ -1,10 +1,10 @@
 """
-The wire format of a page of the Jitsi Meet Metrics Collector (JMMC): bytes to a checked push.
+Reads and checks the body of a push from a page of the Jitsi Meet Metrics Collector (JMMC).
 
-A JMMC page opens a session with a push that has `br`, and from then on sends only what has changed.
-The body of a push comes in; its changes, by the catalogue's ids, and the dropped fields with their
-reasons go out. A push with a bad identity is refused (PushRefused). Any other bad field is dropped
-alone.
+A JMMC page opens a session with a push that has the field `br`. Later pushes have only the values
+that changed. The body of a push comes in. Its changes go out, by the catalogue's ids, with the
+dropped fields and their reasons. If an identity field is bad, the push is refused (PushRefused). If
+another field is bad, only this field is dropped.
 
 Source: the table in docs/jmmc.md.
 """
@@ -64,7 +64,7 @@ NUMBER_OF: Final = {
     "d.vb": "bitrate_video_download",
     "d.pl": "packetloss_download",
 }
-# The path in `m` of the only metric that may be null.
+# The path in `m` of the only metric whose value may be null.
 MAY_BE_NULL: Final = "d.bw"
 TEXT_OF: Final = {
     "cdc.a": AUDIO_CODEC,
@@ -75,20 +75,21 @@ TEXT_OF: Final = {
 ADDRESS_OF: Final = {"t.ip": PEER_ADDRESS, "t.lip": LOCAL_ADDRESS, "t.rip": CLIENT_ADDRESS}
 PORT_OF: Final = {"t.p": PEER_PORT, "t.lp": LOCAL_PORT}
 OPENING: Final = ("br", "os", "pid")
-# The rules for browser and system in a push; the server replaces their values with its own.
+# The rule for the texts `br` and `os` of a push. The server does not keep these texts: it reads
+# browser and system from the User-Agent.
 PLACEHOLDER: Final = replace(BROWSER_NAME, max_length=256)
 
 
 class JmmcPush(msgspec.Struct, gc=False):
     """
-    The content of one push.
+    The checked content of one push.
 
     Attributes:
         is_opening: whether the push opens a session.
-        participant_id: empty if a push that opens no session does not have it.
+        participant_id: the participant's id; empty if the push does not have it.
         numbers: catalogue id -> the metric's new value, None: not known.
-        texts: catalogue id -> the attribute's new value; without those that are not kept.
-        accepted: `m` without the dropped fields, and with the time.
+        texts: catalogue id -> the attribute's new value, for attributes that the service keeps.
+        accepted: `m` without the dropped fields, and with the server's time in seconds.
     """
 
     client_id: str
@@ -102,8 +103,8 @@ class JmmcPush(msgspec.Struct, gc=False):
     token: str
 
 
-# What a field's value becomes: the changes of numbers and of texts, by catalogue ids, or the reason
-# why the value is bad; None: the value means no change.
+# The result of the check of a field's value. If the value is good: the numbers and the texts that
+# it changes, by catalogue ids. If it is bad: the reason. None: the value changes nothing.
 _TakenChanges = Reason | tuple[dict[int, Any], dict[int, str]] | None
 _Take = Callable[[Any], _TakenChanges]
 
@@ -113,8 +114,8 @@ class JmmcParser:
     Makes a JmmcPush from the body of each push.
 
     Attributes:
-        rules: which texts are allowed, and which of them are kept.
-        regions: the regions of servers that are kept; empty: all regions.
+        rules: which texts are allowed, and which of them the service keeps.
+        regions: the servers' regions that are allowed; empty: all regions.
     """
 
     def __init__(
@@ -123,12 +124,17 @@ class JmmcParser:
         conference_pattern: str | None = None,
         regions: Sequence[str] = (),
     ) -> None:
-        """Prepare for *rules*. No pattern allows any conference; no *regions* keep all regions."""
+        """
+        Prepare the checks.
+
+        *conference_pattern* is a regular expression for names of conferences; None: any name is
+        allowed. If *regions* is empty, all regions are allowed.
+        """
         self.rules = rules or make_rules()
         self._conference = re.compile(conference_pattern) if conference_pattern else None
         self.regions = frozenset(regions)
-        # Key of `m` -> the function that takes its value; if the value is an object: key of that
-        # object -> function.
+        # Key of `m` -> the function that checks its value. If the value is an object: key of `m` ->
+        # key of the object -> function.
         self._fields: dict[str, _Take | dict[str, _Take]] = {}
         for path, take in self._takes().items():
             key, _, below = path.partition(".")
@@ -138,7 +144,7 @@ class JmmcParser:
                 self._fields[key] = take
 
     def _takes(self) -> dict[str, _Take]:
-        """Return field of `m` -> the function that takes its value."""
+        """Return path of a field in `m`, such as `u.pl` -> the function that checks its value."""
         takes = {path: self._number(path, field) for path, field in NUMBER_OF.items()}
         takes |= {path: self._text(row) for path, row in TEXT_OF.items()}
         takes |= {path: self._address(row) for path, row in ADDRESS_OF.items()}
@@ -147,11 +153,11 @@ class JmmcParser:
 
     def parse(self, body: bytes) -> JmmcPush:
         """
-        Check the *body* of a push.
+        Check the *body* of a push and return its content.
 
         Raises:
-            PushRefused: it is no JSON object, its identity is missing, wrong or not allowed, or
-                nothing is left to keep.
+            PushRefused: the body is not a JSON object, an identity field is missing, wrong or not
+                allowed, or all other fields were dropped.
         """
         sent = decode(body)
         if type(sent) is not dict:
@@ -186,7 +192,7 @@ class JmmcParser:
         return push
 
     def _faults(self, sent: dict[str, Any], m: Any, *, is_opening: bool) -> list[Fault]:
-        """Return the faults for which the whole push is refused."""
+        """Return faults of the push that are so bad that it is refused; empty: none."""
         faults = [
             Fault(key, reason)
             for key, row in (("uid", CLIENT), ("conf", CONFERENCE))
@@ -206,14 +212,15 @@ class JmmcParser:
         return faults
 
     def _is_allowed(self, conference: str) -> bool:
-        """Say whether the name matches JCMC_JMMC_CONF_PATTERN, if that is set."""
+        """Say whether *conference* matches JCMC_JMMC_CONF_PATTERN; yes if this setting is empty."""
         if self._conference is None:
             return True
-        # In JMMC itself, `$` matches only at the very end; in Python also before a last newline.
+        # In JMMC itself, `$` in a pattern matches only at the end of the name. In Python, `$` also
+        # matches before a newline at the end.
         return bool(self._conference.search(conference)) and not conference.endswith("\n")
 
     def _who_fault(self, value: Any, row: Attribute) -> Reason | None:
-        """Return what is wrong with a *value* of an identity field."""
+        """Return the reason why *value* of an identity field is bad; None: it is good."""
         if value is None or value == "":
             return Reason.MISSING
         return text_fault(value, self.rules.rows[row.id])
@@ -222,7 +229,7 @@ class JmmcParser:
         return self._who_fault(value, PARTICIPANT)
 
     def _take(self, push: JmmcPush, key: str, value: Any) -> None:
-        """Take one field of `m`, or name it among the dropped ones."""
+        """Put the field *key* of `m` into *push*, or into the dropped fields of *push*."""
         fields = self._fields.get(key)
         if key == "ts":
             return  # the server sets the time itself
@@ -246,7 +253,11 @@ class JmmcParser:
                 push.accepted[key] = kept
 
     def _take_who(self, push: JmmcPush, key: str, value: Any) -> None:
-        """Take an identity field of `m`; in a push that opens a session it was checked before."""
+        """
+        Put an identity field of `m` into *push*, or into the dropped fields of *push*.
+
+        If the push opens a session, `_faults` has already checked the field.
+        """
         fault_of = self._pid_fault if key == "pid" else _placeholder_fault
         if reason := fault_of(value):
             push.dropped.append(Fault(f"m.{key}", reason))
@@ -258,7 +269,7 @@ class JmmcParser:
     def _take_value(
         self, push: JmmcPush, where: str, take: _Take, key: str, value: Any, kept: dict[str, Any]
     ) -> None:
-        """Take one value into *push* and, as it was sent, into *kept*."""
+        """Check *value*; put its changes into *push*, and *value* itself into *kept*."""
         taken = take(value)
         if isinstance(taken, Reason):
             push.dropped.append(Fault(where, taken))
@@ -267,7 +278,7 @@ class JmmcParser:
             push.texts.update(taken[1])
             kept[key] = value
 
-    # Each of these returns the function that takes the values of one field.
+    # Each of the following methods returns the function that checks the values of one field.
 
     def _number(self, path: str, field: str) -> _Take:
         row = METRIC_OF[field]
@@ -314,10 +325,10 @@ class JmmcParser:
         return take
 
     def _kept(self, row: Attribute, text: str) -> dict[int, str]:
-        """Return id of *row* -> *text*; empty if this deployment does not keep such texts."""
+        """Return id of *row* -> *text*; empty if the settings say not to keep this attribute."""
         return {} if row.id in self.rules.dropped else {row.id: text}
 
 
 def _placeholder_fault(value: Any) -> Reason | None:
-    """Return what is wrong with a *value* that the server replaces with its own."""
+    """Return the reason why *value*, the text of `br` or `os`, is bad; None: it is good."""
     return Reason.MISSING if value is None else text_fault(value, PLACEHOLDER)

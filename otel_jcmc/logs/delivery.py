@@ -1,8 +1,8 @@
 """
-Sends waiting events as log records, also those that it makes of new entries of the journal.
+Makes events of what is new in the verdict's journal, and sends all waiting events as log records.
 
-On each Redis, only the replica with the lease does this (otlp/delivery.py). It runs in the
-exporter's process.
+Of all replicas that use one Redis, only the replica with the lease does this (otlp/delivery.py), in
+its exporter process.
 """
 
 import asyncio
@@ -24,13 +24,14 @@ log = logging.getLogger(__name__)
 
 
 def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
-    """Return a function that sends waiting events as records by *sender*."""
+    """Return a function that sends waiting events by *sender*, each as a log record."""
 
     def send(waiting: list[bytes]) -> Sent:
         try:
             noted = [noted_of(each) for each in waiting]
         except ValueError:
-            # Another program wrote this item under our key prefix: no receiver would accept it.
+            # Another program wrote one of these items under our key prefix: no receiver would
+            # accept it.
             return Sent(Outcome.BAD, "it is no event")
         return sender.send(noted)
 
@@ -39,13 +40,13 @@ def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
 
 class Logs:
     """
-    Reads the journal and sends events, while this process has the lease.
+    Queues the journal's events and sends waiting events, while this process has the lease.
 
-    Concurrency: one event loop.
+    Concurrency: call it from one event loop.
     """
 
     def __init__(self, sending: Sending, link: AnyLink, onsets: Onsets, record: Record) -> None:
-        """Prepare; this object closes the connections of its arguments."""
+        """Keep the arguments; `run` closes their connections when it ends."""
         self._sending = sending
         self._link = link
         self._onsets = onsets
@@ -55,7 +56,7 @@ class Logs:
         )
 
     async def run(self) -> None:
-        """Queue the journal's events, and send all waiting events; never return."""
+        """Queue the journal's events and send all waiting events, until the task is cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*self._sending.loops(), self._telling()):
@@ -66,7 +67,7 @@ class Logs:
             await self._record.close()
 
     async def _telling(self) -> None:
-        """Queue events of what is new in the journal, every second; never return."""
+        """Queue events of what is new in the journal, every second, until the task is cancelled."""
         while True:
             if self._sending.lease.is_ours:
                 try:

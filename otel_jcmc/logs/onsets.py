@@ -1,11 +1,12 @@
 """
-Queues an event for each thing that, by the journal, began to stand out or no longer does.
+Queues an event for each thing in the journal that began to stand out, or ceased to stand out.
 
-The replica with the lease of logs reads the journal (verdict/record.py) and hands new events to
-sessions/events.lua. From the journal and the time of a look follows what has begun and what is over
-at that look. So Redis keeps one number, the time of the last look whose events are queued, and this
-number decides what is new. It changes once the events wait in Redis. If a process dies before that,
-its successor queues the events again with the same ids, and Redis recognises the ids.
+Only the replica that has the lease for logs reads the journal (verdict/record.py). It hands new
+events to sessions/events.lua, which queues them in Redis. A look is one search of the verdict for
+what stands out. Redis keeps the time of the last look whose events are queued. Everything that
+began or ended in the journal after this time is new. The process changes the time after it has
+queued the new events. If it dies before, its successor queues the same events again, with the same
+ids. Redis recognises the ids and ignores these events.
 """
 
 from collections.abc import Iterator
@@ -40,30 +41,34 @@ from otel_jcmc.verdict.journal import GRACE_MS, Entry
 from otel_jcmc.verdict.record import Record
 
 REGION: Final = "jitsi.region"
-# The events of the journal all wait in this partition.
+# All events of the journal wait in this partition.
 PARTITION: Final = 0
 AT_ONCE: Final = 128
 
 
 class Onsets:
     """
-    Queues the journal's events.
+    Makes events of what is new in the journal, and queues them in Redis.
 
     Attributes:
-        dropped: events dropped so far, because too many wait.
+        dropped: how many events were dropped so far, because too many events were waiting.
 
-    Concurrency: one `tell` at a time.
+    Concurrency: call `tell` only when no other `tell` is running.
     """
 
     def __init__(self, record: Record, link: AnyLink, keys: Keys, most: int, instance: str) -> None:
-        """Hand events to Redis by *link*, at most *most* waiting, as noticed by *instance*."""
+        """
+        Read the journal by *record*, and queue events in Redis by *link*.
+
+        *most* is how many events may wait. *instance* is the service that noticed the events.
+        """
         self._record, self._link, self._keys = record, link, keys
         self._most, self._instance = most, instance
         self.dropped = 0
 
     async def tell(self) -> int:
         """
-        Queue what is new in the journal; return the number of events.
+        Queue an event for everything that is new in the journal; return the number of events.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; the next call queues the same events.
@@ -74,7 +79,8 @@ class Onsets:
         told_ms = await self._record.read_told()
         if told_ms is not None and look.at_ms == told_ms:
             return 0
-        # No event was queued yet, or Redis's clock went back: all that still stands out is new.
+        # If no event was queued yet, or Redis's clock went back, everything that still stands out
+        # is new.
         since_ms = told_ms if told_ms is not None and told_ms < look.at_ms else None
         entries = look.entries
         if since_ms is not None:
@@ -87,7 +93,7 @@ class Onsets:
         return len(made)
 
     async def _add(self, some: list[tuple[Event, Entry, int]], now_ms: int, now: float) -> None:
-        """Queue events; *some*: each event, its journal entry, and its time by Redis's clock."""
+        """Queue *some* events, each with its journal entry and its time in ms by Redis's clock."""
         noticed = [
             Noticed(
                 HAPPENED,
@@ -105,7 +111,7 @@ class Onsets:
         self.dropped += dropped
 
     def _payload_of(self, event: Event, entry: Entry) -> Payload:
-        """Return the payload of *event* about *entry*."""
+        """Return a payload with the attributes of *event*; *entry* is its entry in the journal."""
         told: dict[str, Any] = {
             SCOPE: entry.scope,
             NAME: entry.name or None,
@@ -123,14 +129,15 @@ def _events_of(
     entries: list[Entry], since_ms: int | None, look_ms: int
 ) -> Iterator[tuple[Event, Entry, int]]:
     """
-    Return the new events of *entries* for the look at *look_ms*, after the look at *since_ms*.
+    Return what began or ended in *entries* between the looks at *since_ms* and *look_ms*.
 
-    Without an earlier look (None), all that still stands out has begun, and nothing is over.
+    If *since_ms* is None, there was no earlier look. Then everything that still stands out has
+    begun, and nothing has ended.
     """
     for each in entries:
         if since_ms is None or each.since_ms > since_ms:
             yield STANDING_BEGAN, each, each.since_ms
-        # The same rule as in continue_with: at the earlier look it was not over yet, at the later
-        # look it is over.
+        # The journal's continue_with has the same rule. The entry was not over at the earlier look,
+        # and is over at the later look.
         if since_ms is not None and since_ms - GRACE_MS <= each.seen_ms < look_ms - GRACE_MS:
             yield STANDING_ENDED, each, each.seen_ms

@@ -1,8 +1,8 @@
 """
 Turns a waiting event into its log record; the same event always gives the same record.
 
-Names are those of JCMC_NAMING=otel (catalogue). If sessions become spans, a record has the trace
-and span of the session's leg (sessions/span_ids.py).
+Attributes have the names of JCMC_NAMING=otel (catalogue). If the service makes spans of sessions, a
+record has the ids of the trace and of the span of the session's leg (sessions/span_ids.py).
 
 Source: opentelemetry-proto, logs.proto; semantic conventions, events, and log.record.uid.
 """
@@ -30,23 +30,24 @@ from otel_jcmc.traces.summary import NAMED, named
 
 UID: Final = "log.record.uid"
 NS_IN_MS: Final = 1_000_000
-# Sampled, because every session becomes a span (W3C).
+# The flag `sampled` of W3C Trace Context: it is set, because every session becomes a span.
 _SAMPLED: Final = 0x1 & LogRecordFlags.LOG_RECORD_FLAGS_TRACE_FLAGS_MASK
 
 
 def noted_of(item: bytes) -> Noted:
     """
-    Return the log record of the waiting *item*, and the service that noticed the event.
+    Return the log record of *item*, a waiting event, and the service that noticed the event.
 
     Raises:
         ValueError: *item* is not an event, or this version can't read it.
     """
     event = read_waiting(item)
     row = EVENT_OF.get(event.event)
-    # A later version may have noticed an event that this version does not know: it is sent as INFO.
+    # A replica of a later version may have noticed an event that this version does not know. This
+    # version sends it with the severity INFO.
     severity = row.severity if row else Severity.INFO
-    # The beginning of an outage is noticed later, so its record has the time of the beginning. The
-    # record of any other event has the time at which it was noticed.
+    # An outage is noticed some time after it began: its record has the time at which it began. The
+    # record of any other event has the time at which the event was noticed.
     at_ms = event.began_ms if event.event == OUTAGE_BEGAN.name else event.noticed_ms
     record = LogRecord(
         time_unix_nano=at_ms * NS_IN_MS,
@@ -68,7 +69,7 @@ def noted_of(item: bytes) -> Noted:
 
 
 def _told_by(event: WaitingEvent) -> Mapping[str, Any]:
-    """Return the attributes of an *event*; None is left out."""
+    """Return the attributes of *event*'s record; None stands for an attribute that it lacks."""
     payload = event.payload
     told: dict[str, Any] = {UID: event.uid}
     if event.member:

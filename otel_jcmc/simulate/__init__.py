@@ -1,6 +1,6 @@
 """
-Simulates participants of conferences. They push as browsers do.
+Simulates participants of conferences, and pushes to a service as their browsers would.
 
-The number of participants and the address of a service come in; pushes go out by HTTP, as from any
-browser. This room shares no code with the service that it pushes to.
+The number of participants and the URL of a service come in; pushes go out by HTTP, like those of a
+browser. This room uses no code of the service.
 """

@@ -1,15 +1,16 @@
 """
-A small HTTP/1.1 client for load: POST after POST on connections that stay open.
+Sends many pushes by HTTP/1.1, one POST after another on connections that stay open.
 
-Whole requests come in; status and Retry-After go out. `Client` limits the number of connections and
-the time of a request.
+The bodies of pushes come in; the status and Retry-After of each answer go out. `Client` limits the
+number of connections and the time of a request.
 
-It uses no HTTP library, because sending a push must not cost more than the service's work on it.
-Sending one push takes 37 µs of CPU time on asyncio's own loop and 16 µs on uvloop, or 8 µs with a
-callback instead of a future. With aiohttp it takes 114 to 142 µs, with httpx2 680 µs. httptools,
-which uvicorn installs, parses the answers.
+This file uses no HTTP library, because sending a push must not take more CPU time than the service
+takes to handle it. Sending one push takes 37 µs of CPU time on asyncio's own loop, and 16 µs on
+uvloop. With a callback instead of a future it takes 8 µs. With the library aiohttp, sending one
+push takes 114 to 142 µs, and with httpx2 680 µs. httptools, which uvicorn installs, parses the
+answers.
 
-Source: RFC 9112 (HTTP/1.1), of which only a POST with a known length and its answer are needed.
+Source: RFC 9112 (HTTP/1.1); this file only implements a POST with a known length, and its answer.
 """
 
 import asyncio
@@ -26,7 +27,7 @@ TIMEOUT_SECONDS: Final = 10.0
 
 
 class PageAnswer(NamedTuple):
-    """The parts of an answer that are used; *retry_after_seconds* is 0 without that header."""
+    """The status and Retry-After of an answer; without this header, *retry_after_seconds* is 0."""
 
     status: int
     retry_after_seconds: float
@@ -37,7 +38,7 @@ Then = Callable[[PageAnswer | ConnectionError], None]
 
 class Target:
     """
-    Where pushes go, and the beginning of each request.
+    Makes requests and connections for the URL to which pushes are sent.
 
     Attributes:
         start: the request line.
@@ -48,13 +49,13 @@ class Target:
     """
 
     def __init__(self, url: str) -> None:
-        """Read *url*: the base of a service, or its push URL, which ends in `/push`."""
+        """Use *url*: the base URL of a service, or its push URL, which ends in `/push`."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url} is no http:// or https:// URL")
         self.host: str = parts.hostname
         self.port: int = parts.port or (443 if parts.scheme == "https" else 80)
-        # The system's certificates, or those of SSL_CERT_FILE.
+        # This trusts the system's certificates, or the certificates in SSL_CERT_FILE.
         self.tls = ssl.create_default_context() if parts.scheme == "https" else None
         is_push = parts.path.endswith("/push")
         path = parts.path if is_push else parts.path.rstrip("/") + PUSH_PATH
@@ -62,17 +63,17 @@ class Target:
         self.netloc: str = parts.netloc.rpartition("@")[2]
 
     def request(self, body: bytes, user_agent: str, more: str = "") -> bytes:
-        """Return a whole request; *more* are header lines, each with its end of line."""
+        """Return a request as bytes; *more* are more header lines, each with its end of line."""
         head = f"{self.start}host: {self.netloc}\r\nuser-agent: {user_agent}\r\n"
         head += f"{more}content-type: text/plain\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
     async def connect(self) -> "PageConnection":
         """
-        Return a new connection.
+        Open and return a new connection.
 
         Raises:
-            OSError: it can't be opened; this includes TimeoutError.
+            OSError: the connection can't be opened; this includes TimeoutError.
         """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -84,14 +85,14 @@ class Target:
 
 class PageConnection(asyncio.Protocol):
     """
-    One connection, with one request at a time on it.
+    Sends requests on one connection, one at a time, and parses the answers.
 
     Attributes:
-        is_open: whether another request may be sent.
+        is_open: whether another request may be sent on this connection.
     """
 
     def __init__(self) -> None:
-        """Wait for asyncio to connect."""
+        """Prepare; asyncio calls `connection_made` when the connection is open."""
         self._parser: Any = httptools.HttpResponseParser(self)
         self._transport: Any = None
         self._then: Then | None = None
@@ -99,13 +100,13 @@ class PageConnection(asyncio.Protocol):
         self.is_open = False
 
     def send(self, request: bytes, then: Then) -> None:
-        """Send *request*, then call *then* once, with the answer or the error instead of it."""
+        """Send *request*; when the answer or an error comes, call *then* once with it."""
         self._then = then
         self._retry_after = 0.0
         self._transport.write(request)
 
     def close(self) -> None:
-        """Close at once; *then* of a request that is under way is not called."""
+        """Close the connection at once; a request that waits for its answer never gets one."""
         self.is_open = False
         self._then = None
         self._transport.abort()
@@ -116,7 +117,7 @@ class PageConnection(asyncio.Protocol):
         self.is_open = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell the caller that waits for an answer that none will come; asyncio calls this."""
+        """If a request waits for its answer, hand on an error; asyncio calls this."""
         self.is_open = False
         error = exc if isinstance(exc, ConnectionError) else ConnectionResetError("closed")
         self._finish(error)
@@ -137,24 +138,24 @@ class PageConnection(asyncio.Protocol):
             self._retry_after = float(value)
 
     def on_message_complete(self) -> None:
-        """Hand on the answer; the parser calls this."""
+        """Hand on the answer, which is now complete; the parser calls this."""
         if not self._parser.should_keep_alive():
             self.is_open = False
             self._transport.abort()
         self._finish(PageAnswer(self._parser.get_status_code(), self._retry_after))
 
     def _finish(self, answer: PageAnswer | ConnectionError) -> None:
-        """Hand on the outcome of the request, if one is under way."""
+        """If a request waits for its answer, call its *then* with *answer*."""
         then, self._then = self._then, None
         if then is not None:
             then(answer)
 
 
 class Client:
-    """A limited number of connections to one target; a request waits until one is free."""
+    """Sends pushes to one target; if all its connections are in use, a push waits for one."""
 
     def __init__(self, target: Target, connections: int) -> None:
-        """Prepare; nothing is opened yet."""
+        """Open nothing yet; *connections* is how many connections may be open at a time."""
         self._target = target
         self._free = asyncio.Semaphore(connections)
         self._idle: list[PageConnection] = []
@@ -163,11 +164,11 @@ class Client:
         """
         Send one push and return its answer; *more* are header lines, as in `Target.request`.
 
-        If the server has closed a kept connection meanwhile, the push is sent again on another
-        connection.
+        The server may have closed a connection that was kept open after an earlier push. Then the
+        push is sent again on another connection.
 
         Raises:
-            OSError: no connection was opened, or no answer came; this includes TimeoutError.
+            OSError: no connection could be opened, or no answer came; this includes TimeoutError.
         """
         request = self._target.request(body, user_agent, more)
         async with self._free, asyncio.timeout(TIMEOUT_SECONDS):
@@ -179,7 +180,7 @@ class Client:
             return await self._exchange(await self._target.connect(), request)
 
     def _kept(self) -> PageConnection | None:
-        """Return a connection that was used before and is still open."""
+        """Return a connection that was used before and is still open; None: there is none."""
         while self._idle:
             connection = self._idle.pop()
             if connection.is_open:
@@ -187,7 +188,7 @@ class Client:
         return None
 
     async def _exchange(self, connection: PageConnection, request: bytes) -> PageAnswer:
-        """Send *request* on *connection*, and keep the connection for the next one."""
+        """Send *request* on *connection*, keep the connection open, and return the answer."""
         answer: asyncio.Future[PageAnswer] = asyncio.get_running_loop().create_future()
 
         def then(found: PageAnswer | ConnectionError) -> None:
@@ -209,11 +210,11 @@ class Client:
         return found
 
     def close(self) -> None:
-        """Close the kept connections."""
+        """Close all connections that were kept open."""
         while self._idle:
             self._idle.pop().close()
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return the value that *percent* of the *ordered* values do not exceed; NaN for no values."""
+    """Return the least of the *ordered* values that *percent* of them do not exceed; NaN: none."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else math.nan

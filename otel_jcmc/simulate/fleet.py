@@ -1,9 +1,9 @@
 """
-A story's conferences on the bridges of regions, and the participants in them.
+Makes the conferences of a simulation, with their participants, bridges and regions.
 
-In conferences of two and three all participants send audio and video; in larger conferences a few
-send, and the others listen. Participants have addresses of many networks; in some conferences all
-participants are in the network of one office.
+In conferences of two and three, all participants send audio and video. In larger conferences, a few
+participants send, and the others only listen. Participants have addresses of many networks. In some
+conferences, all participants are in the network of one office.
 """
 
 import random
@@ -16,7 +16,8 @@ _REGIONS: Final = ("eu-west", "us-east", "ap-south", "eu-north")
 SIZES: Final = {2: 45, 3: 30, 8: 22, 40: 3}
 # Size of a conference -> how many of its participants are heard and seen.
 _SENDERS: Final = {2: 2, 3: 3, 8: 2, 40: 1}
-# The share of conferences of two that have no bridge; the share of conferences in one office.
+# The ratio of conferences of two that have no bridge (DIRECT), and the ratio of conferences whose
+# participants are all in one office.
 DIRECT: Final = 0.3
 OFFICES: Final = 0.3
 FIREFOX: Final = 0.15
@@ -26,13 +27,14 @@ _BRIDGES_OF: Final = ((8, 1), (100, 4), (0, 12))
 @dataclass(eq=False)
 class Person:
     """
-    One participant.
+    A simulated participant.
 
     Attributes:
-        address: the address that the pushes come from.
-        is_original: the participant uses the page of the original (JCMC), which pushes less.
-        is_sender: the others hear and see the participant.
-        offset: the share of an interval after which the participant first pushes.
+        address: the IP address from which the participant pushes.
+        is_original: whether the participant uses the page of the original (JCMC). This page pushes
+            fewer metrics.
+        is_sender: whether the other participants hear and see this participant.
+        offset: the time until the participant's first push, in intervals, from 0 to 1.
     """
 
     client_id: str
@@ -46,13 +48,13 @@ class Person:
 
     @property
     def sources(self) -> list["Person"]:
-        """The participants that this one hears and sees."""
+        """The participants whom this participant hears and sees."""
         return [each for each in self.room.senders if each is not self]
 
 
 @dataclass(eq=False)
 class Room:
-    """A conference on one *bridge*; on no bridge if it *is_direct*."""
+    """A conference on one *bridge*; if it *is_direct*, it uses no bridge."""
 
     name: str
     bridge: str
@@ -62,24 +64,24 @@ class Room:
 
     @property
     def senders(self) -> list[Person]:
-        """The participants that are heard and seen."""
+        """The participants whom the others hear and see."""
         return [each for each in self.people if each.is_sender]
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """All conferences."""
+    """All conferences of a simulation."""
 
     rooms: list[Room]
 
     @property
     def people(self) -> list[Person]:
-        """All participants."""
+        """The participants of all conferences."""
         return [person for room in self.rooms for person in room.people]
 
     @property
     def bridges(self) -> list[tuple[str, str]]:
-        """Name and region of each bridge."""
+        """The name and region of each bridge that a conference has, sorted."""
         return sorted({(room.bridge, room.region) for room in self.rooms})
 
 
@@ -87,14 +89,14 @@ def make_fleet(
     chance: random.Random, rooms: int, size: int | None = None, originals: float = 0.3
 ) -> Fleet:
     """
-    Return a fleet of *rooms* conferences; the more conferences, the more bridges.
+    Return a fleet of *rooms* conferences; it has more bridges if it has more conferences.
 
     Args:
-        size: participants of each conference; None: several sizes, most of them small.
-        originals: the share of participants who use the page of the original (JCMC).
+        size: the number of participants in each conference; None: different sizes, mostly small.
+        originals: the ratio of participants who use the page of the original (JCMC).
     """
     count = next(few for most, few in _BRIDGES_OF if rooms <= most or not most)
-    # If there are few bridges, each region has two.
+    # If there are few bridges, each region has at least two of them.
     regions = max(1, min(len(_REGIONS), count // 2))
     made = []
     for number in range(rooms):
@@ -129,5 +131,5 @@ def _person(
 
 
 def _network(chance: random.Random) -> str:
-    """Return three numbers of an address in 198.18.0.0/15, which is for tests only (RFC 2544)."""
+    """Return the first three numbers of an IPv4 address in 198.18.0.0/15, for tests (RFC 2544)."""
     return f"198.{chance.choice((18, 19))}.{chance.randrange(256)}"

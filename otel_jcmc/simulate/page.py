@@ -1,11 +1,11 @@
 """
-The page of a simulated participant, for crowd.py.
+Makes the pushes of a simulated participant's page, for crowd.py.
 
-It makes the bodies of pushes: numbers that drift, a microphone that is muted, a camera that is off,
-a computer that is too slow, a network that is bad for a while. A value that a browser does not
-know, or not yet, is null.
+From push to push, the numbers change by small random steps. A participant may mute its microphone,
+turn its camera off, have a computer that is too slow, or have a bad network for some pushes. A
+value that the simulated browser does not know, or does not know yet, is null.
 
-Source of the bodies: docs/push.md, docs/browsers.md, and what browsers were seen to send.
+Source: docs/push.md, docs/browsers.md and recorded pushes of browsers, for the form of the pushes.
 """
 
 import random
@@ -39,19 +39,20 @@ _USER_AGENTS: Final = (
     _SAFARI.format("iPhone; CPU iPhone OS 18_6 like Mac OS X", "Mobile/15E148 ", "604.1"),
 )
 
-# Metrics of sent video that only the browser's report has; null if no video is sent.
+# Metrics of sent video that the client makes from the browser's report; null if no video is sent.
 _LIMITS: Final = ("limitation_none", "limitation_cpu", "limitation_bandwidth")
 _PICTURE: Final = ("framerate_upload", "resolution_width_upload", "resolution_height_upload")
 _SENT_VIDEO: Final = (*_PICTURE, "encode_time", *_LIMITS)
 _SEEN: Final = ("framerate_download", "freezes", "freeze_time", "frames_dropped")
 _RECEIVED: Final = (*_SEEN, "audio_concealed")
-# Metrics made from the growth of counters in the report: they are known from the second push on.
+# Metrics that the client makes from the growth of counters in the browser's report. They are known
+# from the second push on.
 _GROWN: Final = ("packetloss_upload", "packetloss_total", "encode_time", *_LIMITS, *_RECEIVED)
 
 
 @dataclass
 class Conference:
-    """A conference: *present* participants push, *silent* ones do not, like a mobile app."""
+    """A conference: *present* participants push; *silent* ones do not, as in a mobile app."""
 
     name: str
     present: int = 0
@@ -59,12 +60,12 @@ class Conference:
 
     @property
     def size(self) -> int:
-        """The number of participants that Jitsi counts: *present* and *silent* ones."""
+        """The number of participants that Jitsi counts: *present* and *silent* participants."""
         return self.present + self.silent
 
 
 class Page:
-    """One participant's page, from its join to its leave."""
+    """The page of one simulated participant, from its join to its leave."""
 
     headers = ""
     tells_end = True
@@ -72,7 +73,7 @@ class Page:
     def __init__(
         self, chance: random.Random, conference: Conference, interval_seconds: float
     ) -> None:
-        """Join *conference* with numbers of its own."""
+        """Join *conference*; *chance* chooses the participant's browser, network and numbers."""
         self._chance = chance
         self._conference = conference
         conference.present += 1
@@ -82,8 +83,8 @@ class Page:
             "participant_id": f"{chance.getrandbits(32):08x}",
             "roomname": conference.name,
         }
-        # The id is not from *chance*: if a seed is used again, the same participants must begin new
-        # sessions, because their former ones have ended.
+        # The id is not made from *chance*. If a seed is used again, the same participants must
+        # begin new sessions, because the sessions of the first run have ended.
         self._session_id = str(uuid.uuid4())
         self._meeting_id = str(uuid.uuid5(uuid.NAMESPACE_URL, conference.name))
         self._interval_ms = round(interval_seconds * 1000)
@@ -106,15 +107,16 @@ class Page:
         self._rtt_ms = chance.uniform(12, 90)
         self._jitter_ms = chance.uniform(2, 15)
         self._quality = chance.uniform(80, 100)
-        # Percent of the time in which the computer is too slow for the video that it sends.
+        # In what percentage of the time the computer is too slow for the video that it sends.
         self._cpu = chance.randint(30, 90) if chance.random() < 0.1 else 0
-        # Pushes for which the network stays bad; one participant in ten begins with a bad one.
+        # For how many pushes the network is still bad. One participant in ten begins with a bad
+        # network.
         self._bad = chance.randint(3, 8) if chance.random() < 0.1 else 0
         self._muted = chance.random() < 0.4
         self._camera = chance.random() < 0.7
 
     def body(self, end: str = "") -> bytes:
-        """Return the next push; *end* is the reason to leave."""
+        """Return the body of the next push; *end* is the reason why the participant leaves."""
         session: dict[str, Any] = {
             "id": self._session_id,
             "meeting_id": self._meeting_id,
@@ -132,7 +134,11 @@ class Page:
         return msgspec.json.encode(push)
 
     def _drift(self) -> None:
-        """Change the numbers by a small random step; sometimes mute, or begin a bad network."""
+        """
+        Change the numbers by a small random step.
+
+        Sometimes the participant mutes its microphone, turns its camera off or gets a bad network.
+        """
         chance = self._chance
         self._width = _bounded(self._width + chance.uniform(-0.05, 0.05), 0.3, 1.3)
         self._rtt_ms = _bounded(self._rtt_ms + chance.uniform(-4, 4), 8, 150)
@@ -147,11 +153,11 @@ class Page:
             self._camera = not self._camera
 
     def leave(self) -> None:
-        """Leave the conference."""
+        """Note that the participant has left the conference."""
         self._conference.present -= 1
 
     def _metrics(self) -> dict[str, Any]:
-        """Return the present metrics: the library's, and those of the browser's own report."""
+        """Return the metrics of a push, from the library and from the browser's own report."""
         rtt_ms = round(self._rtt_ms * (self._chance.uniform(3, 8) if self._bad else 1))
         values = {
             **self._library_values(),
@@ -172,7 +178,7 @@ class Page:
         return metrics
 
     def _library_values(self) -> dict[str, float | None]:
-        """Return the metrics that lib-jitsi-meet counts; its first event has zero bitrates."""
+        """Return the metrics that lib-jitsi-meet counts; in the first push, its bitrates are 0."""
         chance, width = self._chance, self._width_now
         up = 1 if self.pushes else 0
         down = up * (self._conference.size > 1)
@@ -184,7 +190,7 @@ class Page:
         return {
             "connectionquality": round(quality, 1),
             "bandwidth_upload": None if self._is_firefox else round(3000 * width),
-            # Without a bridge there is no estimate, and at first a bridge has none.
+            # Only a bridge estimates this bandwidth, and not before the first push.
             "bandwidth_download": round(6000 * width)
             if up and self._conference.size != 2
             else None,
@@ -197,7 +203,7 @@ class Page:
         }
 
     def _path_values(self, rtt_ms: int) -> dict[str, float | None]:
-        """Return the metrics of the network's path: losses, jitter and so on."""
+        """Return the metrics of the network path: packet loss, jitter, round trip, bandwidth."""
         chance, bad = self._chance, self._bad
         loss = [chance.randint(5, 30) if bad else int(chance.random() < 0.1) for _ in range(2)]
         jitter_ms = self._jitter_ms * (chance.uniform(3, 8) if bad else 1)
@@ -214,7 +220,7 @@ class Page:
         }
 
     def _sent_video(self) -> dict[str, float | None]:
-        """Return the metrics of the video that is sent."""
+        """Return the metrics of the video that the participant sends."""
         chance = self._chance
         bandwidth = chance.randint(60, 100) if self._bad else 0
         cpu = min(self._cpu, 100 - bandwidth)
@@ -230,7 +236,7 @@ class Page:
         }
 
     def _received(self) -> dict[str, float | None]:
-        """Return the metrics of the streams that are received from other participants."""
+        """Return the metrics of the streams that the participant receives from others."""
         chance, bad = self._chance, self._bad
         freezes = chance.randint(0, 4) if bad else int(chance.random() < 0.02)
         frozen_ms = sum(chance.randint(200, 1500) for _ in range(freezes))
@@ -244,10 +250,10 @@ class Page:
 
     @property
     def _width_now(self) -> float:
-        """The bandwidth to the bridge as a factor, with the bad network applied."""
+        """The factor for bandwidths; while the network is bad, it is 0.2 of the usual factor."""
         return self._width * (0.2 if self._bad else 1)
 
 
 def _bounded(value: float, least: float, most: float) -> float:
-    """Return *value*, or the bound that it exceeds."""
+    """Return *value*; if it is below *least* or above *most*, return this bound."""
     return min(most, max(least, value))

@@ -1,9 +1,10 @@
 """
-Reads recorded pushes: what pages pushed in disturbed calls, for a crowd to push again.
+Reads recorded pushes of browsers in disturbed conferences, which simulated participants push again.
 
-recorded.json.xz has these pushes, by story and by browser tab; tests/crowds makes the file from
-recordings. All values of a recorded push are used together, because they belong together. A "kind"
-is the trouble that a participant had, such as an outage, as a bridge would see it.
+recorded.json.xz has these pushes; tests/crowds makes this file from recordings of real browsers. A
+story is what was done in a recording, such as the loss of packets. Pushes are in the file by story
+and browser tab. The simulation never mixes the values of different recorded pushes, because the
+values of one push belong together. A kind is the trouble that a participant has, such as an outage.
 """
 
 import json
@@ -20,13 +21,15 @@ _FILE: Final = Path(__file__).with_name("recorded.json.xz")
 
 class Interval(NamedTuple):
     """
-    One recorded push: the values of one interval.
+    The values of one recorded push.
 
     Attributes:
-        number: the push's place in the file; `nth`: its place in its part of the story, from 0.
-        covers_ms, age_ms: the time that the push covers, and how old its statistics were.
-        labels: the labels of its connection quality.
-        values: metric -> value, None if not known; `round_trip` is the transport's round trip.
+        number: the position of the push in the file, from 0.
+        nth: the position of the push in `before`, `during` or `after` of its spell, from 0.
+        covers_ms: the length of the time that the push covers.
+        age_ms: how old the push's statistics were when it was sent.
+        labels: the labels of the push's `connectionquality`.
+        values: metric -> value, None if not known. `round_trip` is the transport's round trip time.
     """
 
     number: int
@@ -39,11 +42,11 @@ class Interval(NamedTuple):
 
 class Spell(NamedTuple):
     """
-    The pushes of one browser tab of a recording.
+    The pushes of one browser tab in a recording.
 
     Attributes:
-        derived: what was changed in the pushes afterwards; empty: they are as recorded.
-        before, during, after: the pushes before, while and after something happened in the story.
+        derived: what was changed in the pushes after the recording; empty: nothing.
+        before, during, after: the pushes before the story's trouble, while it lasted, and after it.
     """
 
     story: str
@@ -58,14 +61,16 @@ class Spell(NamedTuple):
 
 class Kind(NamedTuple):
     """
-    Something that can happen to a participant.
+    A kind of trouble that a participant can have.
 
     Attributes:
-        cause: the cause that a verdict should have; `pair`: the cause if there is no bridge.
-        is_bad: whether the call is bad, so that the participant would complain; otherwise fair.
-        told_by: the stories and tabs of recordings in which it happens.
-        is_of_network: whether the network is at fault: without a bridge, a verdict can't say at
-            which end.
+        cause: the cause that a verdict on the participant should name.
+        is_bad: whether the verdict should be bad, because the participant would complain. If not,
+            the verdict should be fair.
+        told_by: the story and the tab of each recording in which a participant has this trouble.
+        is_of_network: whether the network causes the trouble. If so, the verdict should name the
+            cause `pair` in a conference without a bridge, because the verdict then can't know
+            which of the two networks is bad.
     """
 
     cause: str
@@ -79,7 +84,7 @@ def _both(*stories: str) -> tuple[tuple[str, str], ...]:
 
 
 def _of_three(*stories: str, tabs: tuple[str, ...] = ("ada",)) -> tuple[tuple[str, str], ...]:
-    """Return each of *stories*, as recorded with three participants and a bridge, with its tabs."""
+    """Return pairs of story and tab, for recordings with three participants and a bridge."""
     return tuple((f"sfu-{story}", tab) for story in stories for tab in tabs)
 
 
@@ -112,33 +117,33 @@ KINDS: Final = {
     "slow sender": Kind("device", False, _both("slow-sender"), False),
     "slow page": Kind("device", False, _of_three("slow", "slow-sender"), False),
 }
-# Story and tab of recordings in which nothing happens to that tab, even if something happens to
-# another tab.
+# Story and tab of recordings in which this tab has no trouble, even if another tab has trouble.
 _CALM: Final = {
     *_both("hidden"),
     ("muted", "ada"),
     *_of_three("sound", "hidden", "last-n", tabs=("ada", *_OTHERS)),
     *_of_three("loss-down", "delay", tabs=_OTHERS),
 }
-# A story that begins in the middle of a disturbed call, so it has no calm pushes.
+# This story begins when the trouble has already begun, so it has no calm pushes.
 _NEVER_CALM: Final = "dead-up-v2193"
 
 
 class Recorded:
-    """The recorded pushes of *spells*; None: all recorded pushes of the package."""
+    """Finds recorded pushes with a kind of trouble, and recorded pushes without trouble."""
 
     def __init__(self, spells: Sequence[Spell] | None = None) -> None:
-        """Keep *spells*, or read those of the package."""
+        """Search in *spells*; None: in all spells of recorded.json.xz."""
         self._spells = read() if spells is None else spells
         self._calm: dict[tuple[int, str], list[Interval]] = {}
 
     def during(self, kind: str, interval_ms: int, browser: str = "Chromium") -> list[Spell]:
         """
-        Return the spells in which a *kind* of trouble happens.
+        Return the spells in which the tab has trouble of *kind* and pushes every *interval_ms*.
 
-        If *browser* has none, spells of another browser are returned. Derived spells are used only
-        if no recorded spell exists. Spells with only one push while the trouble lasts are used only
-        if no others exist, because that push shows only the beginning.
+        If *browser* has no such spell, return those of other browsers. Spells that were changed
+        after the recording are used only if there is no other spell. Spells with only one push
+        during the trouble are used only if there is no other spell, because this push shows only
+        the beginning of the trouble.
         """
         told_by = KINDS[kind].told_by
         found = [
@@ -152,13 +157,14 @@ class Recorded:
 
     def calm(self, interval_ms: int, browser: str = "Chromium") -> list[Interval]:
         """
-        Return the recorded pushes in which all was well, without those right after a join.
+        Return the recorded pushes without trouble, except the first push after a join.
 
-        If *browser* has none, those of another browser are used. Pushes are left out if the
-        recording machine was too slow for a moment: sound was made up, pictures stood still, or the
-        page's own timers were late. The list is used again: callers must not change it.
+        If *browser* has no such pushes, return those of other browsers. The list lacks pushes from
+        moments when the recording machine was too slow. In these pushes, the browser concealed
+        missing sound, a picture stood still, or the page's timers were late. Later calls return the
+        same list: callers must not change it.
         """
-        # The list is kept, because it is asked for once for each participant of a crowd.
+        # The list is kept, because this method is called for each participant of a crowd.
         if (told := self._calm.get((interval_ms, browser))) is None:
             told = self._calm[interval_ms, browser] = self._find_calm(interval_ms, browser)
         return told
@@ -176,16 +182,16 @@ class Recorded:
 
     @property
     def stories(self) -> set[str]:
-        """The stories of the spells."""
+        """The names of all recorded stories."""
         return {each.story for each in self._spells}
 
 
 @cache
 def read(file: Path = _FILE) -> tuple[Spell, ...]:
     """
-    Return all spells of a *file*, by default of the package's file.
+    Return all spells of *file*, by default recorded.json.xz.
 
-    The first push of each spell is left out: right after a join little is known.
+    The first push of each spell is left out, because a page knows few values right after a join.
     """
     return tuple(_spells(json.loads(lzma.decompress(file.read_bytes()))))
 

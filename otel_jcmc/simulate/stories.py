@@ -1,9 +1,11 @@
 """
-Decides what happens to which participants in a crowd's story, and which verdicts are right.
+Decides which participants have which trouble in a story, and which verdicts would then be right.
 
-Each cause and each scope has a story of its own. In `mixed`, much happens at the same time; in
-`quiet`, some participants have trouble of their own. If a participant sends badly, the others of
-its conference hear it badly: for the sender and for each of the others this is a happening.
+A story is a plan of trouble for a simulation. There is a story for each cause and for each scope of
+a verdict. In the story `mixed`, trouble of several kinds happens at the same time. In the story
+`quiet`, single participants have trouble at random times. A happening is the trouble of one
+participant. If a participant sends badly, the other participants of its conference receive it
+badly. Then the sender has a happening, and each of the others has one too.
 """
 
 import random
@@ -14,28 +16,30 @@ from typing import Final, NamedTuple
 from otel_jcmc.simulate.fleet import Fleet, Person, Room
 from otel_jcmc.simulate.recorded import KINDS
 
-# The share of a fleet's conferences in which something happens to one participant.
+# In many stories, only a few conferences have trouble: this ratio of the fleet's conferences.
 FEW: Final = 0.1
-# The share of participants that a wide disturbance reaches on average.
+# The ratio of a conference's participants that get the trouble, on average, if it reaches a whole
+# conference, bridge, region or fleet.
 MOST: Final = 0.85
-# In the story `quiet`: the share of participants who have trouble at any time, and the trouble's
-# average length in seconds.
+# In the story `quiet`: the ratio of participants that have trouble at a given moment, and the
+# average length of a trouble in seconds.
 ALONE: Final = 0.02
 ALONE_SECONDS: Final = 60.0
-# The kinds of trouble that happen to many at a time. No kind spoils what a participant sends,
-# because then the others would hear it badly too.
+# The kinds of trouble that many participants may have at the same time. In none of these kinds does
+# a participant send badly, because the others would then receive it badly too.
 _WIDE: Final = ("outage", "downlink", "far")
 _OWN: Final = ("outage", "downlink", "far", "delay", "slow receiver", "slow sender")
 
 
 class Happening(NamedTuple):
     """
-    Something that happens to *person*.
+    One trouble of one participant, *person*.
 
     Attributes:
+        begins, ends: in seconds since the story began.
         kind: the kind of trouble, a key of recorded.KINDS.
-        scope: how far the trouble reaches, as in a verdict.
-        source: the participant whom *person* hears badly; None: no other participant is to blame.
+        scope: how far the trouble reaches: a scope that a verdict can name.
+        source: the participant who causes the trouble by sending badly; None: no participant does.
     """
 
     person: Person
@@ -47,18 +51,24 @@ class Happening(NamedTuple):
 
     @property
     def cause(self) -> str:
-        """The cause that a verdict should have."""
+        """The cause that a verdict on this participant should name."""
         kind = KINDS[self.kind]
         return "pair" if self.person.room.is_direct and kind.is_of_network else kind.cause
 
     @property
     def state(self) -> str:
-        """How the call is for this participant."""
+        """The state that a verdict on this participant should have: bad or fair."""
         return "bad" if KINDS[self.kind].is_bad else "fair"
 
 
 class StandsOut(NamedTuple):
-    """One thing that should stand out; `name` is empty for the fleet."""
+    """
+    A conference, bridge, region or fleet that a verdict should report as bad.
+
+    Attributes:
+        name: the name of the conference, bridge or region; empty for the fleet.
+        begins, ends: in seconds since the story began.
+    """
 
     scope: str
     name: str
@@ -69,18 +79,18 @@ class StandsOut(NamedTuple):
 
 @dataclass
 class Told:
-    """A story: what happens to whom, and what stands out."""
+    """The content of a story: all trouble of participants, and everything that should stand out."""
 
     happenings: list[Happening] = field(default_factory=list)
     standing: list[StandsOut] = field(default_factory=list)
 
     def of(self, person: Person) -> list[Happening]:
-        """Return what happens to *person*."""
+        """Return all happenings of *person*."""
         return [each for each in self.happenings if each.person is person]
 
 
 class _Teller:
-    """Decides what happens in one story of a *fleet*, from *begins* to *ends*, in seconds."""
+    """Adds trouble of a *fleet* to the story *told*, from *begins* to *ends*, in seconds."""
 
     def __init__(
         self, fleet: Fleet, chance: random.Random, begins: float, ends: float, told: Told
@@ -90,31 +100,36 @@ class _Teller:
         self._taken: set[str] = set()
 
     def free(self, wanted: Callable[[Room], bool] = lambda _: True) -> list[Room]:
-        """Return the conferences in which nothing happens yet, in random order."""
+        """Return the *wanted* conferences that have no trouble yet, in random order."""
         rooms = [room for room in self.fleet.rooms if room.name not in self._taken and wanted(room)]
         self.chance.shuffle(rooms)
         return rooms
 
     def few(self, rooms: list[Room], share: float = FEW) -> list[Room]:
-        """Take from *rooms* a *share* of the fleet's conferences, at least one if there are any."""
+        """
+        Return the first conferences of *rooms*, and note that they now have trouble.
+
+        Their number is *share* times the number of the fleet's conferences, at least 1. If *rooms*
+        has fewer conferences, all of *rooms* are returned.
+        """
         taken = rooms[: max(1, round(share * len(self.fleet.rooms)))]
         self._taken |= {room.name for room in taken}
         return taken
 
     def happens(self, person: Person, kind: str, scope: str, source: Person | None = None) -> None:
-        """Let *kind* happen to *person*; it begins at a random moment within 2 s."""
+        """Give *person* trouble of *kind*, which begins at a random moment within the first 2 s."""
         begins = self.begins + self.chance.uniform(0, 2)
         self.told.happenings.append(Happening(person, begins, self.ends, kind, scope, source))
 
     def alone(self, kinds: Iterable[str], share: float = FEW) -> None:
-        """In a few conferences, give one participant each a trouble of one of *kinds*."""
+        """In a few conferences, give one participant trouble; *kinds* are used in turn."""
         kinds = list(kinds)
         for number, room in enumerate(self.few(self.free(_is_by_bridge), share)):
             kind = kinds[number % len(kinds)]
             self.happens(self.chance.choice(able(room, kind)), kind, "participant")
 
     def sends_badly(self, share: float = FEW) -> None:
-        """Let one participant send badly in a few conferences; the others hear it."""
+        """In a few conferences, let one participant send badly, and the others receive it badly."""
         for room in self.few(self.free(_is_by_bridge), share):
             senders = room.senders
             source = self.chance.choice(senders)
@@ -127,14 +142,14 @@ class _Teller:
                 self.happens(person, kind, "sender", source)
 
     def pairs(self, share: float = FEW) -> None:
-        """In a few conferences of two without a bridge, let one send badly; the other hears it."""
+        """In a few conferences of two without a bridge, let one participant send badly."""
         for room in self.few(self.free(lambda each: each.is_direct), share):
             one, other = self.chance.sample(room.people, 2)
             self.happens(one, "uplink", "participant")
             self.happens(other, "downlink", "participant")
 
     def rooms(self, rooms: Iterable[Room], scope: str, name: str = "", region: str = "") -> None:
-        """Let trouble happen to most participants in *rooms*; *scope* and *name* stand out."""
+        """Give most participants in *rooms* trouble, so that *name*, a *scope*, stands out."""
         kind = self.chance.choice(_WIDE)
         rooms = list(rooms)
         self._taken |= {room.name for room in rooms}
@@ -149,12 +164,12 @@ class _Teller:
         self.told.standing.append(StandsOut(scope, name, region, self.begins, self.ends))
 
     def conferences(self, share: float = FEW) -> None:
-        """Make a few conferences of more than two bad as a whole: a pair would not stand out."""
+        """In a few conferences of three or more, give trouble to most participants."""
         for room in self.few(self.free(lambda each: len(each.people) >= 3), share):
             self.rooms([room], "conference", room.name, room.region)
 
     def bridge(self) -> None:
-        """Make one bridge bad; if there is only one bridge, the fleet stands out."""
+        """Give trouble to most participants on one bridge; if it is the only one, to the fleet."""
         bridges = self.fleet.bridges
         if len(bridges) < 2:
             self.rooms(self.fleet.rooms, "fleet")
@@ -164,7 +179,7 @@ class _Teller:
         self.rooms(of_it, "bridge", name, region)
 
     def region(self) -> None:
-        """Make one region bad; if there is only one region, the fleet stands out."""
+        """Give trouble to most participants in one region; if it is the only one, to the fleet."""
         regions = sorted({region for _, region in self.fleet.bridges})
         if len(regions) < 2:
             self.rooms(self.fleet.rooms, "fleet")
@@ -174,7 +189,7 @@ class _Teller:
         self.rooms(of_it, "region", name, name)
 
     def mixed(self) -> None:
-        """Let trouble of many kinds happen at the same time, each kind to some participants."""
+        """Give trouble of several kinds and scopes at the same time, to different conferences."""
         if len(self.fleet.bridges) > 3:
             self.bridge()
         for tell in (self.conferences, self.sends_badly, self.pairs):
@@ -183,7 +198,11 @@ class _Teller:
 
 
 def able(room: Room, kind: str) -> list[Person]:
-    """Return the participants in *room* to whom *kind* can happen: those who send, or receive."""
+    """
+    Return the participants in *room* that can have trouble of *kind*.
+
+    For some kinds a participant must send video, for others it must receive another participant.
+    """
     if kind == "slow sender":
         return room.senders
     is_heard = KINDS[kind].cause in ("downlink", "received", "device")
@@ -215,7 +234,7 @@ NAMES: Final = (*_STORIES, QUIET)
 
 
 def tell(name: str, fleet: Fleet, chance: random.Random, begins: float, ends: float) -> Told:
-    """Return what happens in the story called *name*, from *begins* to *ends*, in seconds."""
+    """Return the content of the story *name*; its trouble lasts from *begins* to *ends* (s)."""
     told = Told()
     if name == QUIET:
         told.happenings += _quiet(fleet, chance, ends)
@@ -225,7 +244,7 @@ def tell(name: str, fleet: Fleet, chance: random.Random, begins: float, ends: fl
 
 
 def _quiet(fleet: Fleet, chance: random.Random, ends: float) -> Iterator[Happening]:
-    """Yield spells of trouble that participants have on their own, at any time."""
+    """Yield happenings at random times from 0 to *ends* (s), each of a single participant."""
     well = ALONE_SECONDS * (1 - ALONE) / ALONE
     for person in fleet.people:
         now = 0.0 if chance.random() < ALONE else chance.expovariate(1 / well)

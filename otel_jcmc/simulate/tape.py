@@ -1,9 +1,10 @@
 """
-Makes what one participant's page pushes in a story: recorded pushes, one after the other.
+Chooses the recorded pushes that a simulated participant's page pushes in a story, and adapts them.
 
-While all is well, calm recorded pushes are drawn at random. A happening is played from its recorded
-beginning; then its second half repeats for as long as the happening lasts; then its recorded end
-follows. body() gives a recorded push the identity, conference and bridge of the participant.
+While the participant has no trouble, recorded pushes without trouble are chosen at random. During a
+trouble, the pushes of a recording with this trouble follow in their order. If the trouble lasts
+longer than in the recording, the second half of these pushes repeats. Then the recorded pushes
+after the trouble follow. body() puts the participant's identity, conference and bridge into a push.
 """
 
 import random
@@ -17,7 +18,7 @@ from otel_jcmc.simulate.fleet import Person
 from otel_jcmc.simulate.recorded import Interval, Recorded
 from otel_jcmc.simulate.stories import Happening
 
-# Metrics of sent streams: the page of a participant who only listens does not know them.
+# Metrics of sent streams: if a participant only listens, its page does not know them.
 _SENT: Final = (
     *("packetloss_upload", "jitter_upload", "framerate_upload", "encode_time"),
     *("resolution_width_upload", "resolution_height_upload", "resolution_height_wanted"),
@@ -31,7 +32,8 @@ _RECEIVED: Final = (
 )
 _RECEIVED_RATES: Final = ("bitrate_download", "bitrate_audio_download", "bitrate_video_download")
 _SENT_RATES: Final = ("bitrate_upload", "bitrate_audio_upload", "bitrate_video_upload")
-# The metrics that the original page pushes, except its round trip and the losses that it makes up.
+# The metrics that the page of the original (JCMC) takes from a recorded push. `_original` also adds
+# its round trip time and its three losses.
 _ORIGINAL: Final = (
     *("connectionquality", "bandwidth_upload", "bandwidth_download"),
     *("bitrate_audio_upload", "bitrate_audio_download", "bitrate_video_upload"),
@@ -47,13 +49,15 @@ USER_AGENTS: Final = {
 
 class Moment(NamedTuple):
     """
-    One push of a tape.
+    One push of a tape: a tape is the series of pushes of one participant.
 
     Attributes:
-        at: seconds since the story began.
-        happening: what happens at that moment; None: all is well.
-        turn: how many pushes have come since the happening began; if `is_after`, since it ended.
-        round: how often the happening's second half was played before.
+        at: the time of the push, in seconds since the story began.
+        interval: the recorded values to push.
+        happening: the participant's trouble at this moment; None: no trouble.
+        turn: how many pushes came before this push in the trouble; if `is_after`, after it.
+        is_after: whether the trouble has just ended.
+        round: how many times the second half of the recorded trouble was pushed before.
     """
 
     at: float
@@ -65,14 +69,14 @@ class Moment(NamedTuple):
 
 
 class Tapes:
-    """Makes the tapes of a story, from *recorded* intervals of one length."""
+    """Makes the tapes of a story's participants, from *recorded* pushes."""
 
     def __init__(self, recorded: Recorded, interval_seconds: int, chance: random.Random) -> None:
-        """Use recorded pushes with an interval of *interval_seconds*: 2 or 10."""
+        """Use pushes that were recorded every *interval_seconds*: 2 or 10."""
         self._recorded, self._seconds, self._chance = recorded, interval_seconds, chance
 
     def tape(self, person: Person, happenings: Sequence[Happening]) -> Iterator[Moment]:
-        """Yield the pushes of *person*, to whom *happenings* happen, one after the other."""
+        """Yield the pushes of *person* in order of time, without end; it has *happenings*."""
         ms = self._seconds * 1000
         calm = self._recorded.calm(ms, person.browser)
         left = sorted(happenings, key=lambda each: each.begins)
@@ -89,9 +93,9 @@ class Tapes:
                 now = moment.at + self._seconds
 
     def _told(self, happening: Happening, now: float, browser: str) -> Iterator[Moment]:
-        """Yield the pushes of one *happening*, from *now* on, and those of its end."""
+        """Yield the pushes during one *happening* from *now* on, and the pushes right after it."""
         spells = self._recorded.during(happening.kind, self._seconds * 1000, browser)
-        # The package has spells for every kind, but other recordings may lack them.
+        # recorded.json.xz has spells for every kind of trouble, but another file may lack them.
         if not spells:
             return
         spell = self._chance.choice(spells)
@@ -110,16 +114,16 @@ class Tapes:
 
 
 class Voice:
-    """Changes recorded pushes into those of one *person*'s page."""
+    """Makes pushes of the page of *person* from recorded pushes."""
 
     def __init__(self, person: Person, session_id: str) -> None:
-        """Speak for *person*, in the session with this id."""
+        """Make pushes of *person* in the session *session_id*."""
         self._person, self._session_id = person, session_id
         self._round_trip: float | None = None
         self.pushes = 0
 
     def body(self, moment: Moment) -> bytes:
-        """Return the next push."""
+        """Return the body of the push for *moment*."""
         if self._person.is_original:
             return msgspec.json.encode(self._original(moment))
         interval = moment.interval
@@ -133,7 +137,7 @@ class Voice:
         )
 
     def leave(self) -> bytes:
-        """Return the last push; the original page pushes nothing when it leaves."""
+        """Return the body of the last push; pages of the original (JCMC) have no last push."""
         session = self._session() | {"end": {"reason": "left"}}
         return msgspec.json.encode({"default_labels": self._identity(), "session": session})
 
@@ -153,14 +157,14 @@ class Voice:
         values = dict(moment.interval.values)
         trip = values.pop("round_trip")
         for name in ("outage_down", "outage_up"):
-            # When the second half repeats, an outage must go on from where it was.
+            # While the second half of a recording repeats, the length of an outage must grow.
             if values.get(name) and moment.round and moment.happening:
                 values[name] = 1000 * (moment.at - moment.happening.begins)
         if values.get("streams_expected") is not None:
             values["streams_expected"] = self._streams()
         self._be_in_the_room(values)
         metrics: dict[str, Any] = {name: {"value": value} for name, value in values.items()}
-        # A heartbeat has null here, because its statistics have stopped.
+        # A heartbeat (a push without new statistics) has null here.
         is_heartbeat = values.get("connectionquality") is None and not moment.interval.labels
         present = None if is_heartbeat else len(self._person.room.people)
         metrics["conference_participants"] = {"value": present}
@@ -169,21 +173,30 @@ class Voice:
         return metrics
 
     def _be_in_the_room(self, values: dict[str, float | None]) -> None:
-        """Remove the *values* that the page of a listener, or of a lone participant, can't know."""
+        """
+        Remove *values* that this participant's page can't know.
+
+        A page that sends no media has no values of sent streams. A page to which no other
+        participant sends has no values of received streams.
+        """
         if not self._person.is_sender:
             _take_away(values, _SENT, _SENT_RATES)
         if not self._person.sources:
             _take_away(values, _RECEIVED, _RECEIVED_RATES)
 
     def _streams(self) -> int:
-        """Return the expected streams: with a bridge the recorded library counts only sound."""
+        """
+        Return how many streams the page expects from other participants.
+
+        With a bridge, the library in the recordings expects only sound; without one, also video.
+        """
         return len(self._person.sources) * (2 if self._person.room.is_direct else 1)
 
     def _labels(self, moment: Moment) -> dict[str, str]:
         room = self._person.room
         labels = dict(moment.interval.labels) | {"serverregion": room.region}
         if room.is_direct:
-            # The interval may come from a conference with a bridge.
+            # The recorded push may come from a conference with a bridge.
             labels.pop("bridge", None)
             labels["p2p"] = "true"
         else:
@@ -198,7 +211,12 @@ class Voice:
         return {"value": trip, "labels": {"protocol": "udp", "p2p": is_direct}}
 
     def _original(self, moment: Moment) -> dict[str, Any]:
-        """Return the original page's 13 metrics; upload loss is 0, the round trip may be old."""
+        """
+        Return the push of a page of the original (JCMC), with its 13 metrics.
+
+        As in the original, the packet loss of uploads is always 0. If the round trip time is not
+        known, the push has the last known one.
+        """
         values = dict(moment.interval.values)
         self._be_in_the_room(values)
         if values["round_trip"] is not None:
@@ -220,6 +238,6 @@ class Voice:
 def _take_away(
     values: dict[str, float | None], names: tuple[str, ...], rates: tuple[str, ...]
 ) -> None:
-    """Set *names* to None and *rates* to 0, as if there were no such stream."""
+    """Set the metrics *names* in *values* to None, and the bitrates *rates* to 0."""
     values |= {name: None for name in names if name in values}
     values |= {name: 0 for name in rates if values.get(name)}

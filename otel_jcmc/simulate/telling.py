@@ -1,8 +1,9 @@
 """
-`otel-jcmc simulate --story`: a crowd in which something happens, and a file with the truth.
+`otel-jcmc simulate --story`: simulates participants that have trouble, and writes who had which.
 
-All participants are in their conferences from the beginning to the end. The trouble of a story
-begins after a quarter of the time and ends after three quarters; in `quiet` it may come any time.
+A story is a plan of which participants have which trouble. All participants are in their
+conferences from the beginning to the end. The trouble begins after a quarter of the time and ends
+after three quarters. In the story `quiet`, trouble may begin at any time before three quarters.
 """
 
 import json
@@ -22,18 +23,21 @@ from otel_jcmc.simulate.recorded import Recorded
 from otel_jcmc.simulate.stories import NAMES, Happening, Told, tell
 from otel_jcmc.simulate.tape import USER_AGENTS, Moment, Tapes, Voice
 
-# The intervals between pushes for which recordings exist.
+# The intervals in seconds between two pushes for which there are recordings.
 INTERVALS_SECONDS = (2, 10)
 
 
 class Plan(NamedTuple):
     """
-    The settings of a story.
+    The options of `otel-jcmc simulate --story`.
 
     Attributes:
-        size: participants of each conference; None: several sizes.
-        originals: the share of participants who use the page of the original (JCMC).
-        truth: the file to write what happened to whom; None: no file is written.
+        story: the name of the story.
+        rooms: the number of conferences.
+        size: the number of participants in each conference; None: different sizes.
+        originals: the ratio of participants who use the page of the original (JCMC).
+        truth: the file into which the command writes who has which trouble; None: no file.
+        seed: the same seed gives the same participants and the same trouble; None: random.
     """
 
     story: str
@@ -47,22 +51,23 @@ class Plan(NamedTuple):
 
 
 class StoryPage:
-    """One participant's page in a story whose clock began at *started*."""
+    """The page of one participant in a story; it pushes what the participant's tape has."""
 
     stay_seconds = inf
 
     def __init__(self, person: Person, tape: Iterator[Moment], started: float) -> None:
-        """Join with a new session; *started* is a time of the monotonic clock."""
+        """Begin a new session; *started* is when the story began, by the monotonic clock."""
         self._tape, self._started = tape, started
         self._voice = Voice(person, str(uuid.uuid4()))
         self._next = next(tape)
         self.user_agent = USER_AGENTS[person.browser]
-        # All participants push from this machine: the service must trust it as a proxy.
+        # All participants push from this machine. The service shows their simulated addresses only
+        # if it trusts this machine as a proxy.
         self.headers = f"x-forwarded-for: {person.address}\r\n"
         self.tells_end = not person.is_original
 
     def body(self, end: str = "") -> bytes:
-        """Return the push that is due now; *end* is the reason to leave."""
+        """Return the body of the push that is due now; *end* is the reason why they leave."""
         if end:
             return self._voice.leave()
         now = monotonic() - self._started
@@ -72,11 +77,15 @@ class StoryPage:
         return self._voice.body(moment)
 
     def leave(self) -> None:
-        """Do nothing: in a story the conferences are full all the time."""
+        """Do nothing, because in a story no participant leaves before the end."""
 
 
 async def tell_story(plan: Plan, url: str) -> int:
-    """Push *plan*'s story to the service at *url*, and return the exit code."""
+    """
+    Push as the participants of *plan*'s story would, to the service at *url*.
+
+    Returns the exit code: 0, or 1 if an option is wrong or no push was accepted.
+    """
     if plan.story not in NAMES:
         near = get_close_matches(plan.story, NAMES, 1)
         meant = f"; is {near[0]} meant?" if near else ""
@@ -107,7 +116,12 @@ async def tell_story(plan: Plan, url: str) -> int:
 
 
 def truth_of(told: Told, started: float) -> Iterator[dict[str, Any]]:
-    """Yield a line for each thing that stands out, and for each trouble of a participant."""
+    """
+    Yield the lines of the file with the truth, as dictionaries.
+
+    There is a line for each thing that should stand out, and for each trouble of a participant.
+    *started* is the Unix time at which the story began.
+    """
     for thing in told.standing:
         yield {
             "stands_out": thing.scope,

@@ -1,8 +1,9 @@
 """
 Turns ended sessions and conferences into spans, and sends the spans to the receiver.
 
-On each Redis, only the replica with the lease does this. It makes the spans (sweep.py), and sends
-waiting spans (otlp/delivery.py) until the receiver has them. It runs in the exporter's process.
+Of all replicas that use one Redis, only the replica with the lease does this, in its exporter
+process. It makes the spans (sweep.py), and sends each span (otlp/delivery.py) until the receiver
+has accepted it.
 """
 
 import asyncio
@@ -22,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def without_marks(send: Callable[[list[bytes]], Sent]) -> Callable[[list[bytes]], Sent]:
-    """Return a function that sends waiting spans by *send*, without their marks."""
+    """Return a function that removes the marks of waiting spans and sends the spans by *send*."""
     return lambda waiting: send([without_mark(each) for each in waiting])
 
 
@@ -30,11 +31,11 @@ class Traces:
     """
     Makes spans and sends them, while this process has the lease.
 
-    Concurrency: one event loop.
+    Concurrency: call it from one event loop.
     """
 
     def __init__(self, sending: Sending, link: AnyLink, sweep: Sweep) -> None:
-        """Prepare; this object closes the connections of its arguments."""
+        """Keep the arguments; `run` closes their connections when it ends."""
         self._sending = sending
         self._link = link
         self._sweep = sweep
@@ -43,7 +44,7 @@ class Traces:
         )
 
     async def run(self) -> None:
-        """Make spans and send them; never return."""
+        """Make spans and send them, until the task is cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*self._sending.loops(), self._sweeping()):
@@ -54,7 +55,7 @@ class Traces:
             await self._sweep.close()
 
     async def _sweeping(self) -> None:
-        """Make spans of ended sessions and conferences in the outbox, every second."""
+        """Every second, make spans of ended sessions and conferences and put them in the outbox."""
         while True:
             more = False
             if self._sending.lease.is_ours:

@@ -1,10 +1,10 @@
 """
-Makes spans: one of the log of an ended session, one of an ended conference.
+Makes a span of each leg of an ended session, and of each instance of a conference that has ended.
 
-The hashes of store/stays.lua and the samples of sessions/entry.py come in. OTLP spans as bytes go
-out, the same for the same input, with the fields that a conference keeps of each session. Ids are
-digests of conference, instance, member, session and leg: any replica makes a session's span with
-the same ids, however often it does so.
+The hashes of store/stays.lua and the samples of sessions/entry.py come in. OTLP spans go out as
+bytes. The same input always gives the same bytes. With each session's span go out the fields that
+Redis keeps for the span of its conference. Ids are digests of conference, instance, member, session
+and leg. Every replica therefore gives the same span the same ids.
 
 Source: opentelemetry-proto, trace.proto; names of JCMC_NAMING=otel (catalogue).
 """
@@ -36,13 +36,15 @@ from otel_jcmc.verdict.journal import Entry
 
 SESSION_SPAN: Final = "jitsi.session"
 CONFERENCE_SPAN: Final = "jitsi.conference"
-# The specification's default limit of a span's events.
+# How many events a span may have: the default of OpenTelemetry's specification.
 MAX_EVENTS: Final = 128
-# Sampled, because every session becomes a span (W3C); the parent is known not to be remote.
+# `sampled` of W3C Trace Context, because every session becomes a span. The other bit says that it
+# is known whether the parent is remote: it is not.
 _FLAGS: Final = 0x1 | SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 NS_IN_MS: Final = 1_000_000
 
-# A session with this end is an error even after a good call; no other end makes one.
+# If a session ends with this reason, its span has the status error, even if the call was good. No
+# other reason has this effect.
 _FAILED: Final = "failed"
 
 
@@ -53,15 +55,17 @@ def fold_session(
     entries: Sequence[Entry] | None = None,
 ) -> Folded:
     """
-    Return the span of *leg*, made from its *samples* in their order.
+    Return the span of *leg*, and the fields that Redis keeps for the span of its conference.
 
     Args:
-        about: attributes of the leg, by catalogue id, for those that no sample has.
-        entries: the entries of the journal for what stood out during the leg; None: not known.
+        samples: the samples of the leg, in the order of time.
+        about: catalogue id -> attribute of the leg, used if no sample has the attribute.
+        entries: the journal's entries about what stood out during the leg; None: not known.
     """
     attributes = dict(about)
     for sample in samples:
-        # A push without numbers has no transports: they are unknown, not absent.
+        # A push without numbers has no transports: they are then not known. Their former values
+        # stay.
         attributes.update({id_: each for id_, each in (sample.attributes or {}).items() if each})
     numbers, kept = numbers_of(samples)
     ended = max(leg.ended, leg.started)
@@ -85,7 +89,7 @@ def fold_session(
 
 
 def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
-    """Return the attributes of *leg*'s span that describe its participant, end and rating."""
+    """Return the attributes of *leg*'s span: its ids, its participant, its end and its rating."""
     rating, feedback = read_word(leg.word)
     previous = None
     if leg.previous:
@@ -104,15 +108,15 @@ def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
 
 
 def _name_of(session: str, number: int, sid: str, attributes: Mapping[int, Any]) -> str:
-    """Return the name of a leg; if the page has sent no *session* id (empty), the server's name."""
+    """Return the name of leg *number*; if *session* is empty, one that the service makes."""
     if session:
         return leg_name(session, number)
-    # If a participant's log is lost, its identity is unknown.
+    # If a leg's log is lost, it is not known which participant it belonged to.
     return session_name(attributes, float(began_ms(sid))) if CLIENT.id in attributes else sid
 
 
 def _add_link(span: Span, leg: Leg) -> None:
-    """Link *span* with the span of the leg before, if there is one."""
+    """Link *span* with the span of the session's previous leg, if there is one."""
     if leg.previous and leg.former:
         link = span.links.add()
         link.trace_id = trace_id(sid_conference(leg.previous), leg.former)
@@ -122,7 +126,9 @@ def _add_link(span: Span, leg: Leg) -> None:
 
 def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
     """
-    Return the span of a conference from its hash; *room* is "conference:instance".
+    Return the span of one instance of a conference, made from *of_redis*, its hash.
+
+    *room* is "conference:instance": the conference's digest and the start in ms.
 
     Raises:
         ValueError: the hash is not in the form that store/stays.lua and sessions/moves.lua write.
@@ -149,7 +155,7 @@ def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
 
 
 def _span(name: str, conference: str, instance: int, started: int, ended: int) -> Span:
-    """Return a span of a conference's trace."""
+    """Return a span in the trace of one conference's *instance*; the times are in ms."""
     return Span(
         name=name,
         trace_id=trace_id(conference, instance),
@@ -161,27 +167,27 @@ def _span(name: str, conference: str, instance: int, started: int, ended: int) -
 
 
 def _failure_of(leg: Leg) -> list[str]:
-    """Return a list with the problem of *leg* if it failed, otherwise an empty list."""
+    """Return a list with the reason why *leg* failed; an empty list if it did not fail."""
     if leg.reason != _FAILED:
         return []
     return [f"{_FAILED}: {leg.cause}" if leg.cause else _FAILED]
 
 
 def _set_status(span: Span, *problems: str) -> None:
-    """Set the status of *span* to error, with its *problems*, if any; queries look for it."""
+    """If there are *problems*, set the status of *span* to error, with a text that names them."""
     if said := "; ".join(filter(None, problems)):
         span.status.code = Status.STATUS_CODE_ERROR
         span.status.message = said
 
 
 def _packed(span: Span) -> bytes:
-    """Return *span* as bytes to send."""
+    """Return *span* as bytes (protobuf)."""
     packed: bytes = span.SerializeToString(deterministic=True)
     return packed
 
 
 def _add_events(span: Span, samples: Sequence[Sample], started: int, ended: int) -> None:
-    """Add events to *span*, as many as a span may have."""
+    """Add the first MAX_EVENTS events of *samples* to *span*, and count the others as dropped."""
     for number, (at, name, told) in enumerate(events_of(samples)):
         if number < MAX_EVENTS:
             event = span.events.add()

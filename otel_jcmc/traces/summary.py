@@ -1,9 +1,9 @@
 """
-Reduces a session's log to a few numbers, attributes and events for its span.
+Reduces the log of a leg to a few numbers, attributes and events for its span.
 
-The samples of a leg come in, in their order (sessions/entry.py), from one process or from several
-that took its pushes. The attributes and events of its span go out, with the names of
-JCMC_NAMING=otel (catalogue), and the fields that its conference keeps.
+The samples of a leg come in, in the order of time (sessions/entry.py); several processes may have
+taken its pushes. The attributes and events of the leg's span go out, with the names of
+JCMC_NAMING=otel (catalogue). The fields that Redis keeps for the conference's span also go out.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,10 +26,11 @@ from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.vitals import COUNTED_FIELDS, LOWER_IS_WORSE, VITALS, vitals
 
-# Quality, loss and round trip: the word of each in attributes, and the factor to its base unit.
+# For quality, loss and round trip, in this order: the word in names of attributes, and the factor
+# that converts the value to its base unit.
 WORDS: Final = (("quality", 1.0), ("packet_loss", 0.01), ("round_trip_time", 0.001))
-# A trace names a participant only by its id in Jitsi. The worst source belongs to one push, not to
-# a session.
+# Attributes that no span has. A span names a participant only by its id in Jitsi. The worst source
+# belongs to one push, not to a session.
 _NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id, WORST_SOURCE.id}
 NAMED: Final = [
     (row.id, row.otel_name or "jitsi.meeting.id", dict(row.otel_values), row.scope is Scope.PATH)
@@ -37,10 +38,10 @@ NAMED: Final = [
     if row.id not in _NEVER and (row.otel_name or row is MEETING)
 ]
 _OF_NETWORK: Final = [each for each in NAMED if each[3]]
-# Kinds of events that a log repeats, with the state at first. An event equal to the last event of
-# its kind is left out. Two verdicts are equal only if their causes are equal too.
+# Kinds of events that a log may repeat -> the state with which a session begins. An event is left
+# out if it equals the last event of its kind. Two verdicts are equal if state and cause are equal.
 _AT_FIRST: Final = {"verdict": "verdict.good", "stats": "stats.resumed"}
-# For each counter: its word in attributes, and the factor to the base unit.
+# Counter -> the word in names of attributes, and the factor that converts it to its base unit.
 _COUNTERS: Final = {
     "freezes": ("freezes", 1),
     "freeze_time": ("freeze_time", 0.001),
@@ -51,20 +52,25 @@ _REGION_CHANGED: Final = "jitsi.session.region.changed"
 
 
 def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, str]]:
-    """Return quality, loss and round trip, as span attributes and as fields of its conference."""
+    """
+    Return the average, the worst value and the ratio of bad time for quality, loss and round trip.
+
+    The first dictionary has the attributes of the leg's span. The second has the worst values, as
+    fields that Redis keeps for the conference's span.
+    """
     sums = [[0.0, 0.0, 0.0] for _ in VITALS]
     worst: list[float | None] = [None] * len(VITALS)
     for sample in samples:
         lasts = vitals(sample.numbers)
         for index, lower in enumerate(LOWER_IS_WORSE):
             tally = sample.tally[index] if index < len(sample.tally) else None
-            # A single push has no duration yet, so its value counts as the mean.
+            # A single push has no duration yet, so its value counts as the average.
             mean, known, bad = (lasts[index], 1, 0) if tally is None else tally
             if mean is not None:
                 weight = max(known, 1)
                 for at, value in enumerate((mean * weight, weight, bad)):
                     sums[index][at] += value
-            # If a push has changed values alone, the tally has the values that did not change.
+            # A push may have only the values that changed. The tally then has the other values.
             extreme = mean if sample.worst[index] is None else sample.worst[index]
             if extreme is not None:
                 before = worst[index]
@@ -86,7 +92,7 @@ def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, s
 
 
 def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return the sum over the session of each counter that at least one push had."""
+    """Return attribute -> sum over all *samples*, for each counter that at least one push has."""
     told: dict[str, float] = {}
     for sample in samples:
         for field, count in zip(COUNTED_FIELDS, sample.counts, strict=False):
@@ -98,12 +104,16 @@ def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
 
 
 def rounded(value: float) -> float:
-    """Return *value* rounded, so that the inexact last digits of a float do not show."""
+    """Return *value* rounded to six decimals, to remove a float's inexact last digits."""
     return round(value, 6)
 
 
 def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
-    """Return the *attributes* of *rows* by their names; of several transports only the first."""
+    """
+    Return name -> value, for each of *rows* that *attributes* has.
+
+    If there are several transports, the first gives the values of the network path.
+    """
     paths = attributes.get(LIST_ID) or [{}]
     found: dict[str, Any] = {}
     for id_, name, words, is_of_path in rows:
@@ -117,12 +127,16 @@ def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
 
 
 def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, Any]]]:
-    """Return the events in order of time, each once, even if two processes have noted it."""
+    """
+    Return the time in ms, name and attributes of each event in *samples*, in order of time.
+
+    If two processes noted the same event, it is returned only once.
+    """
     found = [
         (event, _told_by(event))
         for sample in samples
         for event in sample.events
-        # An earlier version wrote the quality, which is not a verdict.
+        # An earlier version also wrote events about the quality; they are left out.
         if event.what.partition(".")[0] in _AT_FIRST
     ]
     found += _changes(samples)
@@ -139,13 +153,13 @@ def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, A
 
 
 def _told_by(event: Event) -> dict[str, Any]:
-    """Return the attributes of a log's *event*: its cause, if its text has one after the state."""
+    """Return the attributes of *event*: the cause, if `what` has one, as in "verdict.bad.path"."""
     cause = event.what.split(".")[2:]
     return {"jitsi.verdict.cause": cause[0]} if cause else {}
 
 
 def _changes(samples: Sequence[Sample]) -> Iterator[tuple[Event, dict[str, Any]]]:
-    """Return each change of network and region, with the new value."""
+    """Return an event for each change of the network or region, with the new values."""
     kinds: tuple[tuple[str, list[Any]], ...] = (
         (_NETWORK_CHANGED, _OF_NETWORK),
         (_REGION_CHANGED, [each for each in NAMED if each[0] == REGION.id]),
@@ -156,7 +170,8 @@ def _changes(samples: Sequence[Sample]) -> Iterator[tuple[Event, dict[str, Any]]
             continue
         for name, rows in kinds:
             told = named(sample.attributes, rows)
-            # A heartbeat has no attributes: they are unknown, not absent.
+            # A heartbeat (a push without new statistics) has no attributes. They are then not
+            # known, which is no change.
             if told:
                 if name in known and known[name] != told:
                     yield Event(sample.at_ms, name), told

@@ -1,8 +1,7 @@
 """
-Moves ended sessions and conferences into the outbox of spans.
+Makes the spans of ended sessions and conferences, and puts them in the outbox in Redis.
 
-The sweep itself is in sessions/sweep.py; here each session and each conference becomes a span
-(spans.py).
+sessions/sweep.py finds what has ended; this file makes the spans, by spans.py.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +15,7 @@ from otel_jcmc.verdict.journal import Entry
 
 
 class Sweep(sweep.Sweep):
-    """A sweep that makes spans."""
+    """The sweep of sessions/sweep.py, which here also makes spans."""
 
     def span_of(
         self,
@@ -25,11 +24,15 @@ class Sweep(sweep.Sweep):
         about: Mapping[int, Any],
         entries: Sequence[Entry] | None,
     ) -> Folded:
-        """Return the span of *leg*; no span if the leg began while spans were switched off."""
+        """
+        Return the span of *leg*, as `fold_session` does.
+
+        If the leg began while spans were switched off, the result has no span.
+        """
         if not leg.instance:
             return super().span_of(leg, samples, about, entries)
         return fold_session(leg, samples, about, entries)
 
     def room_span_of(self, room: str, of_redis: Mapping[str, str]) -> bytes:
-        """Return the span of a conference."""
+        """Return the span of a conference's instance, as `fold_conference` does."""
         return fold_conference(room, of_redis)

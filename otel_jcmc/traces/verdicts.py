@@ -1,8 +1,9 @@
 """
-Decides what was wrong with a call: for a session from its stretches, and for a conference.
+Decides whether a whole session or conference was good, fair or bad, and for which cause.
 
-The samples of a leg (sessions/entry.py) come in, with the verdict on each push. Attributes, the
-fields that its conference keeps, and the text of the span's status go out.
+The samples of a leg (sessions/entry.py) come in, with stretches: times with the same verdict. The
+attributes and the status text of the leg's span go out, and the fields that Redis keeps for the
+conference's span.
 """
 
 from collections import Counter
@@ -17,9 +18,9 @@ from otel_jcmc.sessions.totals import state_by
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
-# At most so many regions, networks and bridges are named in a span.
+# How many regions, networks and bridges a span names at most.
 MOST_NAMED: Final = 3
-# A conference is bad if more than this share of its sessions were bad.
+# A conference's span has the status error if more than this ratio of its sessions was bad.
 MOST_SHARE: Final = 0.5
 
 _WORDS: Final = {state.value: state.name.lower() for state in State}
@@ -28,12 +29,12 @@ _NETWORK_WORDS: Final = dict(NETWORK_TYPE.otel_values)
 
 class Verdict(NamedTuple):
     """
-    The verdict on a session as a whole.
+    The verdict on a whole leg of a session.
 
     Attributes:
-        told: the attributes of the session's span.
-        kept: fields that the conference keeps, in the form of sessions/moves.lua.
-        problem: the text of the span's status; empty: the session was not bad.
+        told: the attributes of the leg's span.
+        kept: fields that Redis keeps for the conference's span, in the form of sessions/moves.lua.
+        problem: the text of the span's status; empty: the leg was not bad.
     """
 
     told: dict[str, Any]
@@ -43,9 +44,10 @@ class Verdict(NamedTuple):
 
 def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
     """
-    Return the verdict on *samples* of a session that has *lasted_ms*.
+    Return the verdict on a leg with *samples* that has *lasted_ms*.
 
-    Time that no push covers counts as unknown. Only the length of unknown time is reported.
+    Time that no push covers is unknown. The verdict reports the length of the unknown time. All
+    ratios are ratios of the known time.
     """
     stretches = [stretch for sample in samples for stretch in sample.stretches]
     times = _by(stretches, _state_of)
@@ -76,10 +78,12 @@ def scopes_of(
     samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
 ) -> dict[str, Any]:
     """
-    Return the scopes of the bad time in *samples*: the main scope, and all scopes with shares.
+    Return attributes about the scopes of the bad time in *samples*.
 
-    *entries* are the journal's, for what stood out meanwhile. Of the time of a stretch, only the
-    end of its interval is known.
+    A scope says how far the trouble reached, such as one participant or a bridge. The attributes
+    are the scope with the most bad time, and the ratio of the bad time that each scope has.
+    *entries* are the journal's entries about what stood out during the leg. The exact time of a
+    stretch is not known. Only the end of the interval that contains it is known.
     """
     ordered = bad_by_scope(samples, conference, participant, entries)
     whole = sum(tenths for _, tenths in ordered)
@@ -93,7 +97,9 @@ def scopes_of(
 
 def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """
-    Return the attributes of a conference's span from its hash, and the text of its status.
+    Return the attributes of a conference's span, and the text of its status, empty: not bad.
+
+    *of_redis* is the hash that Redis has about the conference.
 
     Raises:
         ValueError: the hash is not in the form that sessions/moves.lua writes.
@@ -118,17 +124,21 @@ def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str
 
 
 def _state_of(stretch: Stretch) -> State | None:
-    """Return the state of *stretch*; None also for a state that this version does not have."""
+    """Return the state of *stretch*; None: it is unknown, or this version does not know it."""
     return State(stretch.state) if stretch.state in _WORDS else None
 
 
 def _word_of(stretch: Stretch) -> str:
-    """Return the cause of *stretch*."""
+    """Return the cause of *stretch* as a word, such as "path"."""
     return WORD_OF.get(stretch.cause, UNKNOWN)
 
 
 def _main_cause(wrong: list[Stretch], state: State) -> str | None:
-    """Return the cause with the most time among *wrong* for this *state*; None: a good call."""
+    """
+    Return the cause with the most time in *wrong*; None if *state* is good.
+
+    If *state* is bad, only bad stretches count.
+    """
     if state is State.GOOD:
         return None
     most = [each for each in wrong if state is not State.BAD or each.state == State.BAD]
@@ -136,7 +146,7 @@ def _main_cause(wrong: list[Stretch], state: State) -> str | None:
 
 
 def _by(stretches: Iterable[Stretch], what: Any) -> dict[Any, int]:
-    """Return value -> ms, the longest first; *what* returns the value of one of *stretches*."""
+    """Group *stretches* by the value that *what* returns; return value -> ms, longest first."""
     tenths: Counter[Any] = Counter()
     for stretch in stretches:
         tenths[what(stretch)] += stretch.tenths
@@ -145,7 +155,7 @@ def _by(stretches: Iterable[Stretch], what: Any) -> dict[Any, int]:
 
 
 def _where_bad(stretches: Iterable[Stretch]) -> dict[str, Any]:
-    """Return the regions, networks and bridges of the bad time, the longest first."""
+    """Return attributes with the regions, networks and bridges of bad time, longest first."""
     bad = [each for each in stretches if each.state == State.BAD]
     whole = sum(each.tenths for each in bad) * TENTH_MS
     told: dict[str, Any] = {}
@@ -163,5 +173,5 @@ def _where_bad(stretches: Iterable[Stretch]) -> dict[str, Any]:
 
 
 def _round(share: float) -> float:
-    """Return *share* rounded, so that the inexact last digits of a float do not show."""
+    """Return *share* rounded to six decimals, to remove a float's inexact last digits."""
     return round(share, 6)
