@@ -1,9 +1,10 @@
 """
-A conference at a given time: its participants, their times, and how each participant's call was.
+Finds who was in a conference at a given time, and how each participant's call was.
 
-A conference's name and a time come in. The instance that was held then goes out, or the last
-instance before. It has all participants on one time axis, and the journal's entries about it. An
-instance ends when no participant has been there for the grace of a session.
+`meeting_at` takes the name of a conference and a time. It returns the instance that was held at
+this time, or the last instance before. The result has the sessions of the instance with their
+states over time, and the journal's entries about the instance. An instance is over when no
+participant has been in the conference for longer than JCMC_SESSION_GRACE.
 """
 
 from asyncio import sleep
@@ -29,14 +30,15 @@ from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
 from otel_jcmc.verdict.standing import sender_name
 
-# The sessions of a day of a large conference; of more sessions, only the newest are looked at.
+# About as many sessions as a large conference has in a day. If there are more, only the newest
+# sessions are read.
 MOST_SESSIONS: Final = 5000
 MOST_PEOPLE: Final = 200
 MOST_SPELLS: Final = 300
 
 
 class Attendee(NamedTuple):
-    """One session of an instance, with its states over time."""
+    """One session of an instance; *spells* are its states over time (blame.py)."""
 
     session: PastSession
     spells: list[Spell]
@@ -47,11 +49,14 @@ class Meeting(NamedTuple):
     One instance of a conference.
 
     Attributes:
-        from_ms, to_ms: from the first join until a participant was last there, Unix time in ms.
-        people: how many sessions the instance has; *attendees* has the first MOST_PEOPLE of them.
+        from_ms: the time of the first join, Unix time in ms.
+        to_ms: the last time at which a participant was there, Unix time in ms.
+        goes_on: whether a participant is still there.
+        people: the number of sessions of the instance.
+        attendees: the first MOST_PEOPLE of these sessions, by start.
         stood_out: the entries of the journal that concern the instance.
-        earlier_ms, later_ms: when the instance before and the instance after began; None: there is
-            no such instance.
+        earlier_ms, later_ms: the start of the previous instance and of the next instance; None:
+            there is no such instance.
     """
 
     conference: str
@@ -76,7 +81,8 @@ async def meeting_at(
     """
     Return the instance of a conference that was held at *at_ms*.
 
-    *conferences* are the forms in which its name may be stored.
+    *conferences* are all forms in which the conference's name may be stored. *grace_ms* is the time
+    after which an instance without participants is over. *interval_ms* is the length of an entry.
 
     Raises:
         NoSuchSession: history has no session of this conference at that time or before.
@@ -97,7 +103,7 @@ async def meeting_at(
     async with history.turn:
         for each in chosen:
             attendees.append(_attendee(each, await history.log(each.sid), entries, interval_ms))
-            # Pushes get their turn.
+            # Let the event loop handle pushes before the next log.
             await sleep(0)
     named = next((each.attributes[CONFERENCE.id] for each in held if each.attributes), "")
     goes_on = any(each.ended_ms is None for each in held)
@@ -113,14 +119,14 @@ def _attendee(
 ) -> Attendee:
     samples = outlines(log)
     who = session.attributes
-    # An earlier version stored only the last push of each interval.
+    # Earlier versions stored only the last push of each interval, so its pushes are far apart.
     apart_ms = session.ttl_ms + (0 if any(each.pushes for each in samples) else interval_ms)
     names = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
     return Attendee(session, coarse(spells_of(samples, apart_ms, *names, entries), MOST_SPELLS))
 
 
 def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[PastSession]]:
-    """Return a list of the *sessions* of each instance; instances and sessions are by start."""
+    """Return a list for each instance with its *sessions*; both are sorted by start."""
     found: list[list[PastSession]] = []
     until_ms = 0
     for each in sorted(sessions, key=lambda one: one.started_ms):
@@ -132,15 +138,15 @@ def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[Past
 
 
 def _until_ms(session: PastSession) -> int:
-    """Return until when the participant of *session* was there, as far as that is known."""
+    """Return the last known time at which the participant of *session* was there, Unix ms."""
     return max(session.last_ms, session.ended_ms or 0)
 
 
 def touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
     """
-    Say whether *entry* of the journal concerns the *conference*.
+    Say whether *entry* of the journal concerns an instance of *conference*.
 
-    *held* has the sessions of the conference's instance.
+    *held* are the sessions of the instance.
     """
     if entry.scope in (Scope.CONFERENCE, Scope.FLEET):
         return entry.scope == Scope.FLEET or entry.name == conference
@@ -153,7 +159,7 @@ def touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
 
 
 def _browser(session: PastSession) -> str:
-    """Return name and major version of the browser, in the journal's form."""
+    """Return the browser's name and major version, such as `Firefox 144`, as the journal has it."""
     who = session.attributes
     major = (who.get(BROWSER_VERSION.id) or "").partition(".")[0]
     return f"{who.get(BROWSER_NAME.id, '')} {major}".strip()

@@ -1,10 +1,11 @@
 """
-Merges what two processes wrote about one session, if both took pushes of it.
+Merges what two processes write about one session, if both processes took pushes of the session.
 
-Redis refuses an item (items.py) if it has a newer state of the session than the state that the item
-builds on. Such items come in, each with the newer state. Items that build on the newer state go
-out. The intervals that two processes recorded for the same time become one entry (both.py), and the
-totals count the pushes of both.
+An item (items.py) is a change of a session that a process sends to Redis. Redis refuses the item if
+another process has changed the session meanwhile, and returns the new state. `rebased` changes
+refused items so that they build on the new state, and Redis takes them. If two processes have made
+an entry for the same time, the two entries become one entry (both.py). The totals then count the
+pushes of both processes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -29,20 +30,22 @@ from otel_jcmc.sessions.totals import Totals, add, new_totals, take_away
 from otel_jcmc.sessions.totals import pack as pack_totals
 from otel_jcmc.sessions.vitals import VITALS
 
-# After this many tries an item is written whatever it builds on: so many processes rarely write to
-# one session within the same milliseconds.
+# If Redis has refused an item this often, Redis takes it without a check. Redis refuses an item
+# again only if another process writes to the same session within milliseconds, which is rare.
 MOST_TRIES: Final = 5
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
 class Rebased(NamedTuple):
     """
-    An item, changed so that it builds on the newest state in Redis.
+    An item, changed so that it builds on the newest state of its session in Redis.
 
     Attributes:
+        packed: the item as bytes (items.py).
         former, version: the item's version before this change, and its new version.
-        totals, lines, attributes: the session's, with this item counted: *totals* packed, *lines*
-            as the card has them; *attributes* empty: unchanged.
+        totals: the packed totals of the session, with this item counted.
+        lines: the lines of the session's card.
+        attributes: the session's attributes after this item; empty if this item changes none.
     """
 
     packed: bytes
@@ -57,11 +60,18 @@ class Rebased(NamedTuple):
 def rebased(
     conflicts: Iterable[tuple[bytes, Newest]], versions: Iterator[bytes], interval_ms: int
 ) -> list[Rebased]:
-    """Return the items of *conflicts* in the same order, changed so that Redis takes them."""
+    """
+    Return the refused items, changed so that Redis takes them, in the same order.
+
+    Args:
+        conflicts: (item, newest state of its session in Redis) for each refused item.
+        versions: yields a new version for each item.
+        interval_ms: the length of an entry.
+    """
     sessions: dict[bytes, _Session] = {}
     again = []
     told = [(items.unpack(packed), newest) for packed, newest in conflicts]
-    # The state that was pushed last is the newest.
+    # If a session has several refused items, the last one came with the newest state.
     latest = {item.name: newest for item, newest in told}
     for item, _ in told:
         session = sessions.get(item.name)
@@ -84,11 +94,11 @@ class _Session:
         try:
             self._last_ms, self._totals, self._lines = read_card(newest.card)
         except ValueError:
-            # The session has no card, or a damaged one.
+            # The session has no card, or its card is damaged.
             self._last_ms, self._totals, self._lines = 0, new_totals(), {}
 
     def take(self, item: Item, version: bytes) -> Rebased:
-        """Return *item* changed so that it builds on the present state; add it to that state."""
+        """Change *item* so that it builds on this state; add it to this state, and return it."""
         former = item.version
         item.base, item.version = self._by[-items.VERSION_BYTES :] or items.NONE, version
         item.tries += 1
@@ -115,7 +125,11 @@ class _Session:
         return Rebased(items.pack(item), member, former, version, totals, lines, attributes)
 
     def _put(self, item: Item, attributes: bytes) -> None:
-        """Merge the entry of *item* into the newest entry, or put it after it; count its pushes."""
+        """
+        Merge the entry of *item* into the newest entry of the session, or append it.
+
+        The totals then count the pushes of *item*.
+        """
         own = unpack(item.entry)
         if own.attributes is not None:
             own.attributes = attributes
@@ -144,7 +158,7 @@ class _Session:
         """
         Say whether *own* may be merged into *other*, the newest entry.
 
-        It may if only other processes made *other*, and both are of the same time.
+        This is so if other processes alone made *other*, and both entries are about the same time.
         """
         tag = item.version[: items.TAG_BYTES]
         tags = {
@@ -167,7 +181,7 @@ def _unpacked(entry: bytes) -> Stored | None:
 
 
 def _count(how: Any, totals: Totals, entry: Stored) -> None:
-    """Call *how* (add or take_away) on *totals* with the sums of *entry*, without its outages."""
+    """Add *entry* to *totals* (*how* is `add`) or subtract it (`take_away`), without outages."""
     tally = [*(entry.tally or ()), *[None] * len(VITALS)][: len(VITALS)]
     times = [time_of(msgspec.structs.astuple(each)) for each in entry.stretches or ()]
     how(totals, tally, extreme_of(entry, entry.worst), times, entry.counts or ())

@@ -1,7 +1,8 @@
 """
-The arguments of moves.lua, which replaces a finished session or conference by span and summary.
+Makes the arguments of moves.lua, which replaces ended sessions and conferences in Redis.
 
-The span and the summary come in; the script's arguments go out. sweep.py sends them.
+The script puts the span and the summary of a session in the place of the session, and the span of a
+conference in the place of the conference. sweep.py runs the script.
 """
 
 from typing import Any, Final, NamedTuple
@@ -12,7 +13,7 @@ from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import script
 from otel_jcmc.store.sid import sid_member
 
-# How long a span waits in Redis when no replica sends spans.
+# Redis keeps a span for this time if no replica sends spans.
 WAITS_MS: Final = 7 * 86_400_000
 
 MOVES: Final = script("sessions/moves")
@@ -20,13 +21,13 @@ MOVES: Final = script("sessions/moves")
 
 class Kept(NamedTuple):
     """
-    A summary, and the list in which it is kept; all fields are empty if there is no summary.
+    A summary, and the list in Redis that keeps it; all fields are empty if no summary is made.
 
     Attributes:
         row: the packed summary (summary.py).
-        name: the name of its list, without the beginning of the partition's keys.
-        until_ms: until when the list is kept, Unix time in ms.
-        besides: bytes that Redis needs for the row besides the row's own bytes.
+        name: the name of the list's key, without the prefix of the partition.
+        until_ms: the time until which Redis keeps the list, Unix time in ms.
+        besides: the bytes that Redis needs for the row in addition to the bytes of the row.
     """
 
     row: bytes = b""
@@ -39,7 +40,11 @@ NOT_KEPT: Final = Kept()
 
 
 def session_move(leg: Leg, folded: Folded, kept: Kept, *, keeps_log: bool) -> tuple[Any, ...]:
-    """Return the arguments that replace *leg* by its span in *folded* and its summary *kept*."""
+    """
+    Return the arguments of moves.lua for *leg*: its span (*folded*) and its summary (*kept*).
+
+    *keeps_log* says whether the log of the leg remains in Redis.
+    """
     span = folded.span and marked(folded.span, folded.client, sid_member(leg.sid))
     client = client_digest(folded.client).hex() if folded.client else ""
     pairs = [part for pair in folded.kept.items() for part in pair]
@@ -48,8 +53,8 @@ def session_move(leg: Leg, folded: Folded, kept: Kept, *, keeps_log: bool) -> tu
 
 def room_move(room: str, span: bytes, emptied: str) -> tuple[Any, ...]:
     """
-    Return the arguments that replace the instance *room* of a conference by its *span*.
+    Return the arguments of moves.lua for the instance *room* of a conference, and its *span*.
 
-    *emptied* is when a participant was last there, as sweep.lua returned it.
+    *emptied* is the time at which the last participant left, in the form that sweep.lua returns.
     """
     return WAITS_MS, span, room, emptied

@@ -1,9 +1,8 @@
 """
-One session as Redis has it: its participant, its times, and how it ended.
+Reads one leg of a session from Redis: its participant, its times, and how it ended.
 
-`keys_of` returns the commands that read the session of a sid, and `session_of` makes a
-`PastSession` from the replies. The keys are those of store/stays.lua, log.lua and
-store/participant.lua.
+`keys_of` returns the commands that read the leg with a given sid. `session_of` makes a
+`PastSession` from the replies. store/stays.lua, log.lua and store/participant.lua write these keys.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -22,9 +21,9 @@ from otel_jcmc.store.participant import (
 )
 from otel_jcmc.store.sid import began_ms, sid_member
 
-# Commands that are sent for one session.
+# The number of commands that `keys_of` returns for one session.
 KEYS: Final = 7
-# Anything shorter is not a card.
+# A card has at least this number of bytes.
 CARD_HEAD_BYTES: Final = 8
 
 _T = TypeVar("_T")
@@ -35,20 +34,24 @@ class PastSession(NamedTuple):
     One leg of a session.
 
     Attributes:
-        attributes: the latest attributes by catalogue id; empty when they are no longer known.
-        session: the client's own session id; empty: the server names the session.
-        last_ms: when the last known push came.
-        ended_ms, reason: when and why the session ended; None while it goes on. If the session was
-            not marked as ended but its participant is gone, they are its last push and `expired`.
-        cause: why it failed, a word of catalogue/causes.py; empty: it did not fail, or the client
-            did not push the cause.
-        leg, previous: the number of this leg, and the sid of the leg before; empty on the first.
-        samples: how many entries its log has.
-        client: digest of its client, if it became a span and its attributes are no longer kept.
-        rating: stars that the participant gave the call, 1 to 5; None: not known.
-        feedback: what the participant wrote about the call; None: no text is kept.
-        card: its card, with the sums over all its pushes (card.py); empty: it has no card.
-        instance: when its conference's instance began, if the session becomes a span; otherwise
+        attributes: catalogue id -> latest attribute; empty if Redis no longer has them.
+        session: the session id that the client sent; empty: the service made the id.
+        started_ms, last_ms: the time of the start and of the last known push, Unix time in ms.
+        ended_ms, reason: when and why the leg ended; None while it goes on. If no end is stored but
+            the participant is no longer live, *ended_ms* is the time of the last push, and *reason*
+            is `expired`.
+        leg: the number of this leg, from 1.
+        previous: the sid of the previous leg; empty for the first leg.
+        samples: the number of entries in the log of this leg.
+        ttl_ms: after this time without a push, the participant expires.
+        client: the digest of the client id, if the leg became a span and its attributes are no
+            longer kept.
+        rating: the stars that the participant gave the call, 1 to 5; None: not known.
+        feedback: the participant's text about the call; None: no text is kept.
+        cause: why the session failed, a word of catalogue/causes.py; empty: it did not fail, or the
+            client did not push the cause.
+        card: the card of the leg, with the sums over all its pushes (card.py); empty: none.
+        instance: the start of the conference's instance, if the leg becomes a span; otherwise
             empty.
     """
 
@@ -72,14 +75,14 @@ class PastSession(NamedTuple):
 
     @property
     def session_id(self) -> str | None:
-        """The id of the leg in its span (docs/traces.md); None if its participant is not known."""
+        """The id of the leg in its span (docs/traces.md); None if the service can't make it."""
         if self.session or not self.attributes:
             return leg_name(self.session, self.leg) if self.session else None
         return session_name(self.attributes, float(self.started_ms))
 
 
 def keys_of(sid: str, base: str) -> list[Command]:
-    """Return the commands that read the session *sid*; its partition's keys begin with *base*."""
+    """Return commands that read the leg *sid*; *base* is the prefix of its partition's keys."""
     member = sid_member(sid)
     return [
         ("HGETALL", f"{base}session:{sid}"),
@@ -102,13 +105,13 @@ def session_of(
     samples: int,
     card: bytes | None,
 ) -> PastSession:
-    """Return the session *sid* from the replies to `keys_of`."""
-    # Some fields are not text; only scripts read them.
+    """Return the leg *sid*, made from the replies to the commands of `keys_of`, in their order."""
+    # Some values are not text. They are not used here; only scripts read them.
     told = {name.decode(): text.decode(errors="replace") for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)
     participant = participant_of(value)
-    # The participant may be in a later session by now.
+    # The participant may have begun a later session meanwhile.
     is_there = participant is not None and participant.session == session and "ended" not in told
     last_ms = max(started_ms, int(told.get("seen", 0)))
     if is_there and expiry is not None:
@@ -138,7 +141,7 @@ def session_of(
 
 
 def participant_of(value: bytes | None) -> Stay | None:
-    """Return the stay in a participant's stored *value*; None if it is None or can't be read."""
+    """Return the stay in *value*, which Redis has for a participant; None if it can't be read."""
     try:
         found = from_value(value) if value else None
     except ValueError:
@@ -147,23 +150,27 @@ def participant_of(value: bytes | None) -> Stay | None:
 
 
 def may_name(packed: bytes, clients: Iterable[str]) -> bool:
-    """Say whether the *packed* attributes may name one of *clients*; cheaper than unpacking."""
+    """
+    Say whether the *packed* attributes may contain one of the client ids in *clients*.
+
+    This takes less time than to unpack them. No means that they do not contain a client id.
+    """
     folded = packed.lower()
     return any(client.lower().encode() in folded for client in clients)
 
 
 def is_of(attributes: dict[int, Any], clients: Collection[str]) -> bool:
     """
-    Say whether *attributes* belong to one of *clients*.
+    Say whether the client id in *attributes* is one of *clients*.
 
-    A client id that is given in lower case matches in any case.
+    A client id in lower case in *clients* also matches a client id with upper-case letters.
     """
     client: str = attributes.get(CLIENT.id) or ""
     return client in clients or client.lower() in clients
 
 
 def batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
-    """Return *each* in pieces of *size*; the last one may be shorter."""
+    """Yield the items of *each* in tuples of *size* items; the last tuple may be shorter."""
     rest = iter(each)
     while piece := tuple(islice(rest, size)):
         yield piece

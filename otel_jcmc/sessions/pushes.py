@@ -1,11 +1,12 @@
 """
-The pushes of an interval in a few bytes: when each push came, and how the call was then.
+Packs the pushes of an interval into a few bytes: when each push came, and how the call was.
 
-Each push takes two bytes: tenths of a second since the push before, and its state. With these
-bytes, pushes that several processes took of one session can be put in order. `Story` finds from all
-pushes what happened in the session.
+Most pushes take two bytes: the time since the previous push, and the state. If several processes
+took pushes of one session, these bytes allow to put all pushes in order of time. `Story` returns
+the events of a session from its pushes. The bytes of a push:
 
-    1 byte   tenths since the push before, 0 for the first; 255: two bytes with them follow
+    1 byte   tenths of a second since the previous push, 0 for the first push; 255: the next two
+             bytes have the number
     1 byte   2 bits state (3: not known), 1 bit whether statistics were silent, 5 bits cause
 """
 
@@ -14,7 +15,7 @@ from typing import Final, NamedTuple
 
 from otel_jcmc.verdict.rules import OUTAGE, UNKNOWN, WORD_OF, State
 
-# Most pushes of an interval that are kept; of all later ones, only the last is kept.
+# An interval keeps at most this number of pushes. Of further pushes, it keeps only the last.
 MOST: Final = 300
 UNKNOWN_CODE: Final = 3 << 6
 SILENT: Final = 1 << 5
@@ -33,11 +34,13 @@ _HOW: Final = [
 
 class Push(NamedTuple):
     """
-    One push, with the fields that history keeps of it.
+    The part of a push that history keeps.
 
     Attributes:
-        state, cause: as verdict/rules.py has them; state None: not known; cause 0: no known cause.
-        is_silent: none of the three vitals was known.
+        at_ms: the time of the push, Unix time in ms.
+        state: a state of verdict/rules.py; None: not known.
+        cause: the id of a cause of verdict/rules.py; 0: no known cause.
+        is_silent: whether the push had neither quality, nor loss, nor round trip.
     """
 
     at_ms: int
@@ -51,10 +54,10 @@ class Event(NamedTuple):
     Something that happened in a session.
 
     Attributes:
-        what: `verdict.good`, or a state with its cause, such as `verdict.fair.uplink`;
-            `stats.stopped`, `stats.resumed`; from an earlier version also `quality.bad` and
+        what: the name: `verdict.good`, or a state with its cause, such as `verdict.fair.uplink`;
+            `stats.stopped` or `stats.resumed`. Earlier versions also wrote `quality.bad` and
             `quality.good`.
-        value: the number that the event was noticed by; only events of an earlier version have it.
+        value: the quality at the event; only events of earlier versions have it.
     """
 
     at_ms: int
@@ -63,20 +66,20 @@ class Event(NamedTuple):
 
 
 def code_of(state: float | None, cause: float | None, *, is_silent: bool) -> int:
-    """Return the byte with state, cause and silence of a push."""
+    """Return the byte for the state and cause of a push, and for whether it *is_silent*."""
     code = UNKNOWN_CODE if state is None else int(state) << 6
     return code | (is_silent and SILENT) | int(cause or 0) & _CAUSE
 
 
 def bytes_of(tenths: int, code: int) -> bytes:
-    """Return the bytes of a push that came so many *tenths* after the push before."""
+    """Return the bytes of a push that came *tenths* of a second after the previous push."""
     if tenths < LONGER:
         return bytes((max(0, tenths), code))
     return bytes((LONGER, *min(tenths, _LONGEST).to_bytes(2), code))
 
 
 def pack(pushes: Iterable[Push]) -> bytes:
-    """Return the bytes of *pushes*, which are in order."""
+    """Return the bytes of *pushes*, which are in order of time."""
     packed = bytearray()
     before = None
     for push in pushes:
@@ -91,7 +94,7 @@ def _code(push: Push) -> int:
 
 
 def unpack(packed: bytes, last_ms: int) -> list[Push]:
-    """Return the pushes in *packed*, in order; the last push came at *last_ms*."""
+    """Return the pushes in *packed* in order of time; the last push came at *last_ms* (Unix ms)."""
     gaps: Sequence[int] = packed[::2]
     codes: Sequence[int] = packed[1::2]
     if LONGER in gaps:
@@ -106,7 +109,11 @@ def unpack(packed: bytes, last_ms: int) -> list[Push]:
 
 
 def _apart(packed: bytes) -> tuple[list[int], list[int]]:
-    """Return the tenths before each push, and the codes, of *packed* with some longer pushes."""
+    """
+    Return the tenths before each push, and the second byte of each push.
+
+    This also reads *packed* pushes that take four bytes.
+    """
     gaps, codes = [], []
     at, end = 0, len(packed)
     while at + 1 < end:
@@ -123,7 +130,11 @@ def _apart(packed: bytes) -> tuple[list[int], list[int]]:
 
 
 def begun_outages(pushes: Iterable[Push]) -> int:
-    """Return how many outages begin in *pushes*, which are in order, also with the first push."""
+    """
+    Return the number of outages that begin in *pushes*, which are in order of time.
+
+    If the first push has an outage, this outage counts too.
+    """
     begun, is_out = 0, False
     for push in pushes:
         begun += push.cause == OUTAGE.id and not is_out
@@ -132,24 +143,25 @@ def begun_outages(pushes: Iterable[Push]) -> int:
 
 
 class Story:
-    """Finds what happens in a session: `hear` gets its pushes in order, and returns events."""
+    """Finds the events of a session: give `hear` its pushes in order of time."""
 
     __slots__ = ("_state", "_was_silent")
 
     def __init__(self) -> None:
-        """Begin before the first push."""
+        """Begin a session that has no pushes yet."""
         self._state: int | None = None
         self._was_silent: bool | None = None
 
     def hear(self, push: Push) -> list[Event]:
-        """Return the events that *push*, the next push, shows."""
+        """Return the events at *push*, compared with the previous push; often there are none."""
         found: list[Event] = []
         if push.state is not None and push.state != self._state:
-            # A session that is good from its start has not become good.
+            # If the first push is good, no event says that the session became good.
             if push.state or self._state:
                 found.append(Event(push.at_ms, _event_of(push)))
             self._state = push.state
-        # A participant that has just joined has no statistics yet: they have not stopped.
+        # A participant that has just joined has no statistics yet, so no event says that they
+        # stopped.
         if self._was_silent is None and push.is_silent:
             return found
         if self._was_silent is (not push.is_silent):
@@ -160,7 +172,7 @@ class Story:
 
 
 def _event_of(push: Push) -> str:
-    """Return the name of the event that state and cause are now those of *push*."""
+    """Return the name of the event for the state and cause of *push*."""
     assert push.state is not None
     word = f"verdict.{_WORDS[push.state]}"
     return f"{word}.{WORD_OF.get(push.cause, UNKNOWN)}" if push.state else word

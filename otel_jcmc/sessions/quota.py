@@ -1,17 +1,18 @@
 """
-Keeps history below its limits: when Redis has too many sessions, the oldest are removed.
+Keeps history below its limits: when Redis has too many sessions, the oldest sessions are removed.
 
-recorder.py starts a look once a second. quota.lua removes a hundred sessions at a time, first from
-the partition with the oldest session of all. So several replicas that do this at the same time only
-share the work. Sessions that were last there within the same minute count as equally old: then the
-partition with the most sessions loses some. When Redis is out of memory, history removes sessions
-and takes less for a while, because pushes need this memory.
+recorder.py calls `make_space` once a second. quota.lua removes at most a hundred sessions in each
+call, first from the partition that has the oldest session. So several replicas can do this at the
+same time, and they share the work. Sessions count as equally old if their last pushes were less
+than a minute apart. If the oldest sessions of several partitions are equally old, the largest of
+these partitions loses sessions. When Redis is out of memory, history removes sessions and stays
+smaller for a while, because pushes need this memory.
 
-A session that begins needs a place, and each look grants as many places as history has room for: in
-a rush more sessions may begin in a second than can be removed. A session without a place begins
-with a later entry, if its participant is still there. A share of history is kept free, so that new
-sessions find places even when history is full of old sessions; the share grows while places run
-out.
+In a rush, more sessions may begin in a second than Redis can remove. Therefore each call of
+`make_space` sets how many sessions may begin before the next call. These permits are called places.
+If a session begins and no place is left, history starts to keep the session later, if its
+participant is still there. History keeps a share of its limits free, so that new sessions find
+places even when history is full of old sessions. This share grows while places run out.
 """
 
 import logging
@@ -29,53 +30,54 @@ from otel_jcmc.store.scripts import run_scripts, script
 log = logging.getLogger(__name__)
 
 # Bytes of memory in addition to those that log.lua counts. SESSION_BYTES: for a session's keys and
-# its place in the index (quota.lua adds the bytes that Redis takes more than Valkey). OPEN_BYTES:
+# its member in the index; quota.lua adds the bytes that Redis needs more than Valkey. OPEN_BYTES:
 # for a session that waits for its span. ROOM_BYTES: for a conference. Measured with Valkey 9 and
 # Redis 7.0 as the growth of all memory in use (tests/sessions/test_quota.py).
 SESSION_BYTES: Final = 1200
 OPEN_BYTES: Final = 550
 ROOM_BYTES: Final = 450
-# Most sessions that one call removes; Redis takes 10 µs for each session.
+# One call of quota.lua removes at most this number of sessions; each takes Redis 10 µs.
 GO_AT_ONCE: Final = 100
 STEPS_AT_ONCE: Final = 1000
 TOLERANCE_MS: Final = 60_000
 PRESENT_MS: Final = 600_000
-# GIVEN_UP: the share of its bytes that history gives up when Redis is out of memory.
-# MODEST_SECONDS: how long history then takes less.
+# GIVEN_UP: when Redis is out of memory, history becomes smaller by this share of its bytes.
+# MODEST_SECONDS: history stays smaller for this time.
 GIVEN_UP: Final = 0.1
 MODEST_SECONDS: Final = 600.0
-# If history takes this share of its limits, and the participants of all its sessions are still
-# there, no evicted session begins again.
+# If history fills this share of its limits, and the participants of all its sessions are still
+# there, no session that was removed early begins again.
 CROWDED_SHARE: Final = 0.9
-# The share of history that is kept free for sessions that begin: normally, and in a rush.
+# The share of its limits that history keeps free for sessions that begin: normally (LEAST_FREE),
+# and in a rush (MOST_FREE).
 LEAST_FREE: Final = 0.01
 MOST_FREE: Final = 0.1
-# The bytes that Redis takes more than Valkey for a session, as in quota.lua.
+# For a session, Redis needs this number of bytes more than Valkey; quota.lua has the same number.
 _REDIS_BYTES: Final = 350
-# About the bytes of a session's first entry, with attributes and a card.
+# The approximate number of bytes of a session's first entry, with attributes and a card.
 FIRST_BYTES: Final = 500
-# How long granted places are valid: if no process looks any more, sessions then begin without a
-# limit. It is long, because on a busy machine many looks one after the other may get no answer.
+# Places are valid for this time. If no process calls `make_space` any more, sessions then begin
+# without a limit. The time is long, because on a busy machine many calls in sequence may fail.
 PLACES_MS: Final = 600_000
-# Steps of a long look, after which the places are granted again.
+# If a call of `make_space` needs many steps, it sets the places again after this number of steps.
 STEPS_BETWEEN: Final = 50
-# A time limit for quota.lua: sessions may be removed whatever the time when they were last there.
+# The time limit for quota.lua that means: remove sessions however late their last push was.
 ANY: Final = -1
-# Why sessions are removed early. NUMBER: too many sessions, or too many bytes.
+# The reasons to remove sessions early. NUMBER: history has too many sessions or too many bytes.
 NUMBER, OUT_OF_MEMORY = "number", "out_of_memory"
 
 _SCRIPT: Final = script("sessions/quota")
 
 
 class Bounds(NamedTuple):
-    """Most sessions (0: any number) and most bytes of history, in all partitions together."""
+    """The limits of history in all partitions together; *sessions* 0: any number of sessions."""
 
     sessions: int
     bytes: int
 
 
 class PartitionUse(NamedTuple):
-    """The answer of quota.lua about one partition, see there."""
+    """The answer of quota.lua about one partition; the script explains the fields."""
 
     is_full: int = 0
     old: int = 0
@@ -89,13 +91,13 @@ class PartitionUse(NamedTuple):
 
 class Quota:
     """
-    Keeps the history in one Redis below its limits, and knows how much it takes.
+    Keeps the history in one Redis below its limits, and knows the size of history.
 
     Attributes:
-        is_full: whether Redis was out of memory when it was last asked.
+        is_full: whether Redis was out of memory at its last answer.
         evicted: reason -> number of sessions that were removed early.
 
-    Concurrency: to be used from one task.
+    Concurrency: use it from one task only.
     """
 
     def __init__(
@@ -106,7 +108,7 @@ class Quota:
         bounds: Bounds,
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Prepare; nothing is asked yet."""
+        """Keep the arguments; `make_space` sends the first command to Redis."""
         self._parts: list[PartitionUse] | None = None
         self.is_full = False
         self.evicted = {NUMBER: 0, OUT_OF_MEMORY: 0}
@@ -120,22 +122,22 @@ class Quota:
         self._keeping = keeping.to_args()
         self._bounds = bounds
         self._clock = clock
-        # How many bytes history may take after Redis was out of memory, and until when.
+        # After Redis was out of memory, history may have this number of bytes, until this time.
         self._modest_bytes, self._modest_until = bounds.bytes, 0.0
 
     @property
     def sessions(self) -> int | None:
-        """How many sessions Redis has; None if that is not known."""
+        """The number of sessions in Redis; None if it is not known."""
         return None if self._parts is None else sum(part.sessions for part in self._parts)
 
     @property
     def bytes(self) -> int | None:
-        """About how many bytes of Redis all sessions take; None if that is not known."""
+        """The approximate number of bytes of all sessions in Redis; None if it is not known."""
         return None if self._parts is None else sum(part.bytes for part in self._parts)
 
     @property
     def fullness(self) -> float:
-        """The share of its limits that history takes, 0 to 1; 0 while it is not known."""
+        """The share of its limits that history fills, 0 to 1; 0 while it is not known."""
         most = self._bounds.sessions
         return max(
             (self.bytes or 0) / self._bounds.bytes, (self.sessions or 0) / most if most else 0.0
@@ -143,7 +145,9 @@ class Quota:
 
     async def make_space(self) -> None:
         """
-        Ask Redis how much history takes, and remove sessions that are too old or too many.
+        Ask Redis for the size of history, and remove sessions that are too old or too many.
+
+        Then set how many sessions may begin before the next call.
 
         Raises:
             StoreUnavailable: Redis did not answer, or refused the command.
@@ -162,8 +166,8 @@ class Quota:
             raise
 
     async def _grant(self) -> None:
-        """Grant the places for sessions that begin before the next look."""
-        # Sessions without an entry are counted with the bytes of the entry that they will have.
+        """Set how many sessions may begin before the next call of `make_space`."""
+        # A session without an entry is counted with the bytes of its future first entry.
         fresh = sum(part.fresh for part in self._parts or ())
         held = (self.bytes or 0) + FIRST_BYTES * fresh
         free = (self._most_bytes() - held) / self._each_bytes
@@ -178,14 +182,14 @@ class Quota:
             self._free = max(LEAST_FREE, self._free / 2)
 
     async def _ask_all(self) -> list[PartitionUse]:
-        """Return the answer of quota.lua for each partition; it also removes old sessions."""
+        """Run quota.lua for each partition; it removes too old sessions. Return its answers."""
         parts = self._parts = await self._ask(
             [(number, -1, -1, ANY) for number in range(len(self._places))]
         )
         return parts
 
     async def _step(self) -> bool:
-        """Remove a few sessions, and say whether there may be more to remove."""
+        """Remove a few sessions, and say whether further sessions may have to be removed."""
         parts = self._parts or []
         if any(part.old >= GO_AT_ONCE for part in parts):
             await self._ask_all()
@@ -201,7 +205,8 @@ class Quota:
         most, until, tolerance = self._wanted(oldest, second, parts[0].now_ms, Bounds(count, held))
         if held <= most.bytes and count <= most.sessions:
             return False
-        # Of the partitions whose oldest sessions are equally old, the largest loses sessions.
+        # If the oldest sessions of several partitions are equally old, the largest of these
+        # partitions loses sessions.
         alike = [at for when, at in there if when <= oldest + tolerance]
         by_number = count > most.sessions
         at = max(alike, key=lambda at: parts[at].sessions if by_number else parts[at].bytes)
@@ -215,23 +220,28 @@ class Quota:
         self, oldest: int, second: int, now_ms: int, there: Bounds
     ) -> tuple[Bounds, int, int]:
         """
-        Return the limits for history, the time limit, and the tolerance for "equally old".
+        Return the limits for history, the time limit, and the tolerance for "equally old" in ms.
 
-        No session that was last there after the time limit may be removed. *oldest* is when the
-        oldest session of all was last there, *second* is when the oldest session of the other
-        partitions was. *there* is what history takes.
+        If the last push of a session was after the time limit, the session is not removed.
+
+        Args:
+            oldest: the time of the last push of the oldest session of all, Unix time in ms.
+            second: the same for the oldest session of all other partitions.
+            now_ms: the present time by Redis's clock.
+            there: the present size of history.
         """
         most = Bounds(self._bounds.sessions or there.sessions, self._most_bytes())
         present = now_ms - PRESENT_MS
-        # For old sessions a minute more or less does not matter; without it, each call would remove
-        # a few sessions of one partition, then of the next, which would take too long. It does
-        # matter for sessions whose participants are there: many of these are equally old.
+        # For old sessions, a minute more or less does not matter. Without this tolerance, each call
+        # would remove a few sessions of one partition, then of the next, which would take too long.
+        # If participants are still there, a minute matters, because many sessions are equally old.
         tolerance = TOLERANCE_MS if second < present else 0
         until = second + tolerance
         is_beyond = there.bytes > most.bytes or there.sessions > most.sessions
         if oldest >= present or is_beyond:
             return most, until, tolerance
-        # No session whose participant may still be there is removed to make room for new ones.
+        # To make room for new sessions, only sessions are removed whose participants are no longer
+        # there.
         free = Bounds(int(self._free * self._bounds.sessions), int(self._free * most.bytes))
         most = Bounds(most.sessions - free.sessions, most.bytes - free.bytes)
         return most, min(until, present), tolerance
@@ -253,14 +263,14 @@ class Quota:
         return told
 
     def _is_crowded(self) -> bool:
-        """Say whether history takes CROWDED_SHARE of its limits or more, as far as is known."""
+        """Say whether history fills CROWDED_SHARE of its limits or more; no if it is not known."""
         most = self._bounds.sessions
         return (self.bytes or 0) >= CROWDED_SHARE * self._most_bytes() or (
             most > 0 and (self.sessions or 0) >= CROWDED_SHARE * most
         )
 
     def _be_modest(self, held: int) -> None:
-        """Let history take less than *held* bytes for MODEST_SECONDS."""
+        """Keep history smaller than *held* bytes by the share GIVEN_UP, for MODEST_SECONDS."""
         now = self._clock()
         if now > self._modest_until:
             log.warning("history: Redis is out of memory; the oldest sessions make room")
@@ -268,7 +278,7 @@ class Quota:
         self._modest_until = now + MODEST_SECONDS
 
     def _most_bytes(self) -> int:
-        """Return how many bytes history may take now."""
+        """Return the number of bytes that history may have now."""
         if self._clock() > self._modest_until:
             return self._bounds.bytes
         return min(self._bounds.bytes, self._modest_bytes)

@@ -1,10 +1,11 @@
 """
 Records sessions: gathers the content of pushes, and writes it to each session's log in Redis.
 
-`take` gets every push that Redis has stored (intake/intake.py). Once an interval, when a
+intake/intake.py calls `take` with every push that Redis has stored. Once an interval, when a
 participant leaves, and when the service stops, the gathered pushes of a session become an entry
-(gathering.py), which waits to be written (log.py). No code here may make a push fail or wait. A
-process that is killed loses the pushes that it had gathered: those of the present interval.
+(gathering.py). The entry waits in this process until log.py writes it to Redis. An error or delay
+in this file never makes a push fail or wait. If the process is killed, it loses the pushes that are
+in no entry yet: those of the present interval.
 """
 
 import asyncio
@@ -29,14 +30,15 @@ from otel_jcmc.wire.push import Report
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
-# So many entries are made one after the other; then pushes get their turn.
+# After this number of entries in sequence, the event loop handles pushes.
 MADE_AT_ONCE: Final = 64
-# After a restart all sessions begin at the same time, and their entries must be spread over the
-# interval. So many sessions of one second, or SPREAD times the average of a second, have a whole
-# interval before their first entry; the others have less.
+# After a restart, all sessions begin at the same time, and their entries must be spread over the
+# interval. Of the sessions that begin in the same second, this number, or SPREAD times the average
+# per second if that is more, make their first entry after a whole interval. The other sessions make
+# it earlier.
 AT_THE_SAME_TIME: Final = 256
 SPREAD: Final = 1.25
-# The least time between the beginnings of two sessions of a participant.
+# The shortest time between the starts of two sessions of one participant.
 CHANGE_SECONDS: Final = 10.0
 STOP_SECONDS: Final = 3.0
 
@@ -47,9 +49,9 @@ class Recorder:
 
     Attributes:
         logs: writes the entries to Redis.
-        quota: limits how much of Redis they may take.
+        quota: limits how much memory of Redis the sessions may use.
 
-    Concurrency: to be used from one event loop.
+    Concurrency: use it from one event loop only.
     """
 
     def __init__(
@@ -61,16 +63,16 @@ class Recorder:
         clock: Callable[[], float] = monotonic,
         shares: Shares | None = None,
     ) -> None:
-        """Prepare; without *shares* one address may fill all of history."""
+        """Prepare to record; if *shares* is None, one address may fill all of history."""
         self.logs, self.quota = logs, quota
         self._interval = interval_seconds
         self._bounds = (thresholds.quality, thresholds.loss, thresholds.round_trip)
         self._clock = clock
         self._shares = shares
         self._versions = versions()
-        # One session for each member: a member in another session has left the former.
+        # Member -> its present session. When a member begins another session, the first one ends.
         self._gathered: dict[str, Gathered] = {}
-        # Second of our clock -> the sessions to look at then.
+        # Second of this process's clock -> the sessions whose entries are due in this second.
         self._due: dict[int, list[Gathered]] = {}
         self._looked_at = int(clock())
         self._ticking: asyncio.Task[None] | None = None
@@ -82,7 +84,7 @@ class Recorder:
 
     @property
     def samples(self) -> dict[str, int]:
-        """Outcome -> number of entries so far."""
+        """Outcome of a write -> number of entries with this outcome so far."""
         return self.logs.counts
 
     @property
@@ -92,40 +94,40 @@ class Recorder:
 
     @property
     def sessions(self) -> int | None:
-        """How many sessions Redis has; None if that is not known now."""
+        """The number of sessions in Redis; None if it is not known now."""
         return self.quota.sessions
 
     @property
     def taken_bytes(self) -> int | None:
-        """About how many bytes of Redis all sessions take; None if that is not known now."""
+        """The approximate bytes of all sessions in Redis; None if they are not known now."""
         return self.quota.bytes
 
     @property
     def waiting(self) -> int:
-        """How many entries wait to be written to Redis."""
+        """The number of entries that wait to be written to Redis."""
         return self.logs.waiting
 
     def goes_on(self, write: Write) -> bool:
-        """Say whether the session of *write* is known here as its participant's present session."""
+        """Say whether this process gathers the session of *write*, and no other of its member."""
         of = self._gathered.get(write.member)
         return of is not None and of.session == write.session
 
     def seconds_to_begin(self, member: str) -> float:
-        """Return the seconds until *member* may begin another session; 0: now."""
+        """Return the seconds that *member* must wait before it may begin another session."""
         of = self._gathered.get(member)
         return 0.0 if of is None else max(0.0, of.began + CHANGE_SECONDS - self._clock())
 
     def has_room(self, address: str) -> bool:
-        """Say whether sessions of *address* may be kept; empty: the address is not known."""
+        """Say whether *address* may fill more of history; if it is empty (not known), it may."""
         return self._shares is None or self._shares.has_room(address)
 
     def take(
         self, write: Write, report: Report, address: str = "", *, is_new: bool = False
     ) -> None:
         """
-        Gather a push of *address* that Redis has stored; *is_new*: its participant is new.
+        Gather a push from *address* that Redis has stored; never raise an error.
 
-        It never raises.
+        *is_new* says whether the push has made its participant live.
         """
         try:
             of = self._gathered.get(write.member)
@@ -142,7 +144,7 @@ class Recorder:
             self._fail(error)
 
     def take_failure(self, write: Write, report: Report, address: str) -> None:
-        """Record a join of *address* that failed: a session without a log."""
+        """Record a failed join from *address* as a session that has a card and no log."""
         of = Gathered(write.member, write.session, 0)
         of.at = self._clock()
         self.logs.add([make_card(of, report.attributes, self.logs.offset, self._versions)])
@@ -150,7 +152,11 @@ class Recorder:
             self._shares.add(address, len(write.payload), is_begun=True)
 
     def _change(self, of: Gathered | None, write: Write, address: str) -> Gathered | None:
-        """End *of* if *write* leaves it or is of another session; return the session of *write*."""
+        """
+        End the session *of* if *write* is its leave or belongs to another session.
+
+        Return the session of *write*; None if it is a leave.
+        """
         if write.end and (of is None or of.session != write.session):
             return None
         if of is not None:
@@ -167,7 +173,7 @@ class Recorder:
         return new
 
     def _plan(self, new: Gathered) -> None:
-        """Choose when the first entry of the *new* session is due; later, one is each interval."""
+        """Choose the second in which the first entry of the *new* session is due."""
         now = self._clock()
         second = int(now + self._interval)
         most = max(AT_THE_SAME_TIME, SPREAD * len(self._gathered) / self._interval)
@@ -177,14 +183,14 @@ class Recorder:
         self._due.setdefault(second, []).append(new)
 
     def _write(self, of: Gathered) -> None:
-        """Make an entry of the pushes gathered of a session, if there are any."""
+        """Make an entry of the gathered pushes of the session *of*, if it has any."""
         if of.payload:
             self._add(of, of.payload)
 
     def _add(
         self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
     ) -> None:
-        """Make an entry with *payload* as the last push, and let it wait, if it has room."""
+        """Make an entry with *payload* as its last push, and add it to the waiting entries."""
         if item := self._item(of, payload, sent, is_whole=is_whole):
             self.logs.add([item])
 
@@ -192,9 +198,9 @@ class Recorder:
         self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
     ) -> bytes:
         """
-        Return an item with *payload* as the last push.
+        Return an item, which contains an entry with *payload* as its last push.
 
-        It is empty if the session's address has filled its share of history.
+        The item is empty if the session's address has filled its share of history.
         """
         if not self.has_room(of.address):
             self.logs.counts[REFUSED] += 1
@@ -209,13 +215,13 @@ class Recorder:
         return item
 
     def _fail(self, error: Exception) -> None:
-        """Count a push that is missing in its session's log; log the first one."""
+        """Count a push that could not be recorded; write the first such *error* to the log."""
         if not self.logs.counts[FAILED]:
             log.warning("history: a push could not be recorded", exc_info=error)
         self.logs.counts[FAILED] += 1
 
     async def write_due(self) -> None:
-        """Make entries of sessions whose interval is over; pushes get their turn meanwhile."""
+        """Make an entry of each session whose interval is over; pushes are handled meanwhile."""
         for name in self.logs.take_unknown():
             of = self._gathered.get(name.partition(":")[0])
             if of is not None:
@@ -229,7 +235,7 @@ class Recorder:
                 await asyncio.sleep(0)
 
     def _look_at(self, due: list[Gathered], now: float) -> None:
-        """Make an entry of each session that is *due*, and plan when to look at it again."""
+        """Make an entry of each session that is *due*, and plan its next entry."""
         entries: list[bytes] = []
         again: list[Gathered] = []
         for of in due:
@@ -253,9 +259,10 @@ class Recorder:
 
     async def send(self) -> None:
         """
-        Write the waiting entries, as far as Redis takes them.
+        Write the waiting entries to Redis, as many as Redis accepts.
 
-        An item is merged and sent again if another process has written to its session meanwhile.
+        If another process has written to the session meanwhile, this method merges both and sends
+        the item again.
         """
         await self.logs.send()
         while conflicts := self.logs.take_conflicts():
@@ -267,9 +274,9 @@ class Recorder:
 
     def _go_on(self, told: Rebased) -> None:
         """
-        Take over the session's state in Redis, with the item *told*.
+        Continue the session from its state in Redis with the item *told*, which was merged.
 
-        Nothing is taken over if this process has made a further item meanwhile.
+        Do nothing if this process has made a further item of the session meanwhile.
         """
         of = self._gathered.get(told.member)
         if of is None or of.version != told.former:
@@ -283,7 +290,7 @@ class Recorder:
         self._ticking = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
-        """Write due entries, again and again."""
+        """Every TICK_SECONDS, write the due entries and keep history below its limits."""
         while True:
             is_well = True
             for step in (
@@ -306,7 +313,7 @@ class Recorder:
             await asyncio.sleep(TICK_SECONDS)
 
     async def stop(self) -> None:
-        """Write entries of all gathered pushes, within STOP_SECONDS, and end."""
+        """Write entries of all gathered pushes to Redis, at most for STOP_SECONDS, and end."""
         if self._ticking is not None:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):

@@ -1,8 +1,9 @@
 """
 Finds how far the trouble of sessions reached, for the few sessions of a list.
 
-Sessions and the journal come in. For each session, the scope of most of its bad time goes out. A
-session's log is read only if the journal has an entry from the session's time.
+`scopes_of` returns the scope that most of a session's bad time had, such as `bridge`. It compares
+the session with the journal. It reads the log of a session only if the journal has an entry from
+the time of the session.
 """
 
 from asyncio import sleep
@@ -25,7 +26,7 @@ async def scopes_of(
     history: History, record: Record, sessions: Sequence[PastSession]
 ) -> dict[str, str]:
     """
-    Return sid -> scope of most of the bad time, for those of *sessions* that were ever bad.
+    Return sid -> scope of most of the bad time, for those *sessions* that had bad time.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -41,7 +42,7 @@ async def scopes_of(
         scope: str | None = Scope.PARTICIPANT.value
         if meanwhile:
             scope = await _scope_of(history, each, meanwhile)
-            # A list may have sessions with long logs: let pushes have their turn.
+            # Some logs may be long: let the event loop handle pushes before the next log.
             await sleep(0)
         if scope is not None:
             found[each.sid] = scope
@@ -49,7 +50,7 @@ async def scopes_of(
 
 
 async def _scope_of(history: History, session: PastSession, entries: Sequence[Entry]) -> str | None:
-    """Return the scope of most of the bad time of *session*; None: its log is gone."""
+    """Return the scope of most of the bad time of *session*; None if it is not known."""
     who = session.attributes
     conference, participant = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
     async with history.turn:
@@ -59,16 +60,16 @@ async def _scope_of(history: History, session: PastSession, entries: Sequence[En
 
 
 def _was_bad(session: PastSession) -> bool:
-    """Say whether *session* was bad at any known time."""
+    """Say whether *session* had bad time, by its card."""
     totals = totals_of(session.card)
     return totals is not None and bool(tenths_by_state(totals).get(State.BAD))
 
 
 def _until_ms(session: PastSession) -> int:
-    """Return until when the participant of *session* was there."""
+    """Return the last known time at which the participant of *session* was there, Unix ms."""
     return max(session.last_ms, session.ended_ms or 0)
 
 
 def _touches(entry: Entry, session: PastSession) -> bool:
-    """Say whether *entry* of the journal and *session* have a time in common."""
+    """Say whether *entry* of the journal and *session* were at the same time, at least partly."""
     return entry.since_ms <= _until_ms(session) and entry.seen_ms >= session.started_ms

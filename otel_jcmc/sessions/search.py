@@ -1,11 +1,12 @@
 """
-Finds sessions by their cards, in one pass over all cards in Redis.
+Finds sessions by their cards (card.py), in one pass over all cards in Redis.
 
-Conditions on cards come in; places go out. A place is the text by which the results are sorted,
-with the sid in it. Cards have no order, so search.lua looks at all of them inside Redis, some at a
-time so that no push waits long. It returns only sessions that may be among the first `limit`
-results. cardless.lua names the sessions that have no card. If a card is not enough to decide, the
-caller reads the session itself.
+A search takes conditions on cards, and returns sort keys. A sort key is a text by which results are
+sorted; it contains the sid. Variables with sort keys are called `place`. Redis keeps cards in no
+order. Therefore search.lua checks all cards inside Redis, a few in each call, so that no push waits
+long. search.lua returns only sessions that may be among the first `limit` results. cardless.lua
+returns the sessions that have no card. If a card is not enough to decide, the caller reads the
+session.
 """
 
 import heapq
@@ -22,11 +23,12 @@ from otel_jcmc.store.sid import by_time, from_by_time
 
 _SEARCH: Final = script("sessions/search", touches_stays=False)
 _CARDLESS: Final = script("sessions/cardless", touches_stays=False)
-# Cards in one call, which takes Redis some tenths of a millisecond; and partitions asked at once.
+# The number of cards that one call of search.lua checks. A call takes Redis some tenths of a
+# millisecond. The next number says how many partitions are asked at the same time.
 CARDS_AT_ONCE: Final = 250
 _PARTITIONS_AT_ONCE: Final = 4
 _INDEX_AT_ONCE: Final = 1000
-# No sid has a later start.
+# The latest start that a sid can contain, Unix time in ms.
 _LATEST_MS: Final = 16**11 - 1
 _GOES_ON: Final = {LIVE: "1", EXPIRED: "0"}
 
@@ -36,14 +38,15 @@ class Wanted(NamedTuple):
     Conditions on cards.
 
     Attributes:
-        conditions: conditions on the card's lines, all of which must be met.
-        end: how the session ended: a reason, LIVE or EXPIRED; empty: any.
-        from_ms, to_ms: the participant was there in this time, Unix time in ms.
-        behind_ms: a session may go on for this long after the last push that its card counts.
-        by_badness: whether the worst sessions come first; otherwise the newest do.
-        after: the place after which to continue; empty: from the start.
-        limit: how many results are returned at most.
-        is_unsure: whether cards are not enough to decide.
+        conditions: conditions on the lines of a card; a card must meet all of them.
+        end: the reason for which the session ended, or LIVE or EXPIRED; empty: any.
+        from_ms, to_ms: the participant was there between these times, Unix time in ms; None: any
+            time.
+        behind_ms: a session may continue for this time after the last push that its card counts.
+        by_badness: whether the worst sessions come first; otherwise the newest sessions come first.
+        after: only results after this sort key are returned; empty: all results.
+        limit: at most this number of results is returned.
+        is_unsure: whether cards are not enough to decide, so that the caller reads the sessions.
     """
 
     conditions: Sequence[Condition]
@@ -58,39 +61,46 @@ class Wanted(NamedTuple):
 
 
 class Found(NamedTuple):
-    """The first places that were found, in order, and how many match after `after`."""
+    """
+    The result of a search.
+
+    Attributes:
+        places: the sort keys of the first results, in order.
+        total: the number of all matching sessions after `Wanted.after`.
+    """
 
     places: list[str]
     total: int
 
 
 def sid_of(place: str) -> str:
-    """Return the sid of a *place*."""
+    """Return the sid in the sort key *place*."""
     return from_by_time(place[-48:].encode())
 
 
 def place_of(sid: str, badness: int | None) -> str:
-    """Return the place of *sid*; it has *badness* if the worst sessions come first."""
+    """Return the sort key of *sid*; give *badness* if the worst sessions come first."""
     turned = by_time(sid.encode()).decode()
     return turned if badness is None else f"{badness:04x}{turned}"
 
 
 def to_after(place: str) -> str:
-    """Return the `after` of a *place*, which callers get: it has the sid in its usual form."""
+    """Return the sort key *place* in the form for callers, which has the sid in its usual form."""
     return place[:-48] + sid_of(place)
 
 
 def from_after(after: str) -> str:
-    """Return the place from *after*, which `to_after` returned for it."""
+    """Return the sort key for *after*, which `to_after` made; empty if *after* is empty."""
     return after[:-48] + place_of(after[-48:], None) if after else ""
 
 
-# Takes sids whose cards can't decide, and returns the places of those that meet the search.
+# A function that takes sids whose cards are not enough to decide. It reads these sessions, and
+# returns the sort keys of the sessions that match.
 Look = Callable[[list[str]], Awaitable[list[str]]]
 
 
 class Search:
-    """One search, a pass over all cards; each search needs a new object."""
+    """One search: a pass over all cards. Make a new object for each search."""
 
     def __init__(
         self,
@@ -99,13 +109,17 @@ class Search:
         wanted: Wanted,
         look: Look,
     ) -> None:
-        """Search for *wanted* with commands by *run*; *look* decides where a card can't."""
+        """
+        Prepare to search for *wanted*.
+
+        *run* sends commands to Redis. *look* decides for sessions whose cards are not enough.
+        """
         self._run = run
         self._keys = keys
         self._wanted = wanted
         self._look = look
         self._count = 0
-        # The first places so far, a heap with the last of them on top.
+        # The sort keys of the first results found so far: a heap with the last result on top.
         self._best: list[str] = []
         self._kept: set[str] = set()
         self._looked_up: set[str] = set()
@@ -113,13 +127,13 @@ class Search:
 
     async def run(self) -> Found:
         """
-        Search, and return the places that were found.
+        Search, and return the results.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        # Sessions without a card are read first: a session that gets its card meanwhile is found by
-        # the card.
+        # Sessions without a card are read first. If a session gets a card meanwhile, the search
+        # still finds it by the card.
         await self._look_up(await self._without())
         waiting = [(base, "0") for base in self._keys.bases]
         while waiting:
@@ -135,17 +149,17 @@ class Search:
         return Found(sorted(self._best, reverse=True), self._count)
 
     def _command(self, base: str, cursor: str) -> Command:
-        """Return the command that looks through more cards of a partition."""
+        """Return the command that checks further cards of a partition, from *cursor* on."""
         above = self._best[0] if len(self._best) >= self._wanted.limit else ""
         order, below, *rest = self._args
         keys = (f"{base}cards", f"{base}live")
         return ("EVALSHA", _SEARCH.sha, 2, *keys, cursor, CARDS_AT_ONCE, order, below, above, *rest)
 
     def _take(self, count: int, places: list[str]) -> None:
-        """Count so many matching sessions, and keep those of *places* that are among the first."""
+        """Add *count* to the matching sessions, and keep *places* that are among the first."""
         self._count += count
         for place in places:
-            # HSCAN may return a card twice.
+            # HSCAN may return the same card twice.
             if place in self._kept:
                 continue
             self._kept.add(place)
@@ -155,7 +169,7 @@ class Search:
                 self._kept.discard(heapq.heappushpop(self._best, place))
 
     async def _look_up(self, sids: list[str]) -> None:
-        """Count and keep those of *sids* that match; *look* decides."""
+        """Ask *look* which of *sids* match, and take these sessions as results."""
         new = [sid for sid in dict.fromkeys(sids) if sid not in self._looked_up]
         self._looked_up.update(new)
         if new:
@@ -164,7 +178,7 @@ class Search:
             self._take(len(places), places)
 
     async def _without(self) -> list[str]:
-        """Return the sids without a card: the index has more sessions than there are cards."""
+        """Return the sids of sessions without a card; the index has them, the cards do not."""
         first: Any = "-inf"
         if self._wanted.from_ms is not None:
             first = self._wanted.from_ms - self._wanted.behind_ms
@@ -190,7 +204,7 @@ class Search:
 def _args_of(wanted: Wanted) -> list[Any]:
     """Return the arguments of search.lua that are the same in each call of a search."""
     latest = "" if wanted.to_ms is None else f"{min(max(0, wanted.to_ms), _LATEST_MS):011x}"
-    # Rounded up: the tenth in which *from_ms* lies may begin before it.
+    # Rounded up to tenths of a second, because a tenth that contains *from_ms* begins before it.
     since = 0 if wanted.from_ms is None else max(0, -(-(wanted.from_ms - EPOCH_MS) // TENTH_MS))
     conditions = [*wanted.conditions]
     if wanted.end and wanted.end not in _GOES_ON:

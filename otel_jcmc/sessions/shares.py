@@ -1,9 +1,10 @@
 """
-Limits how much of history one address can fill, so that it takes no room from other addresses.
+Limits the share of history that one IP address can fill, so that other addresses find room.
 
-While history is more than half full, an address that has filled a quarter of it gets no more than a
-quarter in the time for which history is kept. Both sessions and bytes count; the larger share of
-its limit decides. Each process counts alone, from its start on; no address is stored or logged.
+The limit applies while history is more than half full. Then an address may fill at most a quarter
+of history in the time for which history is kept. Sessions and bytes both count, and the larger of
+the two shares decides. Each process counts only its own pushes, from its own start. It keeps the
+addresses in memory alone, and logs none of them.
 """
 
 import logging
@@ -19,18 +20,19 @@ log = logging.getLogger(__name__)
 MOST: Final = 1 / 4
 FULL: Final = 1 / 2
 _BEGUN_BYTES: Final = SESSION_BYTES + OPEN_BYTES + ROOM_BYTES
-# After so long without a refusal, log_ended logs that no address is over its share any more.
+# If no address was refused for this time, log_ended logs that the refusals have ended.
 _OVER_SECONDS: Final = 60.0
 _FORGET_ABOVE: Final = 1000
 
 
 class Shares:
     """
-    What each address has filled of its share: a bucket that empties in the time history is kept.
+    The share of history that each address has filled.
 
-    Memory: the longest time for which an address is remembered is proportional to what it filled.
-    An address that has filled a thousandth of its share is forgotten after a thousandth of that
-    time.
+    The share of an address falls steadily: from full to zero in the time for which history is kept.
+
+    Memory: an address is forgotten when its share is zero. So an address that has filled a
+    thousandth of its share is forgotten after a thousandth of the time for which history is kept.
     """
 
     def __init__(
@@ -40,17 +42,22 @@ class Shares:
         fullness: Callable[[], float],
         clock: Callable[[], float] = monotonic,
     ) -> None:
-        """Begin with empty buckets; *fullness* returns the share of *bounds* that history takes."""
+        """
+        Begin with no addresses.
+
+        *fullness* returns the share of *bounds* that all of history fills, 0 to 1. *keep_seconds*
+        is the time for which history is kept.
+        """
         self._keep_seconds = keep_seconds
         self._fullness = fullness
         self._clock = clock
-        # How long one byte and one session count against an address's share, in seconds.
+        # An address needs this number of seconds until a byte, or a session, no longer counts.
         self._byte_seconds = keep_seconds / (MOST * bounds.bytes)
         self._session_seconds = _BEGUN_BYTES * self._byte_seconds
         if bounds.sessions:
             in_number = keep_seconds / (MOST * bounds.sessions)
             self._session_seconds = max(self._session_seconds, in_number)
-        # Address -> the time when its bucket will be empty.
+        # Address -> the time at which its share will be zero, by the clock.
         self._dry_at: dict[str, float] = {}
         self._forget_above = _FORGET_ABOVE
         self._refused_at = 0.0
@@ -59,7 +66,7 @@ class Shares:
         )
 
     def has_room(self, address: str) -> bool:
-        """Say whether *address* may fill more; an empty address is not known and has no limit."""
+        """Say whether *address* may fill more; if it is empty (not known), it has no limit."""
         now = self._clock()
         if self._dry_at.get(address, 0.0) <= now + self._keep_seconds or self._fullness() < FULL:
             return True
@@ -70,7 +77,7 @@ class Shares:
         return False
 
     def add(self, address: str, size: int, *, is_begun: bool) -> None:
-        """Count *size* bytes for *address*, and also a session if *is_begun*."""
+        """Count *size* bytes for *address*; if *is_begun*, also count a new session."""
         if not address:
             return
         now = self._clock()
@@ -81,6 +88,6 @@ class Shares:
             self._forget_above = 2 * len(self._dry_at) + _FORGET_ABOVE
 
     def log_ended(self) -> None:
-        """Log that refusals have ended, if they have; to be called regularly."""
+        """Log that refusals have ended if the last one is long ago; call this regularly."""
         if self._trouble.what and self._clock() - self._refused_at > _OVER_SECONDS:
             self._trouble.update("")

@@ -1,9 +1,10 @@
 """
-Removes an erased participant's id from the sessions of other participants of its conference.
+Removes the id of an erased participant from sessions of other participants in the conference.
 
-A client names the participant whose stream it receives worst. That name is an attribute of the
-client's own sessions: in their latest attributes and in entries of their logs. sources.lua replaces
-these attributes and entries by versions without the id, unless they have changed since the read.
+A client pushes the id of the participant whose stream it receives worst. So the sessions of other
+participants may contain the id of the erased participant, in their latest attributes and in entries
+of their logs. This file reads these values, and sources.lua replaces them by values without the id.
+The script leaves a value alone if it has changed since it was read.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -28,7 +29,9 @@ Run = Callable[[list[Command]], Awaitable[list[Any]]]
 
 async def forget_sources(run: Run, base: str, sid: str, theirs: Theirs) -> None:
     """
-    Remove *theirs* from the session *sid*, whose partition's keys begin with *base*.
+    Remove the ids of the participants of *theirs* from the session *sid*.
+
+    *base* is the prefix of the keys of the session's partition.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -51,8 +54,8 @@ async def forget_sources(run: Run, base: str, sid: str, theirs: Theirs) -> None:
         await _put(run, base, sid, [(samples, *pair) for pair in changed])
         if len(entries) < _ENTRIES_AT_ONCE:
             return
-        # Some of the oldest entries may be removed during the read: read on with some entries that
-        # were read already, so that none is missed.
+        # Redis may remove some of the oldest entries during the read, and all others then move
+        # forward. Therefore the next step reads half of the entries again, so that it misses none.
         start += _ENTRIES_AT_ONCE // 2
 
 
@@ -69,9 +72,9 @@ async def _put(run: Run, base: str, sid: str, pairs: list[tuple[str, bytes, byte
 def _changed(
     entries: list[bytes], conference: str, theirs: Theirs
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Return (entry, entry without the id) for those of *entries* that name one of *theirs*."""
+    """Yield (entry, entry without the id) for *entries* that name a participant of *theirs*."""
     for entry in entries:
-        # No reader can decode a damaged entry, so it names no client.
+        # A damaged entry is skipped: no reader can read an id in it.
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             parts = _decode(entry)
             attributes = parts[ATTRIBUTES_AT] if len(parts) > ATTRIBUTES_AT else None
@@ -81,7 +84,11 @@ def _changed(
 
 
 def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None:
-    """Return *attributes* without their worst source if it is of *theirs*; None: it is not."""
+    """
+    Return *attributes* without their worst source, if it is a participant of *theirs*.
+
+    Otherwise return None.
+    """
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         told = _decode(attributes)
         if (source := told.get(WORST_SOURCE.id)) and theirs.has(conference, source):
@@ -91,7 +98,7 @@ def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None
 
 
 def _conference_of(attributes: bytes | None) -> str:
-    """Return the conference in packed *attributes*; empty if it is not known."""
+    """Return the name of the conference in the packed *attributes*; empty if not known."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return str(_decode(attributes).get(CONFERENCE.id, "")) if attributes else ""
     return ""

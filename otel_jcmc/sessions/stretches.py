@@ -1,10 +1,11 @@
 """
-How long a session was in each state of the verdict, from which cause, and where it was bad.
+Adds up how long a session was in each state of the verdict, for which cause and at which place.
 
-Pushes come in, with the numbers that verdict/judge.py has added. For an interval, a `Stretch` goes
-out for each state and cause, and for bad states also for each place, in the form of an entry
-(entry.py). Stretches are few and short, whatever a client pushes, because each participant has an
-entry with them every interval.
+The functions take pushes with the state and cause that verdict/judge.py has added. For each
+interval, they make a `Stretch` for each state and cause. A bad state has a stretch for each place
+too: the bridge, its region, and the participant's network. The stretches are part of the entry of
+the interval (entry.py). Limits keep stretches few and short whatever a client pushes, because each
+participant has an entry in every interval.
 """
 
 from collections.abc import Mapping, Sequence
@@ -18,8 +19,8 @@ from otel_jcmc.verdict.rules import State
 from otel_jcmc.wire.push import Report
 
 TENTH_MS: Final = 100
-# For so many places of an interval, bad time is counted separately: people change networks, but not
-# at each push.
+# An interval counts the bad time of at most this number of places separately. Participants change
+# networks, but not at each push.
 MOST_PLACES: Final = 4
 PLACE_LENGTH: Final = 64
 _STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
@@ -30,20 +31,21 @@ Key = tuple[int | None, int, _Place]
 UNKNOWN: Final[Key] = (None, 0, _NOWHERE)
 GOOD: Final[Key] = (State.GOOD.value, 0, _NOWHERE)
 
-# State, cause and place -> ms of the interval so far.
+# (state, cause, place) -> the ms of this interval that the session has spent in it so far.
 Times = dict[Key, float]
 
 
 class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    The part of an interval that a session was in one state, by one cause, at one place.
+    The time of an interval that a session spent in one state, for one cause, at one place.
 
     Attributes:
-        tenths: how long, in tenths of a second.
+        tenths: the length of this time, in tenths of a second.
         state: the number of a state of verdict/rules.py; None: not known.
-        cause: the id of a cause; 0: no known cause, or the state has none.
-        region, bridge, network: the place where it was bad, the network in the browser's words;
-            empty: not known, or not bad.
+        cause: the id of a cause of verdict/rules.py; 0: the cause is not known, or the state has
+            none.
+        region, bridge, network: the place of a bad state; *network* is the kind of network that the
+            browser named. Empty: not known, or the state is not bad.
     """
 
     tenths: int
@@ -55,17 +57,21 @@ class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def key_of(report: Report) -> Key:
-    """Return state and cause of a push, and also its place if the state is bad."""
+    """Return state, cause and place of a push; the place is empty if the state is not bad."""
     state = report.numbers[_STATE]
     if not state:
-        # Nearly all pushes are good.
+        # Nearly all pushes are good, so this case is decided first.
         return UNKNOWN if state is None else GOOD
     cause = report.numbers[_CAUSE] or 0
     return state, cause, _place_of(report.attributes) if state == State.BAD else _NOWHERE
 
 
 def spend(times: Times, key: Key, ms: float) -> None:
-    """Add *ms* to the time of *key*, or of *key* without its place beyond MOST_PLACES."""
+    """
+    Add *ms* to the time of *key* in *times*.
+
+    If *times* has MOST_PLACES other places already, the time is added without the place of *key*.
+    """
     if key[2] != _NOWHERE and key not in times:
         places = sum(of[2] != _NOWHERE for of in times)
         if places >= MOST_PLACES:
@@ -74,7 +80,11 @@ def spend(times: Times, key: Key, ms: float) -> None:
 
 
 def _place_of(attributes: Mapping[int, Any]) -> _Place:
-    """Return a participant's place, with the network of its first transport; long names are cut."""
+    """
+    Return region, bridge and network of a participant, each cut to PLACE_LENGTH characters.
+
+    The network is that of the participant's first transport.
+    """
     paths: Sequence[Mapping[int, str]] = attributes.get(LIST_ID) or ({},)
     return (
         attributes.get(REGION.id, "")[:PLACE_LENGTH],
@@ -84,7 +94,7 @@ def _place_of(attributes: Mapping[int, Any]) -> _Place:
 
 
 def stretches_of(times: Times) -> list[list[Any]]:
-    """Return *times* in the form of an entry: a row for each `Stretch`, without its empty tail."""
+    """Return *times* as rows for an entry, a `Stretch` each, without empty fields at the end."""
     rows = []
     for (state, cause, place), ms in times.items():
         row: list[Any] = [round(ms / TENTH_MS)]
@@ -99,7 +109,7 @@ def stretches_of(times: Times) -> list[list[Any]]:
 
 
 def short(stretch: Stretch) -> list[Any]:
-    """Return the fields of *stretch*, without its empty tail."""
+    """Return the fields of *stretch* as a row for an entry, without empty fields at the end."""
     row = [*msgspec.structs.astuple(stretch)]
     while row[-1] in ("", None) or (row[-1] == 0 and len(row) == 3):
         row.pop()
@@ -107,6 +117,6 @@ def short(stretch: Stretch) -> list[Any]:
 
 
 def time_of(row: Sequence[Any]) -> tuple[int, int | None, int]:
-    """Return tenths, state and cause of a stretch's *row* in an entry."""
+    """Return the tenths of a second, the state and the cause in *row*, a stretch in an entry."""
     size = len(row)
     return row[0], row[1] if size > 1 else None, row[2] if size > 2 else 0

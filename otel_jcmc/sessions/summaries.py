@@ -1,10 +1,10 @@
 """
 Reads the summaries in Redis by days, keeps them below a limit, and erases those with names.
 
-moves.lua writes them. Each partition has a list for each day: `past:2026-11-29`, or
-`named:2026-11-29` for summaries with names; the hash `past` has the bytes of each list. A list
-expires without our help. If all lists together take too many bytes, the oldest summaries of the
-oldest day are removed first, whatever their partition.
+moves.lua writes the summaries. Each partition has a list of summaries for each day, such as
+`past:2026-11-29`, or `named:2026-11-29` for summaries with names. The hash `past` has the number of
+bytes of each list. Redis expires old lists automatically. If all lists together have too many
+bytes, this file removes summaries of the oldest day first, in any partition.
 """
 
 import itertools
@@ -22,8 +22,9 @@ from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import Script, script
 
-# A row is a stored summary. _EXCHANGE: rows of one list in one exchange, which costs as much as a
-# hundred rows do. _AT_ONCE: rows that are handled before pushes get their turn.
+# A row is a stored summary. ROWS_AN_EXCHANGE: one command to Redis reads this number of rows of one
+# list; a command takes as long as a hundred rows. ROWS_AT_ONCE: after this number of rows, the
+# event loop handles pushes.
 ROWS_AN_EXCHANGE: Final = 1000
 ROWS_AT_ONCE: Final = 200
 GO_AT_ONCE: Final = 1000
@@ -31,12 +32,21 @@ GO_AT_ONCE: Final = 1000
 _SCRIPT: Final = script("sessions/summaries", touches_stays=False)
 
 
-# Runs commands, which may call scripts, and raises StoreUnavailable.
+# A function that sends commands to Redis and returns the replies. The commands may call scripts. If
+# Redis does not answer, the function raises StoreUnavailable.
 Run = Callable[[Sequence[Command], Sequence[Script]], Awaitable[list[Any]]]
 
 
 class DayList(NamedTuple):
-    """One list: its day, the prefix of its partition's keys, its name and its bytes."""
+    """
+    One list of summaries.
+
+    Attributes:
+        day: the day on which the sessions ended.
+        base: the prefix of the keys of the list's partition.
+        name: the name of the list's key, without this prefix.
+        bytes: the number of bytes of all its rows.
+    """
 
     day: date
     base: str
@@ -48,17 +58,17 @@ class Summaries:
     """
     The summaries of one Redis under one key prefix.
 
-    Concurrency: any number of tasks of one event loop may call.
+    Concurrency: any number of tasks of one event loop may call its methods.
     """
 
     def __init__(self, run: Run, keys: Keys) -> None:
-        """Prepare to send commands by *run*; nothing is sent yet."""
+        """Keep the arguments; the methods send their commands by *run*."""
         self._ask = run
         self._bases = keys.bases
 
     async def lists(self) -> list[DayList]:
         """
-        Return all lists, the oldest first.
+        Return all lists of summaries, sorted by day, the oldest day first.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -67,7 +77,7 @@ class Summaries:
         found = []
         for base, told in zip(self._bases, replies, strict=True):
             for name, size in zip(told[::2], told[1::2], strict=True):
-                # A later version may have lists with other names: they are left alone.
+                # A later version may have lists with other names. This version leaves them alone.
                 with suppress(ValueError):
                     day = date.fromisoformat(name.decode().partition(":")[2])
                     found.append(DayList(day, base, name.decode(), int(size)))
@@ -75,9 +85,9 @@ class Summaries:
 
     async def read(self, first: date, last: date) -> AsyncIterator[tuple[date, list[Summary]]]:
         """
-        Return the summaries of sessions that ended from the day *first* to *last*, some at a time.
+        Yield (day, summaries of some sessions that ended on this day), the oldest day first.
 
-        Summaries come with their day, the oldest day first; damaged summaries are left out.
+        The days are from *first* to *last*. Damaged summaries are left out.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -88,7 +98,7 @@ class Summaries:
                     yield each.day, [found for row in rows if (found := _read(row)) is not None]
 
     async def _rows(self, of: DayList) -> AsyncIterator[Sequence[bytes]]:
-        """Return the rows of a list, some at a time."""
+        """Yield the rows of a list, at most ROWS_AT_ONCE at a time."""
         for start in itertools.count(0, ROWS_AN_EXCHANGE):
             (rows,) = await self._run(
                 [("LRANGE", of.base + of.name, start, start + ROWS_AN_EXCHANGE - 1)]
@@ -100,9 +110,9 @@ class Summaries:
 
     async def bound(self, most_bytes: int, first: date) -> int:
         """
-        Remove summaries of days before the *first*, and the oldest if all take over *most_bytes*.
+        Remove summaries of days before *first*; return the number of bytes of those that remain.
 
-        Return how many bytes the remaining summaries take.
+        If more than *most_bytes* would remain, remove the oldest of them too.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -119,16 +129,16 @@ class Summaries:
         return held
 
     async def _shorten(self, of: DayList, wanted: int) -> int:
-        """Remove rows of a list, up to *wanted* bytes; return how many bytes it still has."""
+        """Remove rows of a list, about *wanted* bytes; return the bytes that the list still has."""
         args = of.name, BESIDES_BYTES, wanted, GO_AT_ONCE
         (left,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, f"{of.base}past", *args)])
         return int(left)
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> list[Summary]:
         """
-        Erase the summaries with names of *clients*, and return them.
+        Erase the summaries with names that belong to *clients*, and return these summaries.
 
-        If *conferences* are given, only summaries of these conferences are erased.
+        If *conferences* is not empty, erase only summaries of these conferences.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; some summaries may be erased already.
@@ -152,7 +162,7 @@ class Summaries:
         return erased
 
     async def _take_out(self, of: DayList, row: bytes) -> int:
-        """Remove one *row* from a list; return how many were removed."""
+        """Remove *row* from a list; return 1, or 0 if the list did not have it."""
         (gone,) = await self._run([("LREM", of.base + of.name, 1, row)])
         if gone:
             size = -(len(row) + BESIDES_BYTES)
@@ -160,14 +170,14 @@ class Summaries:
         return int(gone)
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to *commands*; an error among them raises StoreUnavailable."""
+        """Return the replies to *commands*; raise StoreUnavailable if one of them is an error."""
         if not commands:
             return []
         return await self._ask(commands, [_SCRIPT])
 
 
 def _read(row: bytes) -> Summary | None:
-    """Return the summary in a *row*; None if it is damaged."""
+    """Return the summary in *row*; None if the row is damaged."""
     try:
         return read_summary(row)
     except (msgspec.MsgspecError, UnicodeDecodeError):

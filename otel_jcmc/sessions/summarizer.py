@@ -1,8 +1,9 @@
 """
-Makes summaries if sessions do not become spans: the replica that has the lease does it.
+Makes summaries of ended sessions, if the service exports no spans.
 
-That replica also takes pushes: each step of a sweep is short, and pushes get their turn between the
-steps. If sessions become spans, the replica that makes spans makes the summaries too
+Of all replicas on one Redis, only the replica with the lease makes summaries. This replica also
+takes pushes. Each step of a sweep is short, so that the replica can handle pushes between the
+steps. If the service exports spans, the replica that makes the spans also makes the summaries
 (traces/delivery.py).
 """
 
@@ -22,24 +23,24 @@ EVERY_SECONDS: Final = 1.0
 
 
 class Sweeping(Protocol):
-    """Moves the sessions and conferences that are over (sweep.py)."""
+    """Replaces ended sessions and conferences by spans and summaries (sweep.py)."""
 
     async def run(self) -> tuple[int, bool]:
-        """Move them; return how many were moved, and whether there is more to do."""
+        """Replace some; return their number, and whether further ones are waiting."""
 
     async def close(self) -> None:
-        """Close what it has opened."""
+        """Close the connections to Redis that this object opened."""
 
 
 class Summarizer:
     """
-    Makes summaries if sessions do not become spans, for as long as the lease is ours.
+    Makes summaries while this process has the lease; used if the service exports no spans.
 
     Concurrency: one event loop.
     """
 
     def __init__(self, lease: Lease, link: AnyLink, sweep: Sweeping) -> None:
-        """Prepare. This object closes the lease, the link and the sweep."""
+        """Keep the arguments; when `run` ends, it releases *lease*, closes *link* and *sweep*."""
         self._lease = lease
         self._link = link
         self._sweep = sweep
@@ -48,7 +49,7 @@ class Summarizer:
         )
 
     async def run(self) -> None:
-        """Sweep; never returns."""
+        """Keep the lease and make summaries until this task is cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 line = "summaries: this replica %s"
@@ -60,7 +61,7 @@ class Summarizer:
             await self._sweep.close()
 
     async def _sweeping(self) -> None:
-        """Make summaries of sessions that are over, each second."""
+        """Every second, make summaries of ended sessions."""
         while True:
             more = False
             if self._lease.is_ours:
@@ -73,4 +74,4 @@ class Summarizer:
 
 
 def _nothing() -> None:
-    """Do nothing: no other work depends on the lease."""
+    """Do nothing when this replica loses the lease, because no other work depends on the lease."""

@@ -1,9 +1,10 @@
 """
-The summary of a session, which is kept for longer than its log: a row of at most MOST_BYTES.
+Packs the summary of a session into a row of at most MOST_BYTES, and unpacks it.
 
-`packed` returns the row of a `Summary`, which summing.py makes; `read_summary` returns the
-`Summary` of a row. A row is a msgpack array of the fields. A later version may add fields at the
-end: this version skips them. Fields that an earlier version did not write have defaults.
+Redis keeps summaries for longer than logs. summing.py makes a `Summary`, `packed` makes its row,
+and `read_summary` makes a `Summary` from a row. A row is a msgpack array of the fields. A later
+version may add fields at the end, which this version skips. Fields that an earlier version did not
+write get their defaults.
 """
 
 from typing import Final
@@ -14,23 +15,25 @@ from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.totals import Time
 
 MOST_BYTES: Final = 390
-# Most bytes of a row with names, and with the digest by which a summary is erased.
+# The most bytes of a row with names. Such a row also has a digest, by which an erasure finds it.
 MOST_NAMED_BYTES: Final = 700
-# Bytes that Redis needs for a row of a list besides the row's own: its two lengths, and a part of
-# the list's node (8 KiB).
+# The bytes that Redis needs for a row in a list in addition to the bytes of the row: two lengths,
+# and a share of the list's node, which has 8 KiB.
 BESIDES_BYTES: Final = 8
 MOS_SCALE: Final = 100
-# The beginnings of the keys of lists of rows: for rows without names, and for rows with names.
+# The keys of lists of rows begin with these texts: rows without names, and rows with names.
 UNNAMED, NAMED = "past:", "named:"
-# The lengths in bytes to which texts are cut in turn, until the row fits.
+# If a row is too long, its texts are cut to 64 bytes each, then to 32 and so on, until it fits.
 LENGTHS: Final = (64, 32, 16, 8)
 
 
 class Told(msgspec.Struct, array_like=True, gc=False):
     """
-    One vital of the whole session; None: not known.
+    One vital over the whole session: quality, packet loss or round trip (vitals.py).
 
-    Values are in units of VITAL_SCALES, times in tenths of a second.
+    Attributes:
+        average, worst: values multiplied by the vital's VITAL_SCALES; None: not known.
+        known, bad: how long the vital was known, and was bad, in tenths of a second.
     """
 
     average: int | None = None
@@ -40,7 +43,11 @@ class Told(msgspec.Struct, array_like=True, gc=False):
 
 
 class Who(msgspec.Struct, array_like=True, gc=False):
-    """The participant's names; *digest* is the digest of the whole client id, which may be cut."""
+    """
+    The names of the participant and its conference.
+
+    *digest* is the digest of the whole client id; *client*, the id itself, may be cut.
+    """
 
     digest: bytes
     conference: str = ""
@@ -51,20 +58,20 @@ class Who(msgspec.Struct, array_like=True, gc=False):
 
 class Summary(msgspec.Struct, array_like=True, gc=False):
     """
-    One session; unknown texts are empty and unknown numbers None.
+    The summary of one session; a text that is not known is empty, a number is None.
 
     Attributes:
-        began: when the session began, seconds since 2024.
-        lasted: how long it lasted, in tenths of a second, like all times here.
-        end, failure: why it ended, and why it failed.
-        browser: the browser's name with its major version.
-        network: the kind of network, in the browser's words.
-        state, cause: the verdict on the whole call (totals.py); the cause is a word.
-        vitals: one for each of VITALS, in their order.
-        mos: average and worst MOS, in units of 1 / MOS_SCALE.
-        times, counts: see `Totals`.
-        scopes: how far trouble reached, and how long the session was bad by it.
-        bad_at: the region, bridge and network of most of the bad time.
+        began: the start of the session, in seconds since the beginning of 2024.
+        lasted: the length of the session, in tenths of a second.
+        end, failure: why the session ended, and why it failed.
+        browser: the browser's name and major version.
+        network: the kind of network that the browser named.
+        state, cause: the verdict on the whole session (totals.py); the cause is a word.
+        vitals: a `Told` for each of VITALS, in their order.
+        mos: average and worst MOS, multiplied by MOS_SCALE.
+        times, counts: as in `Totals`.
+        scopes: (how far the trouble reached, tenths of a second of bad time with this scope).
+        bad_at: the region, bridge and network that had the most bad time.
     """
 
     began: int
@@ -93,7 +100,7 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def began_ms(self) -> int:
-        """When it began, Unix time in ms, to the second."""
+        """The start of the session, Unix time in ms, exact to the second."""
         return EPOCH_MS + self.began * 1000
 
 
@@ -102,7 +109,7 @@ read_summary: Final = msgspec.msgpack.Decoder(Summary).decode
 
 
 def packed(summary: Summary) -> bytes:
-    """Return *summary* as a row; its texts are cut until the row fits."""
+    """Return *summary* as a row; if the row is too long, its texts are cut."""
     most = MOST_BYTES if summary.who is None else MOST_NAMED_BYTES
     row = b""
     for length in LENGTHS:
@@ -113,7 +120,7 @@ def packed(summary: Summary) -> bytes:
 
 
 def _cut(summary: Summary, length: int) -> Summary:
-    """Return *summary* with each text that clients sent cut to *length* bytes."""
+    """Return *summary* with all texts from clients cut to *length* bytes each."""
     cut = msgspec.structs.replace(
         summary,
         **{

@@ -1,9 +1,9 @@
 """
 Makes a session's summary from its log and its card.
 
-A leg that is over and its samples come in. `Sum` adds the samples up; `Summing` makes the row and
-names the list in which the row is kept (summaries.py). The row has no names and no participant's id
-unless the settings ask for them.
+`Sum` adds up the samples of an ended leg. `Summing` makes a row of the sum, the form in which Redis
+stores a summary, and names the list for the row (summaries.py). The row contains names and ids of
+participants only if the settings say so.
 """
 
 import asyncio
@@ -58,27 +58,29 @@ from otel_jcmc.verdict.rules import State
 log = logging.getLogger(__name__)
 
 DAY_MS: Final = 86_400_000
-# How often summaries that exceed their limit are removed.
+# Summaries that exceed their limits are removed at most this often.
 BOUND_SECONDS: Final = 10.0
-# After so many samples, pushes get their turn.
+# After this number of samples, the event loop handles pushes.
 SAMPLES_AT_ONCE: Final = 500
-# Most rows of a session's times, and of its scopes: the longest are kept.
+# A summary keeps at most _MOST_TIMES pairs of state and cause, and _MOST_SCOPES scopes: those that
+# lasted longest.
 _MOST_TIMES: Final = 8
 _MOST_SCOPES: Final = 3
 
 
 class Sum:
-    """Sums up a session, sample by sample."""
+    """Adds up the samples of one leg, and makes its summary."""
 
     def __init__(
         self, about: Mapping[int, Any], entries: Sequence[Entry] | None, card: bytes | None
     ) -> None:
         """
-        Begin with the session's attributes, *about*.
+        Begin without samples.
 
-        *entries* are those of the journal at that time; None: not known.
-
-        A *card* counts all pushes, also those whose samples are gone.
+        Args:
+            about: catalogue id -> attribute of the leg.
+            entries: the journal's entries from the time of the leg; None: not known.
+            card: the card of the leg, which also counts pushes whose samples are gone; None: none.
         """
         self.about = dict(about)
         self._entries = entries
@@ -92,7 +94,7 @@ class Sum:
                 self._take_card(card)
 
     def _take_card(self, card: bytes) -> None:
-        """Take the session's totals from *card*."""
+        """Take totals from *card*, and attributes that are not known otherwise."""
         read = read_card(card)
         self._of_card = read.totals
         for row, mark in (
@@ -104,10 +106,10 @@ class Sum:
                 self.about.setdefault(row.id, read.lines[mark])
 
     def add(self, samples: Sequence[Sample]) -> None:
-        """Add some *samples*, in their order."""
+        """Add *samples*; call this in order of time."""
         for sample in samples:
-            # A push without numbers names no transports, although the participant may have some:
-            # keep the transports that an earlier push named.
+            # A push without numbers has an empty list of transports, because they are unknown. Keep
+            # the transports of an earlier push.
             self.about.update(
                 {id_: each for id_, each in (sample.attributes or {}).items() if each}
             )
@@ -157,7 +159,7 @@ class Sum:
         )
 
     def _bad_at(self) -> tuple[str, str, str] | None:
-        """Return the region, bridge and network of most of the bad time; None: it was never bad."""
+        """Return region, bridge and network with the most bad time; None if no time was bad."""
         if not any(self._places):
             return None
         region, bridge, network = (max(each, key=each.__getitem__) for each in self._places)
@@ -165,7 +167,12 @@ class Sum:
 
 
 def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
-    """Return the row of *leg* from its sum *of*; it is kept for *days* after the leg's last day."""
+    """
+    Return the row of *leg*, made from its sum *of*, and the list that keeps it.
+
+    Redis keeps the row for *days* after the day on which the leg ended. *names* says whether the
+    row has names.
+    """
     row = packed(of.summary(leg, names=names))
     begins = leg.ended // DAY_MS * DAY_MS
     day = datetime.fromtimestamp(begins / 1000, UTC).date().isoformat()
@@ -174,7 +181,7 @@ def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
 
 
 class Summing:
-    """Makes rows by the settings, and removes summaries that are too old or too many."""
+    """Makes rows of summaries, and removes summaries that are too old or too many."""
 
     def __init__(
         self,
@@ -185,7 +192,11 @@ class Summing:
         names: bool,
         clock: Callable[[], float] = time,
     ) -> None:
-        """Keep rows for *days* after the day of a session's end, with *names* or without."""
+        """
+        Prepare to make rows, with *names* or without.
+
+        Redis keeps a row for *days* after the day of the session's end, and *most_bytes* of rows.
+        """
         self._summaries = summaries
         self._days, self._most_bytes, self._names = days, most_bytes, names
         self._clock = clock
@@ -200,7 +211,11 @@ class Summing:
         entries: Sequence[Entry] | None,
         card: bytes | None,
     ) -> Kept:
-        """Return the row of *leg*, and where it is kept; pushes get their turn meanwhile."""
+        """
+        Return the row of *leg*, and the list that keeps it; pushes are handled meanwhile.
+
+        If the leg can't be added up, the error is logged, and the row has only its times and end.
+        """
         try:
             of = Sum(about, entries, card)
             for some in batched(samples, SAMPLES_AT_ONCE):
@@ -213,7 +228,7 @@ class Summing:
 
     async def tend(self) -> None:
         """
-        Remove summaries that are too old or too many, if the last time was BOUND_SECONDS ago.
+        Remove summaries that are too old or too many; do so at most every BOUND_SECONDS.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -226,13 +241,13 @@ class Summing:
 
 
 def _browser_of(about: Mapping[int, Any]) -> str:
-    """Return the browser's name with its major version."""
+    """Return the browser's name and major version, such as `Firefox 144`."""
     major = (about.get(BROWSER_VERSION.id) or "").partition(".")[0]
     return f"{about.get(BROWSER_NAME.id) or ''} {major}".strip()
 
 
 def _who(about: Mapping[int, Any]) -> Who:
-    """Return the participant's names."""
+    """Return the names of the participant and its conference, from the attributes *about*."""
     digest = client_digest(about.get(CLIENT.id) or "")
     return Who(
         digest, *(about.get(row.id) or "" for row in (CONFERENCE, CLIENT, PARTICIPANT, USERNAME))

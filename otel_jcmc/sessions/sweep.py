@@ -1,10 +1,11 @@
 """
-Makes spans and summaries from sessions and conferences that are over.
+Finds sessions and conferences that are over, and replaces them by spans and summaries.
 
-sweep.lua claims sessions and conferences that are over. Each becomes a span (traces/sweep.py), a
-summary (summing.py) or both, and moves.lua stores these in one step, the move. Any process may
-repeat any step at any time: sweep.lua returns a claim again until the move is done, and a move is
-done only once.
+sweep.lua returns sessions and conferences that are over, and marks them as claimed. This file makes
+a span (traces/sweep.py), a summary (summing.py) or both from each session, and a span from each
+conference. moves.lua then replaces the session or conference by them in one step, the move. If a
+process dies, another process can repeat each step: sweep.lua returns a session again until its move
+is done, and moves.lua does a move only once.
 """
 
 import asyncio
@@ -31,9 +32,9 @@ from otel_jcmc.verdict.rules import State
 
 log = logging.getLogger(__name__)
 
-# Most sessions that one call of sweep.lua looks at: 200 take Redis about a millisecond.
+# One call of sweep.lua checks at most this number of sessions; 200 take Redis about a millisecond.
 LOOKS: Final = 200
-# A log with more samples is read in a thread, so that pushes get their turn.
+# A log with more samples than this is decoded in a thread, so that pushes need not wait for it.
 SAMPLES_AT_ONCE: Final = 500
 SWEEP_SECONDS: Final = 2.0
 
@@ -52,22 +53,23 @@ class Summing(Protocol):
         entries: Sequence[Entry] | None,
         card: bytes | None,
     ) -> Kept:
-        """Return the row of *leg*, and the list in which it is kept."""
+        """Return the row of *leg*, and the list in Redis that keeps it."""
 
     async def tend(self) -> None:
-        """Remove summaries if there are too many."""
+        """Remove summaries that are too old or too many."""
 
 
-# Sessions, or conferences, that sweep.lua returned as over: (name, its hash).
+# Ended sessions or conferences from sweep.lua: (sid or name of the instance, its hash in Redis).
 Over = list[tuple[str, dict[str, str]]]
 
 
 class Sweep:
     """
-    Moves sessions and conferences that are over, in one Redis under one key prefix.
+    Replaces ended sessions and conferences by spans and summaries, in one Redis.
 
     Attributes:
-        lost: how many sessions, so far, Redis had forgotten when sweep.lua looked at them.
+        lost: the number of sessions and conferences so far that could not become a span, because
+            Redis had dropped them or this version can't read them.
     """
 
     def __init__(
@@ -79,9 +81,9 @@ class Sweep:
         summing: Summing | None = None,
     ) -> None:
         """
-        Prepare; nothing is asked yet.
+        Keep the arguments; `run` sends the first command to Redis.
 
-        *record* reads the journal. Without *summing*, no summaries are made.
+        *record* reads the journal. If *summing* is None, no summaries are made.
         """
         self._record = record
         self._summing = summing
@@ -115,9 +117,9 @@ class Sweep:
 
     async def run(self) -> tuple[int, bool]:
         """
-        Move sessions and conferences that are over.
+        Replace some sessions and conferences that are over.
 
-        Return how many were moved, and whether there is more to do.
+        Return their number, and whether further ones are waiting.
 
         Raises:
             StoreUnavailable: Redis did not answer, or refused the command.
@@ -135,18 +137,22 @@ class Sweep:
         return moved, more
 
     async def close(self) -> None:
-        """Close the connection of the record; the caller closes the link."""
+        """Close the connection that reads the journal; the caller closes the link."""
         if self._record is not None:
             await self._record.close()
 
     async def find_over(self, partition: int) -> tuple[Over, Over, bool]:
-        """Claim and return sessions and conferences that are over, and whether there are more."""
+        """Claim and return ended sessions and conferences, and whether further ones wait."""
         lost, is_cut, sessions, rooms = await self._call(_SWEEP, partition, LOOKS)
         self.lost += lost
         return _pairs(sessions), _pairs(rooms), bool(is_cut)
 
     async def move_session(self, partition: int, sid: str, of_redis: Mapping[str, str]) -> int:
-        """Replace a claimed session by span and summary; return 0 if another process did so."""
+        """
+        Replace the claimed session *sid* by its span and summary, and return 1.
+
+        Return 0 if another process has done so, or if the session can't be read.
+        """
         try:
             leg = Leg.from_redis(sid, of_redis)
         except (KeyError, ValueError) as error:
@@ -161,7 +167,7 @@ class Sweep:
             ]
         )
         entries = None
-        # For a call that was not bad, other participants do not matter.
+        # The journal is needed only for bad calls, to find whether others had the same trouble.
         if self._record is not None and was_bad(samples):
             entries = await self._record.read(leg.started, leg.ended)
         attributes = _attributes(about or who)
@@ -178,9 +184,9 @@ class Sweep:
 
     async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:
         """
-        Replace a conference that is over by its span, and return 1.
+        Replace the ended instance *room* of a conference by its span, and return 1.
 
-        Return 0 if it is not over, or another process has done so.
+        Return 0 if it is not over, if another process has done so, or if it can't be read.
         """
         try:
             span = self.room_span_of(room, of_redis)
@@ -189,14 +195,14 @@ class Sweep:
         return int(await self._call(MOVES, partition, *room_move(room, span, of_redis["emptied"])))
 
     async def _let_go(self, partition: int, key: str, name: str, error: Exception) -> int:
-        """Remove *name*, which can't be read, from the index *key*; log it; return 0."""
+        """Remove *name*, whose data can't be read, from the index *key*; log that; return 0."""
         self._trouble.update(repr(error), error)
         self.lost += 1
         await self._run([("ZREM", self._keys.bases[partition] + key, name)])
         return 0
 
     async def _samples(self, partition: int, sid: str) -> list[Sample]:
-        """Return the samples of a session's log."""
+        """Return the samples in the log of the session *sid*, in order of time."""
         key = f"{self._keys.bases[partition]}samples:{sid}"
         entries: list[bytes] = []
         while True:
@@ -205,35 +211,35 @@ class Sweep:
             entries += found
             if len(found) < SAMPLES_AT_ONCE:
                 break
-        # A day's log would delay pushes if it were read on the event loop.
+        # If the log of a whole day were decoded on the event loop, pushes would have to wait.
         if len(entries) > SAMPLES_AT_ONCE:
             return await asyncio.to_thread(in_order, entries)
         return in_order(entries)
 
     async def _call(self, of: Any, partition: int, *args: Any) -> Any:
-        """Return the reply of the script *of* for *partition*."""
+        """Run the script *of* for *partition*, and return its reply."""
         base = self._keys.bases[partition]
         command = ("EVALSHA", of.sha, 1, f"{base}live", *self._keeping, *args)
         (reply,) = await self._run([command])
         return reply
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to *commands*; an error among them raises StoreUnavailable."""
+        """Return the replies to *commands*; raise StoreUnavailable if one of them is an error."""
         return expect_all(await run_scripts(self._link, commands, [_SWEEP, MOVES], SWEEP_SECONDS))
 
 
 def was_bad(samples: Iterable[Sample]) -> bool:
-    """Say whether any of *samples* has bad time."""
+    """Say whether at least one of *samples* has bad time."""
     return any(each.state == State.BAD for sample in samples for each in sample.stretches)
 
 
 def _pairs(said: list[Any]) -> Over:
-    """Return (name, hash) pairs from a script's answer, in which a hash is a flat list."""
+    """Return (name, hash) pairs from the answer of a script, which has each hash as a flat list."""
     return [
         (
             name.decode(),
             {
-                # A later version's fields may be no text; they are not used.
+                # A later version may add fields that are not text; this version does not use them.
                 field.decode(errors="replace"): value.decode(errors="replace")
                 for field, value in zip(of_redis[::2], of_redis[1::2], strict=True)
             },
@@ -243,7 +249,7 @@ def _pairs(said: list[Any]) -> Over:
 
 
 def _attributes(about: bytes | None) -> dict[int, Any]:
-    """Return the attributes in *about*; an empty dict if they are not known."""
+    """Return the attributes in the packed *about*; an empty dict if they are not known."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return _decode_about(about) if about else {}
     return {}

@@ -1,8 +1,8 @@
 """
-Calculates a session's numbers for its summary, from samples or from totals.
+Calculates the numbers of a session's summary (summary.py), from its totals (totals.py).
 
-Samples (entry.py) of a session without a card, and `Totals` (totals.py), come in; fields of
-summary.py go out.
+The card of a session has its totals. If a session has no card, `count` makes the totals from its
+samples (entry.py).
 """
 
 from collections.abc import Iterable
@@ -21,7 +21,7 @@ def count(totals: Totals, sample: Sample) -> None:
         each and (round(each.mean * scale), each.known_ms // TENTH_MS, each.bad_ms // TENTH_MS)
         for each, scale in zip(sample.tally, VITAL_SCALES, strict=False)
     ] or [
-        # Without a tally, only the vitals of an entry's last push are known.
+        # If an entry has no tally, only the vitals of its last push are known.
         None if each is None else (round(each * scale), 0, 0)
         for each, scale in zip(vitals(sample.numbers), VITAL_SCALES, strict=True)
     ]
@@ -36,7 +36,7 @@ def count(totals: Totals, sample: Sample) -> None:
 
 
 def told_of(totals: Totals) -> list[Told]:
-    """Return the vitals of *totals* in the form of a summary."""
+    """Return the vitals of *totals* as a summary has them, in the order of VITALS."""
     return [
         Told(round(of.sum / of.known), of.known, min(of.bad, of.known), of.worst)
         if of.known
@@ -46,7 +46,7 @@ def told_of(totals: Totals) -> list[Told]:
 
 
 def mos_of(found: Iterable[float]) -> tuple[int, int] | None:
-    """Return average and worst of the MOS values *found*, in the form of a summary."""
+    """Return average and worst of the MOS values *found*, as a summary has them; None: no value."""
     scores = [*found]
     if not scores:
         return None

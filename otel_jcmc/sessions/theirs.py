@@ -1,9 +1,11 @@
 """
-Finds an erased client in data about other participants: as the sender that spoils their calls.
+Finds the names of an erased client's participants in data about other participants.
 
-The journal names a sender as `conference/participant` (verdict/journal.py), and pushes of other
-participants name the participant whose stream they receive worst. Both names do not contain the
-client; the digest in the participant's Redis key shows whether the participant is the client's.
+The journal names a participant whose sending spoils calls as `conference/participant`
+(verdict/journal.py). Pushes of other participants name the participant whose stream they receive
+worst. Neither name contains the client id. The participant's key in Redis contains a digest of
+conference, client id and participant id. With this digest, this file finds whether a participant
+belongs to a client.
 """
 
 from collections.abc import Collection
@@ -18,12 +20,12 @@ _BETWEEN = "/"
 
 class Theirs(NamedTuple):
     """
-    The subject of an erasure.
+    The clients that an operator erases.
 
     Attributes:
-        clients: the ids of the clients to erase, each as it was pushed.
-        conferences: the conferences in which they are erased; empty: all.
-        members: the members (as in a sid) that are known to belong to these clients.
+        clients: the ids of the clients, as they were pushed.
+        conferences: the conferences in which these clients are erased; empty: all conferences.
+        members: the members (Redis keys of participants) that belong to these clients.
     """
 
     clients: Collection[str]
@@ -31,15 +33,15 @@ class Theirs(NamedTuple):
     members: Collection[str]
 
     def has(self, conference: str, participant: str) -> bool:
-        """Say whether *participant* of *conference* belongs to one of the clients."""
+        """Say whether *participant* of *conference* belongs to one of *clients*."""
         digests = (member_digest(conference, client, participant) for client in self.clients)
         return any(digest in self.members for digest in digests)
 
     def is_named(self, name: str) -> bool:
         """
-        Say whether *name*, `conference/participant`, belongs to one of the clients.
+        Say whether the participant *name* belongs to one of *clients*.
 
-        Both parts may contain a slash.
+        *name* is `conference/participant`; the conference and the participant may contain slashes.
         """
         parts = name.split(_BETWEEN)
         return any(
@@ -49,9 +51,9 @@ class Theirs(NamedTuple):
 
     def is_told_of(self, entry: Entry) -> bool:
         """
-        Say whether *entry* of the journal names a participant of the clients as a sender.
+        Say whether *entry* of the journal is about a sender that belongs to one of *clients*.
 
-        This also finds participants whose sessions history has dropped.
+        The answer is also right if history has already dropped the sender's sessions.
         """
         if entry.scope != Scope.SENDER.value:
             return False

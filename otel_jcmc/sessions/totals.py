@@ -1,9 +1,10 @@
 """
-The sums over all pushes of a session so far, and the verdict on the whole call.
+Adds up all pushes of a session so far, and returns the verdict on the whole call.
 
-The sums of intervals come in, which weighing.py makes; `Totals` go out. The session's card contains
-them (card.py), so that a list of sessions needs no logs. Two processes that take one session's
-pushes add to the same totals; log.lua takes only writes that build on the newest totals.
+weighing.py makes the sums of an interval; this file adds them to the `Totals` of the session. The
+session's card contains the totals (card.py), so that a list of sessions needs no logs. If two
+processes take pushes of one session, both add to the same totals: log.lua accepts a write only if
+it builds on the newest totals.
 """
 
 from collections import Counter
@@ -15,27 +16,28 @@ import msgspec
 from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITAL_SCALES, VITALS, StoredTally
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
-# A call is bad if it was bad for more than this share of its known time, and fair if it was bad or
-# fair for more than this share. A hidden tab, a change of networks or a slow start take less.
+# A call is bad if more than this share of its known time was bad. It is fair if more than this
+# share was bad or fair. A hidden tab, a change of networks or a slow start takes a smaller share.
 BAD_SHARE: Final = 0.1
-# For the order "worst first": fair time counts as this share of bad time. Each call counts as if it
-# had been good for a minute more, so that a call of a few seconds does not come first.
+# For the order "worst first", fair time counts as bad time, multiplied by _FAIR_WEIGHS. Each call
+# gets a minute (_MORE_TENTHS) of good time added, so that a call of a few seconds does not come
+# first.
 _FAIR_WEIGHS: Final = 0.25
 _MORE_TENTHS: Final = 600
 _GOOD, _FAIR, _BAD = (state.value for state in State)
 _STATES: Final[dict[int | None, State]] = {state.value: state for state in State}
-# The highest badness.
+# The badness of a call that was bad all the time would be this number.
 WORST: Final = 0xFFFF
 
 
 class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    One vital over the whole session, in units of VITAL_SCALES and in tenths of a second.
+    One vital over the whole session; values are multiplied by the vital's VITAL_SCALES.
 
     Attributes:
-        sum: the sum of value times tenths.
-        known, bad: how long the vital was known, and how long it was beyond its bound.
-        worst: the worst value of all pushes.
+        sum: the sum of value times duration, with durations in tenths of a second.
+        known, bad: how long the vital was known and was bad, in tenths of a second.
+        worst: the worst value of all pushes; None: not known.
     """
 
     sum: int = 0
@@ -44,7 +46,8 @@ class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     worst: int | None = None
 
 
-# Tenths of a second, the state in which they were spent (None: not known), and its cause.
+# (tenths of a second, state of the session during this time, id of the cause). State None: not
+# known.
 Time = tuple[int, int | None, int]
 
 
@@ -53,10 +56,10 @@ class Totals(msgspec.Struct, array_like=True, gc=False):
     The sums over all pushes of a session.
 
     Attributes:
-        vitals: one for each of VITALS, in their order.
-        times: one for each state and cause: how long the session was in it.
-        counts: the sum of each of COUNTED (vitals.py); None: never pushed.
-        outages: how many outages there were.
+        vitals: a `VitalTotal` for each of VITALS, in their order.
+        times: for each state and cause, how long the session had them.
+        counts: the sum of each counter of COUNTED (vitals.py); None: no push had the counter.
+        outages: the number of outages.
     """
 
     vitals: list[VitalTotal]
@@ -70,12 +73,12 @@ _decode: Final = msgspec.msgpack.Decoder(Totals).decode
 
 
 def new_totals() -> Totals:
-    """Return totals of no pushes."""
+    """Return the totals of a session without pushes."""
     return Totals([VitalTotal() for _ in VITALS], [], [None] * len(COUNTED))
 
 
 def pack(totals: Totals) -> bytes:
-    """Return *totals* in the form of a card, which takes a tenth of the objects' memory."""
+    """Return *totals* as bytes for a card; they take a tenth of the memory of the objects."""
     return _encode(totals)
 
 
@@ -105,12 +108,12 @@ def add(
 
     Args:
         tally, worst, counts: the fields of the interval's entry (entry.py).
-        times: tenths of a second by state and cause.
-        outages: how many outages began in the interval.
+        times: how long the session had each state and cause in this interval.
+        outages: the number of outages that began in the interval.
     """
     vitals = totals.vitals
     for at, is_lower in enumerate(LOWER_IS_WORSE):
-        # Made anew, because setting attributes of a Struct takes longer.
+        # A new object is made, because to set attributes of a Struct takes longer.
         of, extreme = vitals[at], worst[at]
         before = of.worst
         if before is not None and (
@@ -130,7 +133,7 @@ def take_away(
     times: Iterable[Time],
     counts: Sequence[int | None],
 ) -> None:
-    """Subtract an interval from *totals*; the worst values stay, because they did occur."""
+    """Subtract an interval that `add` has added to *totals*; the worst values stay as they are."""
     vitals = totals.vitals
     for at, told in enumerate(tally):
         vitals[at] = _changed(vitals[at], told, vitals[at].worst, -1)
@@ -142,7 +145,8 @@ def _changed(of: VitalTotal, told: StoredTally | None, worst: int | None, sign: 
     if told is None:
         return of if worst == of.worst else VitalTotal(of.sum, of.known, of.bad, worst)
     mean, known, bad = told
-    # The first push covers no time, but counts as a tenth: no other value is known.
+    # The first push covers no time yet. It counts as a tenth of a second, so that the first value
+    # is not lost.
     known = (known or 1) * sign
     return VitalTotal(of.sum + mean * known, of.known + known, of.bad + bad * sign, worst)
 
@@ -163,25 +167,25 @@ def _count(totals: Totals, times: Iterable[Time], counts: Sequence[int | None], 
 
 
 def average(totals: Totals, index: int) -> float | None:
-    """Return the average of the vital at *index* of VITALS; None if it was never known."""
+    """Return the average of the vital VITALS[*index*]; None if it was never known."""
     of = totals.vitals[index]
     return of.sum / of.known / VITAL_SCALES[index] if of.known else None
 
 
 def worst(totals: Totals, index: int) -> float | None:
-    """Return the worst of the vital at *index* of VITALS; None if it was never known."""
+    """Return the worst value of the vital VITALS[*index*]; None if it was never known."""
     extreme = totals.vitals[index].worst
     return None if extreme is None else extreme / VITAL_SCALES[index]
 
 
 def bad_share(totals: Totals, index: int) -> float | None:
-    """Return the share of the known time of the vital at *index* in which it was bad."""
+    """Return the share of its known time in which VITALS[*index*] was bad; None: never known."""
     of = totals.vitals[index]
     return min(1.0, of.bad / of.known) if of.known else None
 
 
 def tenths_by_state(totals: Totals) -> dict[State | None, int]:
-    """Return the tenths of a second in each state; None: not known."""
+    """Return state -> tenths of a second in this state; the key None is unknown time."""
     found: Counter[State | None] = Counter()
     for tenths, state, _ in totals.times:
         # A state of a later version counts as not known.
@@ -190,27 +194,27 @@ def tenths_by_state(totals: Totals) -> dict[State | None, int]:
 
 
 def state_of(totals: Totals) -> State | None:
-    """Return the state of the call as a whole; None if its state was never known."""
+    """Return the state of the whole call; None if its state was never known."""
     return judged(totals).state
 
 
 def cause_of(totals: Totals) -> str:
     """
-    Return the main cause of the call's state, a word of verdict/rules.py.
+    Return the main cause of the state of the whole call, a word of verdict/rules.py.
 
-    It is empty if the call was good or its state was never known, and `unknown` if most of the time
-    in that state has no known cause.
+    The word is empty if the call was good or its state was never known. It is `unknown` if most of
+    the time in this state has no known cause.
     """
     return judged(totals).cause
 
 
 def badness(totals: Totals) -> int:
-    """Return how bad the call was, 0 to WORST: the order of "worst first"."""
+    """Return how bad the whole call was, 0 to WORST; lists with "worst first" sort by it."""
     return judged(totals).badness
 
 
 class Judged(NamedTuple):
-    """The verdict on a whole call: see `state_of`, `cause_of` and `badness`."""
+    """The verdict on a whole call; `state_of`, `cause_of` and `badness` explain the fields."""
 
     state: State | None
     cause: str
@@ -222,7 +226,7 @@ _ALL_GOOD: Final = Judged(State.GOOD, "", 0)
 
 
 def judged(totals: Totals) -> Judged:
-    """Return the verdict on the whole call so far; it is made every interval, for the card."""
+    """Return the verdict on the whole call so far; the card gets a new verdict every interval."""
     good = fair = bad = 0
     for count, state, _ in totals.times:
         if state == _GOOD:
@@ -240,14 +244,14 @@ def judged(totals: Totals) -> Judged:
 
 
 def state_by(fair: float, bad: float) -> State:
-    """Return the state of a call from the shares of its time in which it was *fair* and *bad*."""
+    """Return the state of a call; *fair* and *bad* are shares of its known time, 0 to 1."""
     if bad > BAD_SHARE:
         return State.BAD
     return State.FAIR if bad + fair > BAD_SHARE else State.GOOD
 
 
 def _main_cause(totals: Totals, state: State) -> str:
-    """Return the main cause of the call's *state*; empty if it is good."""
+    """Return the word for the main cause of a call's *state*; empty if the state is good."""
     if not state:
         return ""
     is_fair = state == _FAIR
@@ -256,5 +260,5 @@ def _main_cause(totals: Totals, state: State) -> str:
         if of == _BAD or (of == _FAIR and is_fair):
             word = WORD_OF.get(cause, UNKNOWN)
             by[word] = by.get(word, 0) + tenths
-    # Nearly always there is one cause.
+    # Nearly all calls have a single cause.
     return min(by, key=lambda word: (-by[word], word)) if len(by) > 1 else next(iter(by))

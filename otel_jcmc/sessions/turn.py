@@ -1,7 +1,7 @@
 """
-Long work in turns: one task does it at a time, and pushes get their turn in between.
+Lets only one task at a time do long work, so that pushes are handled in between.
 
-A caller waits for its turn, or is told at once that too many wait.
+Other tasks wait until it is their turn. If too many tasks wait already, a task gets `Busy` at once.
 """
 
 from asyncio import AbstractEventLoop, Lock, get_running_loop
@@ -10,19 +10,19 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 
 
 class Busy(StoreUnavailable):
-    """Too many callers wait already; the caller may try again."""
+    """Too many callers wait for the turn already; the caller may try again later."""
 
 
 class Turn:
     """
     An asynchronous context manager that one caller at a time can enter.
 
-    Concurrency: a caller in a new event loop does not wait for callers of the former loop, which is
-    over.
+    Concurrency: use it in one event loop. When a new loop replaces an ended loop, callers in the
+    new loop do not wait for callers in the ended loop.
     """
 
     def __init__(self, most: int = 0) -> None:
-        """Let *most* callers wait for the turn; 0: any number."""
+        """Let at most *most* callers wait for the turn; 0: any number."""
         self._most = most
         self._loop: AbstractEventLoop | None = None
         self._lock = Lock()
@@ -46,5 +46,5 @@ class Turn:
             self._waiting -= 1
 
     async def __aexit__(self, *_: object) -> None:
-        """Give the turn to the next caller."""
+        """End this caller's turn, so that the next caller can begin."""
         self._lock.release()

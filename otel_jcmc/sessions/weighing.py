@@ -1,9 +1,9 @@
 """
 Adds up the pushes of an interval, each weighted by the time for which it counts.
 
-When a push comes, `noted` only makes a tuple of it. Once an interval, or when many pushes wait,
-`weigh` adds a session's pushes to its sums together. Fetching the sums into the processor's cache
-takes time, so it is done once for several pushes.
+When a push comes, `noted` only makes a tuple of its values. Once an interval, or when many tuples
+wait, `weigh` adds all waiting tuples of a session to the sums of the session. The processor needs
+time to load the sums into its cache, so the sums are loaded once for several pushes.
 """
 
 from typing import Final
@@ -22,25 +22,25 @@ _STATE, _CAUSE, _COVERS = STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
 _FREEZES, _FREEZE_TIME, _FRAMES_DROPPED = COUNTED
 _MOMENT_MS: Final = float(TENTH_MS)
 _OUTAGE: Final = OUTAGE.id
-# The thresholds beyond which quality, loss and round trip are bad.
+# The thresholds of quality, loss and round trip, at which they become bad (vitals.py).
 Bounds = tuple[float, float, float]
 
 
 def noted(report: Report, at: float) -> Noted:
-    """Return the values that are weighed of a push that came *at*, in seconds of our clock."""
+    """Return those values of a push that `weigh` uses; *at*: its time by the process's clock, s."""
     numbers = report.numbers
     state, cause = numbers[_STATE], numbers[_CAUSE]
     quality, loss, trip = vitals(numbers)
     code = (cause or 0) | (UNKNOWN_CODE if state is None else state << 6)
     if quality is loss is trip is None:
         code |= SILENT
-    # Nearly all pushes are good.
+    # Nearly all pushes are good, so this case calls no function.
     key = key_of(report) if state else UNKNOWN if state is None else GOOD
     covers_ms = numbers[_COVERS] or report.session.interval_ms
     # An outage counts from its beginning, because nothing could be pushed during it.
     out_ms = max(numbers[_DOWN] or 0, numbers[_UP] or 0) if cause == _OUTAGE else None
-    # Counters that a client pushed before must not count twice, so only those sent now are read.
-    # The original script for Jitsi pages sends no counters.
+    # A counter must not count twice, so only the counters in this push are read, and not those that
+    # are known from an earlier push. The client of JCMC sends no counters.
     told = numbers if report.sent is None else report.sent
     return (
         at,
@@ -61,9 +61,9 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
     """
     Add the waiting pushes of a session to its sums.
 
-    Each push counts for the time since the push before. This time is limited to what the push says
-    that it covers, otherwise to the usual gap, and always to *ttl_ms*, after which the participant
-    is gone.
+    A push counts for the time since the previous push, but not for longer than the time that the
+    push says it covers. If the push does not say that, it counts at most for the previous gap
+    between two pushes. It never counts for longer than *ttl_ms*, after which a participant expires.
     """
     if not of.times:
         of.times = {}
@@ -72,13 +72,14 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
         until_ms = min((of.waiting[0][0] - of.before) * 1000, ttl_ms)
         _lengthen(of, of.first, until_ms - _MOMENT_MS, bounds)
         of.first = None
-    # One long function with each sum in a local name, because every push comes through here: with a
+    # This is one long function with each sum in a local name, because it handles every push. With a
     # call or a loop for each vital, or with attributes, it would take twice as long.
     least_quality, most_loss, most_trip = bounds
     before, gap_ms, last = of.before, of.gap_ms, of.tick
     pushes: list[int] = []
     room = MOST_BYTES - len(of.pushes)
-    # For the first push of an interval only its time counts, not the gap before it.
+    # `pushes` has no gap before the first push of an interval, because the entry has no push
+    # before it.
     is_first = not of.pushes
     freezes, freeze_ms, dropped = of.counts
     quality_sum, quality_ms, quality_bad, quality_low, quality_high = of.quality
@@ -92,7 +93,8 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
         if before:
             weight_ms = gap_ms = (at - before) * 1000
         elif not covers_ms:
-            # The first push covers no time yet, but no other value is known.
+            # The first push covers no time yet. It counts for a tenth of a second, so that its
+            # values are known.
             of.first, weight_ms = each, _MOMENT_MS
         before = at
         if not covers_ms:
@@ -163,7 +165,7 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
 
 
 def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None:
-    """Let a session's *first* push, which is weighed already, count for *more_ms* more."""
+    """Let the *first* push of a session, which is in the sums, count for *more_ms* longer."""
     if more_ms <= 0:
         return
     _, _, _, _, key, _, _, _, *values = first
@@ -174,7 +176,7 @@ def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None
 
 
 def _longer(of: Vital, value: float | None, bound: float, is_lower: bool, ms: float) -> Vital:  # noqa: FBT001
-    """Return *of* with *value*, of a push of the interval before, counted for *ms* more."""
+    """Return the sums *of* a vital after its *value* has counted for *ms* longer."""
     if value is None:
         return of
     total, known, bad, low, high = of
