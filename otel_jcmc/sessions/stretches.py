@@ -1,11 +1,10 @@
 """
-Adds up how long a session was in each state of the verdict, for which cause and at which place.
+Adds up how long a session was good, fair or bad in an interval, by which cause and where.
 
-The functions take pushes with the state and cause that verdict/judge.py has added. For each
-interval, they make a `Stretch` for each state and cause. A bad state has a stretch for each place
-too: the bridge, its region, and the participant's network. The stretches are part of the entry of
-the interval (entry.py). Limits keep stretches few and short whatever a client pushes, because each
-participant has an entry in every interval.
+verdict/judge.py has put a state and a cause into the numbers of each push. `spend` adds up the time
+by state and cause; for bad states it adds up each place separately. `stretches_of` returns the
+times as rows of an entry (entry.py), a row for each `Stretch`. Each participant has an entry every
+interval, so the rows must stay few and short: places are limited, and their names are cut.
 """
 
 from collections.abc import Mapping, Sequence
@@ -19,33 +18,33 @@ from otel_jcmc.verdict.rules import State
 from otel_jcmc.wire.push import Report
 
 TENTH_MS: Final = 100
-# An interval counts the bad time of at most this number of places separately. Participants change
+# Bad time is counted separately for at most this many places of an interval: people change
 # networks, but not at each push.
 MOST_PLACES: Final = 4
 PLACE_LENGTH: Final = 64
 _STATE, _CAUSE = STATE_ID - 1, CAUSE_ID - 1
-# The bridge's region and name, and the kind of the participant's network.
+# A place: the bridge's region, the bridge's name, and the kind of the participant's network.
 _Place = tuple[str, str, str]
 _NOWHERE: Final[_Place] = ("", "", "")
 Key = tuple[int | None, int, _Place]
 UNKNOWN: Final[Key] = (None, 0, _NOWHERE)
 GOOD: Final[Key] = (State.GOOD.value, 0, _NOWHERE)
 
-# (state, cause, place) -> the ms of this interval that the session has spent in it so far.
+# For each key (state, cause, place): for how many ms of the interval so far the session had this
+# state, cause and place.
 Times = dict[Key, float]
 
 
 class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    The time of an interval that a session spent in one state, for one cause, at one place.
+    How long a session had one state, one cause and one place in an interval.
 
     Attributes:
-        tenths: the length of this time, in tenths of a second.
-        state: the number of a state of verdict/rules.py; None: not known.
-        cause: the id of a cause of verdict/rules.py; 0: the cause is not known, or the state has
-            none.
-        region, bridge, network: the place of a bad state; *network* is the kind of network that the
-            browser named. Empty: not known, or the state is not bad.
+        tenths: the time in tenths of a second; separate times in the interval are added up.
+        state: the number of a state of verdict/rules.py; None: the state is not known.
+        cause: the id of a cause; 0: the cause is not known, or the state has no cause.
+        region, bridge, network: the place, if the state is bad; the network as the browser names
+            it. Empty: the place is not known, or the state is not bad.
     """
 
     tenths: int
@@ -57,10 +56,10 @@ class Stretch(msgspec.Struct, array_like=True, frozen=True, gc=False):
 
 
 def key_of(report: Report) -> Key:
-    """Return state, cause and place of a push; the place is empty if the state is not bad."""
+    """Return the state and cause of a push; if the state is bad, also the push's place."""
     state = report.numbers[_STATE]
     if not state:
-        # Nearly all pushes are good, so this case is decided first.
+        # Nearly all pushes are good.
         return UNKNOWN if state is None else GOOD
     cause = report.numbers[_CAUSE] or 0
     return state, cause, _place_of(report.attributes) if state == State.BAD else _NOWHERE
@@ -70,7 +69,7 @@ def spend(times: Times, key: Key, ms: float) -> None:
     """
     Add *ms* to the time of *key* in *times*.
 
-    If *times* has MOST_PLACES other places already, the time is added without the place of *key*.
+    If *times* has MOST_PLACES places already, time at a new place is counted without a place.
     """
     if key[2] != _NOWHERE and key not in times:
         places = sum(of[2] != _NOWHERE for of in times)
@@ -81,9 +80,9 @@ def spend(times: Times, key: Key, ms: float) -> None:
 
 def _place_of(attributes: Mapping[int, Any]) -> _Place:
     """
-    Return region, bridge and network of a participant, each cut to PLACE_LENGTH characters.
+    Return the region and bridge in *attributes*, and the network of the first transport.
 
-    The network is that of the participant's first transport.
+    Names are cut to PLACE_LENGTH characters.
     """
     paths: Sequence[Mapping[int, str]] = attributes.get(LIST_ID) or ({},)
     return (
@@ -94,7 +93,7 @@ def _place_of(attributes: Mapping[int, Any]) -> _Place:
 
 
 def stretches_of(times: Times) -> list[list[Any]]:
-    """Return *times* as rows for an entry, a `Stretch` each, without empty fields at the end."""
+    """Return *times* as rows of an entry: for each key a `Stretch` without empty last fields."""
     rows = []
     for (state, cause, place), ms in times.items():
         row: list[Any] = [round(ms / TENTH_MS)]
@@ -109,7 +108,7 @@ def stretches_of(times: Times) -> list[list[Any]]:
 
 
 def short(stretch: Stretch) -> list[Any]:
-    """Return the fields of *stretch* as a row for an entry, without empty fields at the end."""
+    """Return the fields of *stretch* as a row of an entry, without empty last fields."""
     row = [*msgspec.structs.astuple(stretch)]
     while row[-1] in ("", None) or (row[-1] == 0 and len(row) == 3):
         row.pop()
@@ -117,6 +116,6 @@ def short(stretch: Stretch) -> list[Any]:
 
 
 def time_of(row: Sequence[Any]) -> tuple[int, int | None, int]:
-    """Return the tenths of a second, the state and the cause in *row*, a stretch in an entry."""
+    """Return the tenths, state and cause of *row*, a `Stretch` in an entry."""
     size = len(row)
     return row[0], row[1] if size > 1 else None, row[2] if size > 2 else 0

@@ -1,9 +1,9 @@
--- Removes the oldest summaries of one list.
+-- Removes the oldest summaries of a list until enough bytes are free.
 -- 
 -- KEYS[1] any key of the partition
--- ARGV[1] the list, ARGV[2] bytes that Redis needs for a row besides its own, ARGV[3] bytes to free, ARGV[4] most rows
--- to remove
--- Returns the bytes that the list still has.
+-- ARGV[1] the list's name, ARGV[2] bytes that Redis needs for a row besides the row's own bytes, ARGV[3] bytes to free,
+-- ARGV[4] most rows to remove
+-- Returns how many bytes the list still has.
 local base = string.match(KEYS[1], '^.-}:')
 local list, besides, wanted, most = base .. ARGV[1], tonumber(ARGV[2]), tonumber(ARGV[3]), tonumber(ARGV[4])
 local rows = redis.call('LRANGE', list, 0, most - 1)

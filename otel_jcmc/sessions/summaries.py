@@ -1,10 +1,10 @@
 """
-Reads the summaries in Redis by days, keeps them below a limit, and erases those with names.
+Reads the summaries in Redis by days, limits their size, and erases the summaries of clients.
 
-moves.lua writes the summaries. Each partition has a list of summaries for each day, such as
-`past:2026-11-29`, or `named:2026-11-29` for summaries with names. The hash `past` has the number of
-bytes of each list. Redis expires old lists automatically. If all lists together have too many
-bytes, this file removes summaries of the oldest day first, in any partition.
+moves.lua writes the summaries. Each partition has a list for each day: `past:2026-11-29`, or
+`named:2026-11-29` if the summaries have names. The partition's hash `past` holds the size of each
+list in bytes. Redis expires the lists. If the lists of all partitions together take too many bytes,
+`bound` removes the oldest summaries of the oldest day first.
 """
 
 import itertools
@@ -22,9 +22,9 @@ from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import Script, script
 
-# A row is a stored summary. ROWS_AN_EXCHANGE: one command to Redis reads this number of rows of one
-# list; a command takes as long as a hundred rows. ROWS_AT_ONCE: after this number of rows, the
-# event loop handles pushes.
+# A row is a stored summary. ROWS_AN_EXCHANGE: most rows that are read from Redis in one exchange,
+# because the exchange itself takes as long as a hundred rows. ROWS_AT_ONCE: most rows that are
+# handled before pushes get their turn. GO_AT_ONCE: most rows that a call of summaries.lua removes.
 ROWS_AN_EXCHANGE: Final = 1000
 ROWS_AT_ONCE: Final = 200
 GO_AT_ONCE: Final = 1000
@@ -32,21 +32,12 @@ GO_AT_ONCE: Final = 1000
 _SCRIPT: Final = script("sessions/summaries", touches_stays=False)
 
 
-# A function that sends commands to Redis and returns the replies. The commands may call scripts. If
-# Redis does not answer, the function raises StoreUnavailable.
+# Runs commands in Redis, some of which may call scripts; raises StoreUnavailable if Redis fails.
 Run = Callable[[Sequence[Command], Sequence[Script]], Awaitable[list[Any]]]
 
 
 class DayList(NamedTuple):
-    """
-    One list of summaries.
-
-    Attributes:
-        day: the day on which the sessions ended.
-        base: the prefix of the keys of the list's partition.
-        name: the name of the list's key, without this prefix.
-        bytes: the number of bytes of all its rows.
-    """
+    """A day's list of summaries: day, prefix of its partition's keys, name, size in bytes."""
 
     day: date
     base: str
@@ -56,19 +47,19 @@ class DayList(NamedTuple):
 
 class Summaries:
     """
-    The summaries of one Redis under one key prefix.
+    Reads, limits and erases the summaries in one Redis under one key prefix.
 
-    Concurrency: any number of tasks of one event loop may call its methods.
+    Concurrency: any number of tasks of one event loop may call.
     """
 
     def __init__(self, run: Run, keys: Keys) -> None:
-        """Keep the arguments; the methods send their commands by *run*."""
+        """Keep *run*, which sends commands to Redis, and the names of *keys*; send nothing yet."""
         self._ask = run
         self._bases = keys.bases
 
     async def lists(self) -> list[DayList]:
         """
-        Return all lists of summaries, sorted by day, the oldest day first.
+        Return the lists of summaries of all partitions, the oldest day first.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -77,7 +68,7 @@ class Summaries:
         found = []
         for base, told in zip(self._bases, replies, strict=True):
             for name, size in zip(told[::2], told[1::2], strict=True):
-                # A later version may have lists with other names. This version leaves them alone.
+                # A later version may have lists with other names: skip such lists.
                 with suppress(ValueError):
                     day = date.fromisoformat(name.decode().partition(":")[2])
                     found.append(DayList(day, base, name.decode(), int(size)))
@@ -85,9 +76,10 @@ class Summaries:
 
     async def read(self, first: date, last: date) -> AsyncIterator[tuple[date, list[Summary]]]:
         """
-        Yield (day, summaries of some sessions that ended on this day), the oldest day first.
+        Yield the summaries of sessions that ended from the day *first* to the day *last*.
 
-        The days are from *first* to *last*. Damaged summaries are left out.
+        Each item is a day and at most ROWS_AT_ONCE of its summaries, so a day may come several
+        times. The oldest day comes first. Damaged summaries are left out.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -98,7 +90,7 @@ class Summaries:
                     yield each.day, [found for row in rows if (found := _read(row)) is not None]
 
     async def _rows(self, of: DayList) -> AsyncIterator[Sequence[bytes]]:
-        """Yield the rows of a list, at most ROWS_AT_ONCE at a time."""
+        """Yield the rows of the list *of*, at most ROWS_AT_ONCE at a time."""
         for start in itertools.count(0, ROWS_AN_EXCHANGE):
             (rows,) = await self._run(
                 [("LRANGE", of.base + of.name, start, start + ROWS_AN_EXCHANGE - 1)]
@@ -110,9 +102,10 @@ class Summaries:
 
     async def bound(self, most_bytes: int, first: date) -> int:
         """
-        Remove summaries of days before *first*; return the number of bytes of those that remain.
+        Remove all summaries of days before *first*.
 
-        If more than *most_bytes* would remain, remove the oldest of them too.
+        Then remove the oldest summaries until the others together take at most *most_bytes*. Return
+        how many bytes the remaining summaries take.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -129,16 +122,21 @@ class Summaries:
         return held
 
     async def _shorten(self, of: DayList, wanted: int) -> int:
-        """Remove rows of a list, about *wanted* bytes; return the bytes that the list still has."""
+        """
+        Remove the oldest rows of the list *of*, at most GO_AT_ONCE, until *wanted* bytes are free.
+
+        Return how many bytes the list still has.
+        """
         args = of.name, BESIDES_BYTES, wanted, GO_AT_ONCE
         (left,) = await self._run([("EVALSHA", _SCRIPT.sha, 1, f"{of.base}past", *args)])
         return int(left)
 
     async def erase(self, conferences: Collection[str], clients: Collection[str]) -> list[Summary]:
         """
-        Erase the summaries with names that belong to *clients*, and return these summaries.
+        Erase the summaries of *clients*, and return the erased summaries.
 
-        If *conferences* is not empty, erase only summaries of these conferences.
+        Only summaries with names can be found. If *conferences* are given, only their summaries are
+        erased.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; some summaries may be erased already.
@@ -162,7 +160,7 @@ class Summaries:
         return erased
 
     async def _take_out(self, of: DayList, row: bytes) -> int:
-        """Remove *row* from a list; return 1, or 0 if the list did not have it."""
+        """Remove *row* from the list *of*; return 1, or 0 if the list no longer has the row."""
         (gone,) = await self._run([("LREM", of.base + of.name, 1, row)])
         if gone:
             size = -(len(row) + BESIDES_BYTES)
@@ -170,7 +168,7 @@ class Summaries:
         return int(gone)
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to *commands*; raise StoreUnavailable if one of them is an error."""
+        """Return the replies to *commands*; raise StoreUnavailable if a reply is an error."""
         if not commands:
             return []
         return await self._ask(commands, [_SCRIPT])

@@ -1,10 +1,9 @@
 """
-Makes summaries of ended sessions, if the service exports no spans.
+Makes summaries of finished sessions if the service makes no spans.
 
-Of all replicas on one Redis, only the replica with the lease makes summaries. This replica also
-takes pushes. Each step of a sweep is short, so that the replica can handle pushes between the
-steps. If the service exports spans, the replica that makes the spans also makes the summaries
-(traces/delivery.py).
+Only the replica that has the lease makes summaries. This replica also takes pushes, so each step of
+a sweep (sweep.py) is short, and pushes get their turn between two steps. If the service makes
+spans, traces/delivery.py makes the summaries together with the spans.
 """
 
 import asyncio
@@ -23,24 +22,28 @@ EVERY_SECONDS: Final = 1.0
 
 
 class Sweeping(Protocol):
-    """Replaces ended sessions and conferences by spans and summaries (sweep.py)."""
+    """Makes summaries of sessions that are over, and removes these sessions (sweep.py)."""
 
     async def run(self) -> tuple[int, bool]:
-        """Replace some; return their number, and whether further ones are waiting."""
+        """
+        Move sessions and conferences that are over.
+
+        Return how many were moved, and whether there is more to do.
+        """
 
     async def close(self) -> None:
-        """Close the connections to Redis that this object opened."""
+        """Close the connections that the sweep has opened."""
 
 
 class Summarizer:
     """
-    Makes summaries while this process has the lease; used if the service exports no spans.
+    Makes summaries of finished sessions while this replica has the lease.
 
     Concurrency: one event loop.
     """
 
     def __init__(self, lease: Lease, link: AnyLink, sweep: Sweeping) -> None:
-        """Keep the arguments; when `run` ends, it releases *lease*, closes *link* and *sweep*."""
+        """Keep the arguments for `run`, which releases the lease and closes link and sweep."""
         self._lease = lease
         self._link = link
         self._sweep = sweep
@@ -49,7 +52,7 @@ class Summarizer:
         )
 
     async def run(self) -> None:
-        """Keep the lease and make summaries until this task is cancelled."""
+        """Keep the lease and make summaries until cancelled; never returns."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 line = "summaries: this replica %s"
@@ -61,7 +64,11 @@ class Summarizer:
             await self._sweep.close()
 
     async def _sweeping(self) -> None:
-        """Every second, make summaries of ended sessions."""
+        """
+        Make summaries every second while this replica has the lease.
+
+        If a sweep left sessions that are over, the next sweep follows without a pause.
+        """
         while True:
             more = False
             if self._lease.is_ours:

@@ -1,10 +1,10 @@
 """
-Packs the summary of a session into a row of at most MOST_BYTES, and unpacks it.
+The fields of a session's summary, and the bytes (a row) in which Redis keeps it.
 
-Redis keeps summaries for longer than logs. summing.py makes a `Summary`, `packed` makes its row,
-and `read_summary` makes a `Summary` from a row. A row is a msgpack array of the fields. A later
-version may add fields at the end, which this version skips. Fields that an earlier version did not
-write get their defaults.
+summing.py makes a `Summary` of a session that is over. `packed` turns the `Summary` into a row;
+`read_summary` turns the row back into a `Summary`. A row is a msgpack array of the fields. Readers
+skip fields at the end that a later version has added. Fields that an earlier version did not write
+get their defaults.
 """
 
 from typing import Final
@@ -15,25 +15,27 @@ from otel_jcmc.sessions.entry import EPOCH_MS
 from otel_jcmc.sessions.totals import Time
 
 MOST_BYTES: Final = 390
-# The most bytes of a row with names. Such a row also has a digest, by which an erasure finds it.
+# Most bytes of a row that also has names, and the digest by which `erase` finds the summary.
 MOST_NAMED_BYTES: Final = 700
-# The bytes that Redis needs for a row in a list in addition to the bytes of the row: two lengths,
-# and a share of the list's node, which has 8 KiB.
+# Bytes that Redis needs for a row of a list besides the row's own bytes: the row's length, stored
+# before and after the row, and a part of the list node, which holds 8 KiB of rows.
 BESIDES_BYTES: Final = 8
 MOS_SCALE: Final = 100
-# The keys of lists of rows begin with these texts: rows without names, and rows with names.
+# The key of a list begins with UNNAMED if its rows have no names, with NAMED if they have names.
 UNNAMED, NAMED = "past:", "named:"
-# If a row is too long, its texts are cut to 64 bytes each, then to 32 and so on, until it fits.
+# Texts are cut to the first of these lengths in bytes. If the row is still too long, texts are cut
+# to the next length, and so on.
 LENGTHS: Final = (64, 32, 16, 8)
 
 
 class Told(msgspec.Struct, array_like=True, gc=False):
     """
-    One vital over the whole session: quality, packet loss or round trip (vitals.py).
+    One vital (vitals.py) over the whole session.
 
     Attributes:
-        average, worst: values multiplied by the vital's VITAL_SCALES; None: not known.
-        known, bad: how long the vital was known, and was bad, in tenths of a second.
+        average, worst: the average and the worst value, in units of VITAL_SCALES; None: the vital
+            is not known.
+        known, bad: how long the vital was known, and how long it was bad, in tenths of a second.
     """
 
     average: int | None = None
@@ -44,9 +46,9 @@ class Told(msgspec.Struct, array_like=True, gc=False):
 
 class Who(msgspec.Struct, array_like=True, gc=False):
     """
-    The names of the participant and its conference.
+    The names in a summary: conference, client id, participant id and user name.
 
-    *digest* is the digest of the whole client id; *client*, the id itself, may be cut.
+    `digest` is the digest of the whole client id, because the field `client` may be cut.
     """
 
     digest: bytes
@@ -58,20 +60,22 @@ class Who(msgspec.Struct, array_like=True, gc=False):
 
 class Summary(msgspec.Struct, array_like=True, gc=False):
     """
-    The summary of one session; a text that is not known is empty, a number is None.
+    The summary of one session; unknown texts are empty, unknown numbers are None.
 
     Attributes:
-        began: the start of the session, in seconds since the beginning of 2024.
-        lasted: the length of the session, in tenths of a second.
+        began: when the session began, in seconds since the start of 2024.
+        lasted: how long the session lasted, in tenths of a second.
         end, failure: why the session ended, and why it failed.
-        browser: the browser's name and major version.
-        network: the kind of network that the browser named.
-        state, cause: the verdict on the whole session (totals.py); the cause is a word.
-        vitals: a `Told` for each of VITALS, in their order.
-        mos: average and worst MOS, multiplied by MOS_SCALE.
-        times, counts: as in `Totals`.
-        scopes: (how far the trouble reached, tenths of a second of bad time with this scope).
-        bad_at: the region, bridge and network that had the most bad time.
+        browser: the browser's name with its major version.
+        network: the kind of the participant's network, as the browser names it.
+        state, cause: the verdict on the whole call (totals.py); the cause is a word.
+        vitals: a `Told` for each of VITALS, in the order of VITALS.
+        mos: average and worst MOS, in units of 1 / MOS_SCALE.
+        times, counts: see `Totals`.
+        scopes: for each scope of trouble (such as a bridge), its name and how long it made the
+            session bad, in tenths of a second.
+        bad_at: the region, the bridge and the network with the longest bad time, each found
+            separately; None: the session was never bad.
     """
 
     began: int
@@ -100,7 +104,7 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
 
     @property
     def began_ms(self) -> int:
-        """The start of the session, Unix time in ms, exact to the second."""
+        """When the session began: Unix time in ms, exact to the second."""
         return EPOCH_MS + self.began * 1000
 
 
@@ -109,7 +113,11 @@ read_summary: Final = msgspec.msgpack.Decoder(Summary).decode
 
 
 def packed(summary: Summary) -> bytes:
-    """Return *summary* as a row; if the row is too long, its texts are cut."""
+    """
+    Return *summary* as a row.
+
+    A row has at most MOST_BYTES, with names at most MOST_NAMED_BYTES; longer texts are cut.
+    """
     most = MOST_BYTES if summary.who is None else MOST_NAMED_BYTES
     row = b""
     for length in LENGTHS:
@@ -120,7 +128,7 @@ def packed(summary: Summary) -> bytes:
 
 
 def _cut(summary: Summary, length: int) -> Summary:
-    """Return *summary* with all texts from clients cut to *length* bytes each."""
+    """Return a copy of *summary* in which each text of a client has at most *length* bytes."""
     cut = msgspec.structs.replace(
         summary,
         **{

@@ -1,9 +1,9 @@
 """
 Makes a session's summary from its log and its card.
 
-`Sum` adds up the samples of an ended leg. `Summing` makes a row of the sum, the form in which Redis
-stores a summary, and names the list for the row (summaries.py). The row contains names and ids of
-participants only if the settings say so.
+`Sum` adds up the samples in the log of a leg that is over. `Summing` makes the summary's row
+(summary.py) and names the list in Redis in which the row is kept (summaries.py).
+The row has names and the participant's id only if the settings ask for them.
 """
 
 import asyncio
@@ -58,18 +58,17 @@ from otel_jcmc.verdict.rules import State
 log = logging.getLogger(__name__)
 
 DAY_MS: Final = 86_400_000
-# Summaries that exceed their limits are removed at most this often.
+# How often summaries that exceed their limit are removed.
 BOUND_SECONDS: Final = 10.0
-# After this number of samples, the event loop handles pushes.
+# After this many samples, `row_of` lets the service take pushes before it continues.
 SAMPLES_AT_ONCE: Final = 500
-# A summary keeps at most _MOST_TIMES pairs of state and cause, and _MOST_SCOPES scopes: those that
-# lasted longest.
+# A summary has at most this many of the session's times and scopes: the longest ones.
 _MOST_TIMES: Final = 8
 _MOST_SCOPES: Final = 3
 
 
 class Sum:
-    """Adds up the samples of one leg, and makes its summary."""
+    """Adds up the samples of one leg; `summary` returns the leg's summary."""
 
     def __init__(
         self, about: Mapping[int, Any], entries: Sequence[Entry] | None, card: bytes | None
@@ -78,9 +77,10 @@ class Sum:
         Begin without samples.
 
         Args:
-            about: catalogue id -> attribute of the leg.
-            entries: the journal's entries from the time of the leg; None: not known.
-            card: the card of the leg, which also counts pushes whose samples are gone; None: none.
+            about: the session's attributes, by catalogue id.
+            entries: the journal's entries of the time of the leg; None: not known.
+            card: the leg's card. Its totals are used if it can be read, because they count all
+                pushes, also pushes whose samples are gone. Otherwise the samples are counted.
         """
         self.about = dict(about)
         self._entries = entries
@@ -94,7 +94,7 @@ class Sum:
                 self._take_card(card)
 
     def _take_card(self, card: bytes) -> None:
-        """Take totals from *card*, and attributes that are not known otherwise."""
+        """Take the totals from *card*, and attributes that are not known yet."""
         read = read_card(card)
         self._of_card = read.totals
         for row, mark in (
@@ -106,10 +106,10 @@ class Sum:
                 self.about.setdefault(row.id, read.lines[mark])
 
     def add(self, samples: Sequence[Sample]) -> None:
-        """Add *samples*; call this in order of time."""
+        """Add the next *samples* of the leg; calls must follow the order of the log."""
         for sample in samples:
-            # A push without numbers has an empty list of transports, because they are unknown. Keep
-            # the transports of an earlier push.
+            # A push without numbers names no transports, although the participant may have some:
+            # keep the transports that an earlier push named.
             self.about.update(
                 {id_: each for id_, each in (sample.attributes or {}).items() if each}
             )
@@ -127,7 +127,7 @@ class Sum:
             self._scopes.update(dict(bad_by_scope(samples, *who, self._entries)))
 
     def summary(self, leg: Leg, *, names: bool) -> Summary:
-        """Return the summary of *leg*, with *names* or without."""
+        """Return the summary of *leg* from all samples so far; it has names only if *names*."""
         totals = self._of_card or self._counted
         state = state_of(totals)
         about = self.about
@@ -159,7 +159,11 @@ class Sum:
         )
 
     def _bad_at(self) -> tuple[str, str, str] | None:
-        """Return region, bridge and network with the most bad time; None if no time was bad."""
+        """
+        Return the region, the bridge and the network with the longest bad time.
+
+        Each of the three is found separately. Return None if the session was never bad.
+        """
         if not any(self._places):
             return None
         region, bridge, network = (max(each, key=each.__getitem__) for each in self._places)
@@ -168,10 +172,10 @@ class Sum:
 
 def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
     """
-    Return the row of *leg*, made from its sum *of*, and the list that keeps it.
+    Return the summary of *leg* as a row, and the list in Redis in which the row is kept.
 
-    Redis keeps the row for *days* after the day on which the leg ended. *names* says whether the
-    row has names.
+    *of* has added up the leg's samples. Redis deletes the list *days* days after the end of the day
+    (UTC) on which the leg ended.
     """
     row = packed(of.summary(leg, names=names))
     begins = leg.ended // DAY_MS * DAY_MS
@@ -181,7 +185,7 @@ def row_of(leg: Leg, of: Sum, days: int, *, names: bool) -> Kept:
 
 
 class Summing:
-    """Makes rows of summaries, and removes summaries that are too old or too many."""
+    """Makes rows of summaries by the settings, and removes summaries that exceed the settings."""
 
     def __init__(
         self,
@@ -193,9 +197,14 @@ class Summing:
         clock: Callable[[], float] = time,
     ) -> None:
         """
-        Prepare to make rows, with *names* or without.
+        Take the settings.
 
-        Redis keeps a row for *days* after the day of the session's end, and *most_bytes* of rows.
+        Args:
+            summaries: where summaries are removed.
+            days: for how many days after the day of a session's end its row is kept.
+            most_bytes: how many bytes all summaries may take in Redis.
+            names: whether rows have names.
+            clock: returns Unix time in seconds.
         """
         self._summaries = summaries
         self._days, self._most_bytes, self._names = days, most_bytes, names
@@ -212,9 +221,10 @@ class Summing:
         card: bytes | None,
     ) -> Kept:
         """
-        Return the row of *leg*, and the list that keeps it; pushes are handled meanwhile.
+        Return the row of *leg* and the list that keeps the row.
 
-        If the leg can't be added up, the error is logged, and the row has only its times and end.
+        The other arguments are as in `Sum`. If they can't be read, the row has only the data of
+        *leg*. Pushes get their turn while the samples are added up.
         """
         try:
             of = Sum(about, entries, card)
@@ -222,13 +232,15 @@ class Summing:
                 of.add(some)
                 await asyncio.sleep(0)
             return row_of(leg, of, self._days, names=self._names)
-        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+        except Exception as error:  # noqa: BLE001  # the row still shows that the leg existed
             self._trouble.update(repr(error), error)
             return row_of(leg, Sum({}, None, None), self._days, names=self._names)
 
     async def tend(self) -> None:
         """
-        Remove summaries that are too old or too many; do so at most every BOUND_SECONDS.
+        Remove summaries that are too old, or take too many bytes, every BOUND_SECONDS.
+
+        A call less than BOUND_SECONDS after the last removal does nothing.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -241,13 +253,13 @@ class Summing:
 
 
 def _browser_of(about: Mapping[int, Any]) -> str:
-    """Return the browser's name and major version, such as `Firefox 144`."""
+    """Return the browser's name and major version, such as `Firefox 128`; empty: not known."""
     major = (about.get(BROWSER_VERSION.id) or "").partition(".")[0]
     return f"{about.get(BROWSER_NAME.id) or ''} {major}".strip()
 
 
 def _who(about: Mapping[int, Any]) -> Who:
-    """Return the names of the participant and its conference, from the attributes *about*."""
+    """Return the participant's names, and the digest of its client id."""
     digest = client_digest(about.get(CLIENT.id) or "")
     return Who(
         digest, *(about.get(row.id) or "" for row in (CONFERENCE, CLIENT, PARTICIPANT, USERNAME))

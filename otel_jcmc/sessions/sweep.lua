@@ -1,13 +1,19 @@
--- Looks at the open sessions of one partition whose time has come: atomically claims and returns those that are over.
+-- Checks the sessions of one partition that are due in the index `open`: claims and returns those that are over.
+-- Also returns the conferences that are over.
 -- 
--- ARGV[5] most to look at; ARGV[1...4] and the keys as in store/stays.lua, which comes before this text.
--- Returns: how many sessions are not known any more, 1 if there is more to look at, and what is over: pairs of
--- {sid, its hash} and of {"conference:instance", its hash and `there` of emptied}. They are returned again a while later
--- unless moves.lua has moved them.
+-- ARGV[5] most sessions, and most conferences, to check; ARGV[1...4] and the keys are as in store/stays.lua, which
+-- comes before this text.
+-- Returns four values. First: how many sessions are gone from Redis. Second: 1 if there are more to check, otherwise 0.
+-- Third: a list with the sid and the hash of each session that is over. Fourth: a list with "conference:instance" and
+-- the hash of each conference that is over. This script adds the field `emptied` to a conference's hash: when a
+-- participant was last known to be live in it (ms).
+-- A claimed session is returned again after `settle` ms, unless moves.lua has moved it by then. A conference is
+-- returned by each call until moves.lua has moved it.
 local most_looks = tonumber(ARGV[5])
 local sessions, rooms, lost = {}, {}, 0
 
--- Whether the member's participant is in this session. A value that can't be read counts as there.
+-- Returns whether the member's participant is live in this session, and whether it is live in another session. A value
+-- that can't be read counts as live in this session.
 local function is_there(member, session)
   local stored = redis.call('GET', base .. 'participant:' .. member)
   if not stored then return false end
@@ -15,6 +21,8 @@ local function is_there(member, session)
   return not whole or id == session, whole and id ~= session
 end
 
+-- For a session whose participant is still live: sets the time of the next check, which is `wait` ms after the
+-- participant's expiry, and keeps the keys of the session and of its conference for longer.
 local function put_off(sid, member, session, room)
   redis.call('ZADD', open_key, (expiry_of(member) or now) + wait, sid)
   redis.call('PEXPIRE', open_key, keep + ROOM_MS)
@@ -32,7 +40,7 @@ local function look(sid, known_expiry)
   local key, member = base .. 'session:' .. sid, member_of(sid)
   local session, ended, instance = unpack(redis.call('HMGET', key, 'session', 'ended', 'instance'))
   if not session then
-    -- The session was erased, or removed to make room.
+    -- The session was erased, or history dropped it to make room for other sessions.
     redis.call('ZREM', open_key, sid)
     local present = redis.call('HGET', base .. 'rooms', conference_of(sid))
     if present then depart(sid, room_of(sid, present)) end
@@ -49,7 +57,7 @@ local function look(sid, known_expiry)
     end
     expire(sid, expiry)
   end
-  -- The session is claimed again later, in case this process ends before it moves the session.
+  -- The session stays in the index, so that it is claimed again if this process ends before it moves the session.
   redis.call('ZADD', open_key, now + settle, sid)
   sessions[#sessions + 1] = sid
   sessions[#sessions + 1] = redis.call('HGETALL', key)

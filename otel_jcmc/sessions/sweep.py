@@ -1,11 +1,11 @@
 """
-Finds sessions and conferences that are over, and replaces them by spans and summaries.
+Makes spans and summaries from sessions and conferences that are over.
 
-sweep.lua returns sessions and conferences that are over, and marks them as claimed. This file makes
-a span (traces/sweep.py), a summary (summing.py) or both from each session, and a span from each
-conference. moves.lua then replaces the session or conference by them in one step, the move. If a
-process dies, another process can repeat each step: sweep.lua returns a session again until its move
-is done, and moves.lua does a move only once.
+sweep.lua finds and claims sessions and conferences that are over. A session becomes a span
+(traces/sweep.py), a summary (summing.py) or both; a conference becomes a span. moves.lua then
+replaces the session or conference in Redis by its span and summary in one atomic step, the move.
+If a process ends before the move, nothing is lost: sweep.lua returns the session or conference
+again later. If two processes try the same move, only the first has an effect.
 """
 
 import asyncio
@@ -32,9 +32,9 @@ from otel_jcmc.verdict.rules import State
 
 log = logging.getLogger(__name__)
 
-# One call of sweep.lua checks at most this number of sessions; 200 take Redis about a millisecond.
+# Most sessions that a call of sweep.lua looks at: Redis takes about a millisecond for 200 sessions.
 LOOKS: Final = 200
-# A log with more samples than this is decoded in a thread, so that pushes need not wait for it.
+# A log with more samples is read in a thread, so that pushes get their turn.
 SAMPLES_AT_ONCE: Final = 500
 SWEEP_SECONDS: Final = 2.0
 
@@ -53,23 +53,26 @@ class Summing(Protocol):
         entries: Sequence[Entry] | None,
         card: bytes | None,
     ) -> Kept:
-        """Return the row of *leg*, and the list in Redis that keeps it."""
+        """Return the summary of *leg* as a row, and the list in which the row is kept."""
 
     async def tend(self) -> None:
-        """Remove summaries that are too old or too many."""
+        """Remove summaries that are too old or take too many bytes."""
 
 
-# Ended sessions or conferences from sweep.lua: (sid or name of the instance, its hash in Redis).
+# Sessions or conferences that are over, as (name, hash): the name is the session's sid, or
+# "conference:instance"; the hash is what Redis holds about the session or the conference.
 Over = list[tuple[str, dict[str, str]]]
 
 
 class Sweep:
     """
-    Replaces ended sessions and conferences by spans and summaries, in one Redis.
+    Replaces finished sessions and conferences by spans and summaries, in one Redis.
+
+    Only keys under one key prefix are read and changed.
 
     Attributes:
-        lost: the number of sessions and conferences so far that could not become a span, because
-            Redis had dropped them or this version can't read them.
+        lost: how many sessions and conferences could not become a span or summary so far, because
+            their data in Redis were gone or could not be read.
     """
 
     def __init__(
@@ -81,7 +84,7 @@ class Sweep:
         summing: Summing | None = None,
     ) -> None:
         """
-        Keep the arguments; `run` sends the first command to Redis.
+        Keep the arguments; nothing is sent to Redis yet.
 
         *record* reads the journal. If *summing* is None, no summaries are made.
         """
@@ -101,13 +104,13 @@ class Sweep:
         about: Mapping[int, Any],
         entries: Sequence[Entry] | None,
     ) -> Folded:
-        """Return the span of *leg*: empty here; traces/sweep.py overrides this method."""
+        """Return an empty span for *leg*; traces/sweep.py overrides this method to make a span."""
         del leg, samples, entries
         return Folded(b"", {}, about.get(CLIENT.id) or "")
 
     def room_span_of(self, room: str, of_redis: Mapping[str, str]) -> bytes:
         """
-        Return the span of a conference: empty here; traces/sweep.py overrides this method.
+        Return an empty span for a conference; traces/sweep.py overrides this method.
 
         Raises:
             ValueError: *of_redis* can't be read.
@@ -117,9 +120,9 @@ class Sweep:
 
     async def run(self) -> tuple[int, bool]:
         """
-        Replace some sessions and conferences that are over.
+        Replace sessions and conferences that are over by spans and summaries.
 
-        Return their number, and whether further ones are waiting.
+        Return how many were replaced, and whether more of them may be over.
 
         Raises:
             StoreUnavailable: Redis did not answer, or refused the command.
@@ -137,19 +140,23 @@ class Sweep:
         return moved, more
 
     async def close(self) -> None:
-        """Close the connection that reads the journal; the caller closes the link."""
+        """Close the connection through which the journal is read; the caller closes the link."""
         if self._record is not None:
             await self._record.close()
 
     async def find_over(self, partition: int) -> tuple[Over, Over, bool]:
-        """Claim and return ended sessions and conferences, and whether further ones wait."""
+        """
+        Claim sessions and conferences of *partition* that are over.
+
+        Return the sessions, the conferences, and whether more of them may be over.
+        """
         lost, is_cut, sessions, rooms = await self._call(_SWEEP, partition, LOOKS)
         self.lost += lost
         return _pairs(sessions), _pairs(rooms), bool(is_cut)
 
     async def move_session(self, partition: int, sid: str, of_redis: Mapping[str, str]) -> int:
         """
-        Replace the claimed session *sid* by its span and summary, and return 1.
+        Replace a claimed session by its span and summary, and return 1.
 
         Return 0 if another process has done so, or if the session can't be read.
         """
@@ -167,13 +174,13 @@ class Sweep:
             ]
         )
         entries = None
-        # The journal is needed only for bad calls, to find whether others had the same trouble.
+        # The journal tells who had the same trouble, so it is read only for sessions that were bad.
         if self._record is not None and was_bad(samples):
             entries = await self._record.read(leg.started, leg.ended)
         attributes = _attributes(about or who)
         try:
             folded = self.span_of(leg, samples, attributes, entries)
-        except Exception as error:  # noqa: BLE001  # that it was is known all the same
+        except Exception as error:  # noqa: BLE001  # a span without samples is better than no span
             self._trouble.update(repr(error), error)
             folded = self.span_of(leg, (), {}, None)
         kept = NOT_KEPT
@@ -184,9 +191,10 @@ class Sweep:
 
     async def move_room(self, partition: int, room: str, of_redis: Mapping[str, str]) -> int:
         """
-        Replace the ended instance *room* of a conference by its span, and return 1.
+        Replace a conference that is over by its span, and return 1.
 
-        Return 0 if it is not over, if another process has done so, or if it can't be read.
+        Return 0 if a participant has come back, if another process has replaced the conference, or
+        if the conference can't be read.
         """
         try:
             span = self.room_span_of(room, of_redis)
@@ -195,14 +203,18 @@ class Sweep:
         return int(await self._call(MOVES, partition, *room_move(room, span, of_redis["emptied"])))
 
     async def _let_go(self, partition: int, key: str, name: str, error: Exception) -> int:
-        """Remove *name*, whose data can't be read, from the index *key*; log that; return 0."""
+        """
+        Give up a session or conference that can't be read: remove its *name* from the index *key*.
+
+        Log *error*, and return 0.
+        """
         self._trouble.update(repr(error), error)
         self.lost += 1
         await self._run([("ZREM", self._keys.bases[partition] + key, name)])
         return 0
 
     async def _samples(self, partition: int, sid: str) -> list[Sample]:
-        """Return the samples in the log of the session *sid*, in order of time."""
+        """Return the samples of the session's log, in the order of time."""
         key = f"{self._keys.bases[partition]}samples:{sid}"
         entries: list[bytes] = []
         while True:
@@ -211,35 +223,35 @@ class Sweep:
             entries += found
             if len(found) < SAMPLES_AT_ONCE:
                 break
-        # If the log of a whole day were decoded on the event loop, pushes would have to wait.
+        # A log of a whole day, decoded on the event loop, would delay pushes.
         if len(entries) > SAMPLES_AT_ONCE:
             return await asyncio.to_thread(in_order, entries)
         return in_order(entries)
 
     async def _call(self, of: Any, partition: int, *args: Any) -> Any:
-        """Run the script *of* for *partition*, and return its reply."""
+        """Run the script *of* in *partition* with *args*, and return its reply."""
         base = self._keys.bases[partition]
         command = ("EVALSHA", of.sha, 1, f"{base}live", *self._keeping, *args)
         (reply,) = await self._run([command])
         return reply
 
     async def _run(self, commands: Sequence[Command]) -> list[Any]:
-        """Return the replies to *commands*; raise StoreUnavailable if one of them is an error."""
+        """Return the replies to *commands*; raise StoreUnavailable if a reply is an error."""
         return expect_all(await run_scripts(self._link, commands, [_SWEEP, MOVES], SWEEP_SECONDS))
 
 
 def was_bad(samples: Iterable[Sample]) -> bool:
-    """Say whether at least one of *samples* has bad time."""
+    """Return whether *samples* have any time in which the session was bad."""
     return any(each.state == State.BAD for sample in samples for each in sample.stretches)
 
 
 def _pairs(said: list[Any]) -> Over:
-    """Return (name, hash) pairs from the answer of a script, which has each hash as a flat list."""
+    """Return the names and hashes in *said*, a flat list of a script; a hash is a flat list too."""
     return [
         (
             name.decode(),
             {
-                # A later version may add fields that are not text; this version does not use them.
+                # A later version may write fields that are not UTF-8; this version ignores them.
                 field.decode(errors="replace"): value.decode(errors="replace")
                 for field, value in zip(of_redis[::2], of_redis[1::2], strict=True)
             },
@@ -249,7 +261,7 @@ def _pairs(said: list[Any]) -> Over:
 
 
 def _attributes(about: bytes | None) -> dict[int, Any]:
-    """Return the attributes in the packed *about*; an empty dict if they are not known."""
+    """Return the attributes in *about*; an empty dict if *about* is None, empty or damaged."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return _decode_about(about) if about else {}
     return {}

@@ -1,8 +1,8 @@
 """
-Calculates the numbers of a session's summary (summary.py), from its totals (totals.py).
+Calculates the numbers in a session's summary, from the session's totals and samples.
 
-The card of a session has its totals. If a session has no card, `count` makes the totals from its
-samples (entry.py).
+The totals (totals.py) of a session come from its card. If a session has no card, `count` adds its
+samples (entry.py) to new totals. `told_of` and `mos_of` return fields of the summary (summary.py).
 """
 
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ from otel_jcmc.verdict.rules import OUTAGE
 
 
 def count(totals: Totals, sample: Sample) -> None:
-    """Add *sample* to *totals*."""
+    """Add the interval that *sample* describes to *totals*."""
     tally: list[tuple[int, int, int] | None] = [
         each and (round(each.mean * scale), each.known_ms // TENTH_MS, each.bad_ms // TENTH_MS)
         for each, scale in zip(sample.tally, VITAL_SCALES, strict=False)
     ] or [
-        # If an entry has no tally, only the vitals of its last push are known.
+        # A sample without a tally has only the vitals of the interval's last push.
         None if each is None else (round(each * scale), 0, 0)
         for each, scale in zip(vitals(sample.numbers), VITAL_SCALES, strict=True)
     ]
@@ -36,7 +36,7 @@ def count(totals: Totals, sample: Sample) -> None:
 
 
 def told_of(totals: Totals) -> list[Told]:
-    """Return the vitals of *totals* as a summary has them, in the order of VITALS."""
+    """Return the vitals in *totals* as a summary has them: a `Told` for each of VITALS."""
     return [
         Told(round(of.sum / of.known), of.known, min(of.bad, of.known), of.worst)
         if of.known
@@ -46,7 +46,7 @@ def told_of(totals: Totals) -> list[Told]:
 
 
 def mos_of(found: Iterable[float]) -> tuple[int, int] | None:
-    """Return average and worst of the MOS values *found*, as a summary has them; None: no value."""
+    """Return the average and the lowest of the MOS values *found*, in units of 1 / MOS_SCALE."""
     scores = [*found]
     if not scores:
         return None

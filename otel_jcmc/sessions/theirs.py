@@ -1,11 +1,11 @@
 """
-Finds the names of an erased client's participants in data about other participants.
+Finds out whether a name in data about other participants is a participant of an erased client.
 
-The journal names a participant whose sending spoils calls as `conference/participant`
-(verdict/journal.py). Pushes of other participants name the participant whose stream they receive
-worst. Neither name contains the client id. The participant's key in Redis contains a digest of
-conference, client id and participant id. With this digest, this file finds whether a participant
-belongs to a client.
+The journal names a sender whose stream spoils calls as `conference/participant`
+(verdict/journal.py). A push names the participant whose stream arrives worst. These names do not
+contain the client id. `Theirs` therefore calculates a member from the conference, the
+participant and the erased client's id. If this member is one of the client's known members, the
+name is a participant of the client.
 """
 
 from collections.abc import Collection
@@ -20,12 +20,12 @@ _BETWEEN = "/"
 
 class Theirs(NamedTuple):
     """
-    The clients that an operator erases.
+    The clients that an operator erases, and their participants.
 
     Attributes:
-        clients: the ids of the clients, as they were pushed.
-        conferences: the conferences in which these clients are erased; empty: all conferences.
-        members: the members (Redis keys of participants) that belong to these clients.
+        clients: the ids of the clients to erase, spelled as they were pushed.
+        conferences: the conferences in which the clients are erased; empty: all conferences.
+        members: the members (as in a sid) of the clients' participants, as far as they are known.
     """
 
     clients: Collection[str]
@@ -33,15 +33,16 @@ class Theirs(NamedTuple):
     members: Collection[str]
 
     def has(self, conference: str, participant: str) -> bool:
-        """Say whether *participant* of *conference* belongs to one of *clients*."""
+        """Return whether *participant* of *conference* is a participant of one of the clients."""
         digests = (member_digest(conference, client, participant) for client in self.clients)
         return any(digest in self.members for digest in digests)
 
     def is_named(self, name: str) -> bool:
         """
-        Say whether the participant *name* belongs to one of *clients*.
+        Return whether *name*, `conference/participant`, is a participant of one of the clients.
 
-        *name* is `conference/participant`; the conference and the participant may contain slashes.
+        The conference and the participant may contain slashes, so *name* is split at each slash,
+        and each of the results is checked.
         """
         parts = name.split(_BETWEEN)
         return any(
@@ -51,9 +52,10 @@ class Theirs(NamedTuple):
 
     def is_told_of(self, entry: Entry) -> bool:
         """
-        Say whether *entry* of the journal is about a sender that belongs to one of *clients*.
+        Return whether *entry* of the journal names a participant of the clients as a sender.
 
-        The answer is also right if history has already dropped the sender's sessions.
+        The entry has a digest of the client id, so this also finds participants whose sessions
+        history has dropped.
         """
         if entry.scope != Scope.SENDER.value:
             return False

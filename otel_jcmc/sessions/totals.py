@@ -1,10 +1,10 @@
 """
-Adds up all pushes of a session so far, and returns the verdict on the whole call.
+Adds up all pushes of a leg so far, and judges the whole call by these totals.
 
-weighing.py makes the sums of an interval; this file adds them to the `Totals` of the session. The
-session's card contains the totals (card.py), so that a list of sessions needs no logs. If two
-processes take pushes of one session, both add to the same totals: log.lua accepts a write only if
-it builds on the newest totals.
+weighing.py adds up the pushes of each interval; `add` adds the sums of an interval to the leg's
+`Totals`. The leg's card contains the totals (card.py), so that a list of sessions is made without
+reading logs. If two processes take pushes of one leg, both add to the same totals: log.lua accepts
+new totals only if they were made from the newest totals in Redis.
 """
 
 from collections import Counter
@@ -16,28 +16,30 @@ import msgspec
 from otel_jcmc.sessions.vitals import COUNTED, LOWER_IS_WORSE, VITAL_SCALES, VITALS, StoredTally
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
-# A call is bad if more than this share of its known time was bad. It is fair if more than this
-# share was bad or fair. A hidden tab, a change of networks or a slow start takes a smaller share.
+# A call is bad if it was bad for more than this share of its known time. Otherwise it is fair if it
+# was bad or fair for more than this share. A hidden tab, a change of networks or a slow start takes
+# a smaller share.
 BAD_SHARE: Final = 0.1
-# For the order "worst first", fair time counts as bad time, multiplied by _FAIR_WEIGHS. Each call
-# gets a minute (_MORE_TENTHS) of good time added, so that a call of a few seconds does not come
-# first.
+# For the order "worst first": a second of fair time counts as this part of a second of bad time.
+# Each call counts as if it had been good for a minute longer (_MORE_TENTHS), so that a bad call of
+# a few seconds does not come first.
 _FAIR_WEIGHS: Final = 0.25
 _MORE_TENTHS: Final = 600
 _GOOD, _FAIR, _BAD = (state.value for state in State)
 _STATES: Final[dict[int | None, State]] = {state.value: state for state in State}
-# The badness of a call that was bad all the time would be this number.
+# The highest value that `badness` returns.
 WORST: Final = 0xFFFF
 
 
 class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     """
-    One vital over the whole session; values are multiplied by the vital's VITAL_SCALES.
+    One vital over the whole session; values are in units of VITAL_SCALES.
 
     Attributes:
-        sum: the sum of value times duration, with durations in tenths of a second.
-        known, bad: how long the vital was known and was bad, in tenths of a second.
-        worst: the worst value of all pushes; None: not known.
+        sum: the sum of each value multiplied by its time in tenths of a second.
+        known: how long the vital was known, in tenths of a second.
+        bad: how long the vital was worse than its bound (weighing.Bounds), in tenths of a second.
+        worst: the worst value of all pushes; None: the vital was never known.
     """
 
     sum: int = 0
@@ -46,8 +48,8 @@ class VitalTotal(msgspec.Struct, array_like=True, frozen=True, gc=False):
     worst: int | None = None
 
 
-# (tenths of a second, state of the session during this time, id of the cause). State None: not
-# known.
+# A time in tenths of a second, the session's state in this time (None: not known), and the id of
+# the state's cause.
 Time = tuple[int, int | None, int]
 
 
@@ -56,10 +58,10 @@ class Totals(msgspec.Struct, array_like=True, gc=False):
     The sums over all pushes of a session.
 
     Attributes:
-        vitals: a `VitalTotal` for each of VITALS, in their order.
-        times: for each state and cause, how long the session had them.
-        counts: the sum of each counter of COUNTED (vitals.py); None: no push had the counter.
-        outages: the number of outages.
+        vitals: a `VitalTotal` for each of VITALS, in the order of VITALS.
+        times: for each pair of state and cause, how long the session had this state and cause.
+        counts: the sum of each counter of COUNTED (vitals.py); None: it was never pushed.
+        outages: how many outages the session had.
     """
 
     vitals: list[VitalTotal]
@@ -73,18 +75,18 @@ _decode: Final = msgspec.msgpack.Decoder(Totals).decode
 
 
 def new_totals() -> Totals:
-    """Return the totals of a session without pushes."""
+    """Return the totals of a session before its first push."""
     return Totals([VitalTotal() for _ in VITALS], [], [None] * len(COUNTED))
 
 
 def pack(totals: Totals) -> bytes:
-    """Return *totals* as bytes for a card; they take a tenth of the memory of the objects."""
+    """Return *totals* as bytes, as a card has them; they take a tenth of the memory of *totals*."""
     return _encode(totals)
 
 
 def unpack(packed: bytes) -> Totals:
     """
-    Return the totals that `pack` made into *packed*.
+    Return the totals from *packed*, the bytes that `pack` returned.
 
     Raises:
         msgspec.MsgspecError: *packed* is damaged.
@@ -107,13 +109,14 @@ def add(
     Add one interval to *totals*.
 
     Args:
+        totals: changed in place.
         tally, worst, counts: the fields of the interval's entry (entry.py).
-        times: how long the session had each state and cause in this interval.
-        outages: the number of outages that began in the interval.
+        times: how long the session was in each state with each cause.
+        outages: how many outages began in the interval.
     """
     vitals = totals.vitals
     for at, is_lower in enumerate(LOWER_IS_WORSE):
-        # A new object is made, because to set attributes of a Struct takes longer.
+        # A new object, because setting the attributes of the old Struct takes longer.
         of, extreme = vitals[at], worst[at]
         before = of.worst
         if before is not None and (
@@ -133,7 +136,11 @@ def take_away(
     times: Iterable[Time],
     counts: Sequence[int | None],
 ) -> None:
-    """Subtract an interval that `add` has added to *totals*; the worst values stay as they are."""
+    """
+    Subtract an interval that `add` has added from *totals*; the arguments are those of `add`.
+
+    The worst values stay, because a push had them.
+    """
     vitals = totals.vitals
     for at, told in enumerate(tally):
         vitals[at] = _changed(vitals[at], told, vitals[at].worst, -1)
@@ -141,18 +148,18 @@ def take_away(
 
 
 def _changed(of: VitalTotal, told: StoredTally | None, worst: int | None, sign: int) -> VitalTotal:
-    """Return *of* with the tally *told* added (*sign* 1) or subtracted (-1), and with *worst*."""
+    """Return *of* plus (*sign* 1) or minus (-1) the tally *told*, and with *worst* as its worst."""
     if told is None:
         return of if worst == of.worst else VitalTotal(of.sum, of.known, of.bad, worst)
     mean, known, bad = told
-    # The first push covers no time yet. It counts as a tenth of a second, so that the first value
-    # is not lost.
+    # The first push covers no time. It counts as a tenth of a second, because until the second push
+    # no other value is known.
     known = (known or 1) * sign
     return VitalTotal(of.sum + mean * known, of.known + known, of.bad + bad * sign, worst)
 
 
 def _count(totals: Totals, times: Iterable[Time], counts: Sequence[int | None], sign: int) -> None:
-    """Add an interval's times and counts to *totals* (*sign* 1), or subtract them (-1)."""
+    """Add an interval's *times* and *counts* to *totals* (*sign* 1), or subtract them (-1)."""
     rows = totals.times
     for tenths, state, cause in times:
         for at, row in enumerate(rows):
@@ -167,54 +174,59 @@ def _count(totals: Totals, times: Iterable[Time], counts: Sequence[int | None], 
 
 
 def average(totals: Totals, index: int) -> float | None:
-    """Return the average of the vital VITALS[*index*]; None if it was never known."""
+    """Return the average over time of the vital at *index* of VITALS; None: never known."""
     of = totals.vitals[index]
     return of.sum / of.known / VITAL_SCALES[index] if of.known else None
 
 
 def worst(totals: Totals, index: int) -> float | None:
-    """Return the worst value of the vital VITALS[*index*]; None if it was never known."""
+    """Return the worst value of the vital at *index* of VITALS; None: never known."""
     extreme = totals.vitals[index].worst
     return None if extreme is None else extreme / VITAL_SCALES[index]
 
 
 def bad_share(totals: Totals, index: int) -> float | None:
-    """Return the share of its known time in which VITALS[*index*] was bad; None: never known."""
+    """
+    Return how long the vital at *index* of VITALS was bad, divided by how long it was known.
+
+    The result is 0 to 1, or None if the vital was never known.
+    """
     of = totals.vitals[index]
     return min(1.0, of.bad / of.known) if of.known else None
 
 
 def tenths_by_state(totals: Totals) -> dict[State | None, int]:
-    """Return state -> tenths of a second in this state; the key None is unknown time."""
+    """Return how long the session was in each state, in tenths of a second; None: not known."""
     found: Counter[State | None] = Counter()
     for tenths, state, _ in totals.times:
-        # A state of a later version counts as not known.
+        # A state that a later version has added counts as not known.
         found[_STATES.get(state)] += tenths
     return dict(found)
 
 
 def state_of(totals: Totals) -> State | None:
-    """Return the state of the whole call; None if its state was never known."""
+    """Return the state of the whole call; None if the state was never known."""
     return judged(totals).state
 
 
 def cause_of(totals: Totals) -> str:
     """
-    Return the main cause of the state of the whole call, a word of verdict/rules.py.
+    Return the main cause of the whole call's state, as a word of verdict/rules.py.
 
-    The word is empty if the call was good or its state was never known. It is `unknown` if most of
-    the time in this state has no known cause.
+    The main cause of a bad call is the cause with the longest bad time; of a fair call, the cause
+    with the longest bad and fair time together. The word is `unknown` if this longest time has no
+    known cause. The word is empty if the call was good or its state was never known.
     """
     return judged(totals).cause
 
 
 def badness(totals: Totals) -> int:
-    """Return how bad the whole call was, 0 to WORST; lists with "worst first" sort by it."""
+    """Return how bad the call was, 0 to WORST; lists that are sorted "worst first" use it."""
     return judged(totals).badness
 
 
 class Judged(NamedTuple):
-    """The verdict on a whole call; `state_of`, `cause_of` and `badness` explain the fields."""
+    """The verdict on a whole call: see `state_of`, `cause_of` and `badness`."""
 
     state: State | None
     cause: str
@@ -244,14 +256,14 @@ def judged(totals: Totals) -> Judged:
 
 
 def state_by(fair: float, bad: float) -> State:
-    """Return the state of a call; *fair* and *bad* are shares of its known time, 0 to 1."""
+    """Return the state of a call that was *fair* and *bad* for these shares of its known time."""
     if bad > BAD_SHARE:
         return State.BAD
     return State.FAIR if bad + fair > BAD_SHARE else State.GOOD
 
 
 def _main_cause(totals: Totals, state: State) -> str:
-    """Return the word for the main cause of a call's *state*; empty if the state is good."""
+    """Return the main cause of the call's *state* as in `cause_of`; empty if the state is good."""
     if not state:
         return ""
     is_fair = state == _FAIR
@@ -260,5 +272,5 @@ def _main_cause(totals: Totals, state: State) -> str:
         if of == _BAD or (of == _FAIR and is_fair):
             word = WORD_OF.get(cause, UNKNOWN)
             by[word] = by.get(word, 0) + tenths
-    # Nearly all calls have a single cause.
+    # Nearly all calls that are not good have one cause.
     return min(by, key=lambda word: (-by[word], word)) if len(by) > 1 else next(iter(by))

@@ -1,7 +1,8 @@
 """
-Lets only one task at a time do long work, so that pushes are handled in between.
+Lets only one task at a time do long work, so that a push waits for one such task at most.
 
-Other tasks wait until it is their turn. If too many tasks wait already, a task gets `Busy` at once.
+The other tasks wait for their turn. If too many tasks wait already, another task that asks for a
+turn gets `Busy` at once.
 """
 
 from asyncio import AbstractEventLoop, Lock, get_running_loop
@@ -10,19 +11,19 @@ from otel_jcmc.catalogue.reasons import StoreUnavailable
 
 
 class Busy(StoreUnavailable):
-    """Too many callers wait for the turn already; the caller may try again later."""
+    """The caller did not get a turn, because too many callers wait; it may try again later."""
 
 
 class Turn:
     """
-    An asynchronous context manager that one caller at a time can enter.
+    An asynchronous context manager that one caller at a time can enter; the others wait.
 
-    Concurrency: use it in one event loop. When a new loop replaces an ended loop, callers in the
-    new loop do not wait for callers in the ended loop.
+    Concurrency: tasks of one event loop at a time. In a new event loop, callers do not wait for
+    callers of the former loop, because that loop has ended.
     """
 
     def __init__(self, most: int = 0) -> None:
-        """Let at most *most* callers wait for the turn; 0: any number."""
+        """Let at most *most* callers wait for their turn; 0: any number of callers."""
         self._most = most
         self._loop: AbstractEventLoop | None = None
         self._lock = Lock()
@@ -30,7 +31,7 @@ class Turn:
 
     async def __aenter__(self) -> None:
         """
-        Wait for the turn.
+        Wait until no other caller has the turn, and take it.
 
         Raises:
             Busy: *most* callers wait already.
@@ -46,5 +47,5 @@ class Turn:
             self._waiting -= 1
 
     async def __aexit__(self, *_: object) -> None:
-        """End this caller's turn, so that the next caller can begin."""
+        """Give the turn to the next caller."""
         self._lock.release()

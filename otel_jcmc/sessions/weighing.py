@@ -1,9 +1,10 @@
 """
-Adds up the pushes of an interval, each weighted by the time for which it counts.
+Adds up the pushes of an interval: each value is multiplied by the time for which the push counts.
 
-When a push comes, `noted` only makes a tuple of its values. Once an interval, or when many tuples
-wait, `weigh` adds all waiting tuples of a session to the sums of the session. The processor needs
-time to load the sums into its cache, so the sums are loaded once for several pushes.
+When a push comes, `noted` returns its values as a tuple, and the tuple waits. At the end of an
+interval, or when many tuples wait, `weigh` adds all waiting tuples of a session to the session's
+sums (`Weighed`). The processor needs time to fetch the sums into its cache, so this is done once
+for several pushes.
 """
 
 from typing import Final
@@ -22,25 +23,26 @@ _STATE, _CAUSE, _COVERS = STATE_ID - 1, CAUSE_ID - 1, COVERS_ID - 1
 _FREEZES, _FREEZE_TIME, _FRAMES_DROPPED = COUNTED
 _MOMENT_MS: Final = float(TENTH_MS)
 _OUTAGE: Final = OUTAGE.id
-# The thresholds of quality, loss and round trip, at which they become bad (vitals.py).
+# Quality is bad below the first value, loss is bad above the second value, and the round trip is
+# bad above the third value.
 Bounds = tuple[float, float, float]
 
 
 def noted(report: Report, at: float) -> Noted:
-    """Return those values of a push that `weigh` uses; *at*: its time by the process's clock, s."""
+    """Return the values of *report* that `weigh` uses; *at* is when it came (our clock, s)."""
     numbers = report.numbers
     state, cause = numbers[_STATE], numbers[_CAUSE]
     quality, loss, trip = vitals(numbers)
     code = (cause or 0) | (UNKNOWN_CODE if state is None else state << 6)
     if quality is loss is trip is None:
         code |= SILENT
-    # Nearly all pushes are good, so this case calls no function.
+    # Nearly all pushes are good.
     key = key_of(report) if state else UNKNOWN if state is None else GOOD
     covers_ms = numbers[_COVERS] or report.session.interval_ms
-    # An outage counts from its beginning, because nothing could be pushed during it.
+    # An outage counts from its beginning, because the client could not push during the outage.
     out_ms = max(numbers[_DOWN] or 0, numbers[_UP] or 0) if cause == _OUTAGE else None
-    # A counter must not count twice, so only the counters in this push are read, and not those that
-    # are known from an earlier push. The client of JCMC sends no counters.
+    # A counter of an earlier push must not count twice, so counters are read only from the numbers
+    # that the client sent in this push. If `sent` is None, all numbers are of this push.
     told = numbers if report.sent is None else report.sent
     return (
         at,
@@ -59,11 +61,13 @@ def noted(report: Report, at: float) -> Noted:
 
 def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PLR0912, PLR0915
     """
-    Add the waiting pushes of a session to its sums.
+    Add the waiting pushes in *of*, which belongs to one session, to the sums in *of*.
 
-    A push counts for the time since the previous push, but not for longer than the time that the
-    push says it covers. If the push does not say that, it counts at most for the previous gap
-    between two pushes. It never counts for longer than *ttl_ms*, after which a participant expires.
+    Each push counts for the time since the push before, but not for longer than the time that it
+    covers. If the push does not say how much time it covers, the limit is the time between the two
+    pushes before it. A push in an outage may count for as long as the outage has lasted. No push
+    counts for longer than *ttl_ms*, because then the participant expires. *bounds* say which values
+    of the vitals are bad.
     """
     if not of.times:
         of.times = {}
@@ -72,14 +76,13 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
         until_ms = min((of.waiting[0][0] - of.before) * 1000, ttl_ms)
         _lengthen(of, of.first, until_ms - _MOMENT_MS, bounds)
         of.first = None
-    # This is one long function with each sum in a local name, because it handles every push. With a
-    # call or a loop for each vital, or with attributes, it would take twice as long.
+    # Every push is added here, so this is one long function with each sum in a local variable. With
+    # a call or a loop for each vital, or with attributes, the function would take twice as long.
     least_quality, most_loss, most_trip = bounds
     before, gap_ms, last = of.before, of.gap_ms, of.tick
     pushes: list[int] = []
     room = MOST_BYTES - len(of.pushes)
-    # `pushes` has no gap before the first push of an interval, because the entry has no push
-    # before it.
+    # The bytes of an interval's first push have 0 instead of the time since the push before.
     is_first = not of.pushes
     freezes, freeze_ms, dropped = of.counts
     quality_sum, quality_ms, quality_bad, quality_low, quality_high = of.quality
@@ -93,8 +96,8 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
         if before:
             weight_ms = gap_ms = (at - before) * 1000
         elif not covers_ms:
-            # The first push covers no time yet. It counts for a tenth of a second, so that its
-            # values are known.
+            # A session's first push that does not say how much time it covers counts for a moment
+            # (_MOMENT_MS) until the second push comes, because no other value is known.
             of.first, weight_ms = each, _MOMENT_MS
         before = at
         if not covers_ms:
@@ -165,7 +168,7 @@ def weigh(of: Weighed, ttl_ms: float, bounds: Bounds) -> None:  # noqa: C901, PL
 
 
 def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None:
-    """Let the *first* push of a session, which is in the sums, count for *more_ms* longer."""
+    """Let a session's *first* push, which is in the sums already, count for *more_ms* longer."""
     if more_ms <= 0:
         return
     _, _, _, _, key, _, _, _, *values = first
@@ -176,7 +179,7 @@ def _lengthen(of: Weighed, first: Noted, more_ms: float, bounds: Bounds) -> None
 
 
 def _longer(of: Vital, value: float | None, bound: float, is_lower: bool, ms: float) -> Vital:  # noqa: FBT001
-    """Return the sums *of* a vital after its *value* has counted for *ms* longer."""
+    """Return *of* with *value* counted for *ms* longer; lowest and highest value do not change."""
     if value is None:
         return of
     total, known, bad, low, high = of
