@@ -40,7 +40,7 @@ def columns(rows: Sequence[Sequence[str]], cut: Sequence[int], most: int) -> str
 
 
 def without_empty(rows: Sequence[Sequence[str]]) -> list[list[str]]:
-    """Return *rows* without the columns that are empty; the first row has the columns' names."""
+    """Return *rows* without the columns that have no value; the first row has their names."""
     told = [any(column[1:]) for column in zip(*rows, strict=True)]
     return [[cell for cell, is_told in zip(row, told, strict=True) if is_told] for row in rows]
 

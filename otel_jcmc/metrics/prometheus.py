@@ -51,8 +51,9 @@ def render(
     """
     Return the whole exposition, piece by piece, with the *own* metrics first.
 
-    *own* must be in the same format. The samples of a metric family are never separated by samples
-    of other families. A gauge without observations has no lines.
+    *own* must be in the format that is returned, which *is_openmetrics* says. The samples of a
+    metric family are never separated by samples of other families. A gauge without observations
+    has no lines.
     """
     made: _Made = {}
     yield own.removesuffix(_EOF)

@@ -335,5 +335,4 @@ The tables leave out these faults, because the pushes cannot show them:
   had a jitter of 37 ms with a round trip of 20 ms. The rules trust a jitter if the round trip is at
   least half as long, so they named the cause `uplink`.
 - `device` in the crowd that pushes every 2 s: in the intervals that the rules did not find, no
-  picture stood still, and timers were less than 50 ms late. The rules call this good. The crowd of
-  2,000 rooms uses some of these intervals often."""
+  picture stood still, and timers were less than 50 ms late. The rules call this good."""
