@@ -143,8 +143,8 @@ def verdict_page() -> str:
         "call is fair. *Never alone*: this symptom alone never makes a call bad.",
         table(("symptom", "kind", "fair", "bad", "source of the threshold"), symptoms),
         "- A call is bad if its statistics have stopped while other participants are in the\n"
-        "  conference. Statistics have stopped if the page got its newest statistics longer ago than\n"
-        "  the interval at which it pushes. If a page only reports that its connection was\n"
+        "  conference. Statistics have stopped if the page got its newest statistics longer ago\n"
+        "  than the interval at which it pushes. If a page only reports that its connection was\n"
         "  interrupted, the state is unknown.\n"
         "- A call is good if it has no symptom and three things are known: a round trip, the loss\n"
         "  on the way down, and either that something arrives or that both outages are 0.\n"
