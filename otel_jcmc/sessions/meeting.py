@@ -1,10 +1,10 @@
 """
-Finds who was in a conference at a given time, and how each participant's call was.
+Finds the instance of a conference at a given time, its participants, and how their calls were.
 
-`meeting_at` takes the name of a conference and a time. It returns the instance that was held at
-this time, or the last instance before. The result has the sessions of the instance with their
-states over time, and the journal's entries about the instance. An instance is over when no
-participant has been in the conference for longer than JCMC_SESSION_GRACE.
+`meeting_at` gets a conference's name and a time. It returns the instance that was held at that
+time, or the last instance before that time. A `Meeting` has the sessions of all participants on one
+time axis, and the entries of the journal (verdict/journal.py) about the instance. An instance ends
+when no participant has been in the conference for the grace of a session (`JCMC_SESSION_GRACE`).
 """
 
 from asyncio import sleep
@@ -30,15 +30,15 @@ from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.record import Record
 from otel_jcmc.verdict.standing import sender_name
 
-# About as many sessions as a large conference has in a day. If there are more, only the newest
-# sessions are read.
+# At most so many sessions of a conference are read, the newest first: a large conference has about
+# so many sessions in a day.
 MOST_SESSIONS: Final = 5000
 MOST_PEOPLE: Final = 200
 MOST_SPELLS: Final = 300
 
 
 class Attendee(NamedTuple):
-    """One session of an instance; *spells* are its states over time (blame.py)."""
+    """One session of an instance, with its states over time: one `Spell` for each state."""
 
     session: PastSession
     spells: list[Spell]
@@ -49,14 +49,12 @@ class Meeting(NamedTuple):
     One instance of a conference.
 
     Attributes:
-        from_ms: the time of the first join, Unix time in ms.
-        to_ms: the last time at which a participant was there, Unix time in ms.
-        goes_on: whether a participant is still there.
-        people: the number of sessions of the instance.
-        attendees: the first MOST_PEOPLE of these sessions, by start.
+        from_ms, to_ms: from the first join until a participant was last there, Unix time in ms.
+        people: how many sessions the instance has.
+        attendees: the first MOST_PEOPLE sessions of the instance, by their start.
         stood_out: the entries of the journal that concern the instance.
-        earlier_ms, later_ms: the start of the previous instance and of the next instance; None:
-            there is no such instance.
+        earlier_ms: when the instance before this one began; None: there is none before.
+        later_ms: when the instance after this one began; None: there is none after.
     """
 
     conference: str
@@ -79,10 +77,9 @@ async def meeting_at(
     interval_ms: int,
 ) -> Meeting:
     """
-    Return the instance of a conference that was held at *at_ms*.
+    Return the instance of a conference that was held at *at_ms*, or the last instance before.
 
-    *conferences* are all forms in which the conference's name may be stored. *grace_ms* is the time
-    after which an instance without participants is over. *interval_ms* is the length of an entry.
+    *conferences* has all forms in which the conference's name may be stored.
 
     Raises:
         NoSuchSession: history has no session of this conference at that time or before.
@@ -103,7 +100,7 @@ async def meeting_at(
     async with history.turn:
         for each in chosen:
             attendees.append(_attendee(each, await history.log(each.sid), entries, interval_ms))
-            # Let the event loop handle pushes before the next log.
+            # Let the event loop handle pushes before the next log is read.
             await sleep(0)
     named = next((each.attributes[CONFERENCE.id] for each in held if each.attributes), "")
     goes_on = any(each.ended_ms is None for each in held)
@@ -119,14 +116,15 @@ def _attendee(
 ) -> Attendee:
     samples = outlines(log)
     who = session.attributes
-    # Earlier versions stored only the last push of each interval, so its pushes are far apart.
+    # A log of an earlier version has only the last push of each interval. Its samples may therefore
+    # be a whole interval further apart.
     apart_ms = session.ttl_ms + (0 if any(each.pushes for each in samples) else interval_ms)
     names = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
     return Attendee(session, coarse(spells_of(samples, apart_ms, *names, entries), MOST_SPELLS))
 
 
 def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[PastSession]]:
-    """Return a list for each instance with its *sessions*; both are sorted by start."""
+    """Split *sessions* into one list for each instance; sort instances and sessions by start."""
     found: list[list[PastSession]] = []
     until_ms = 0
     for each in sorted(sessions, key=lambda one: one.started_ms):
@@ -138,15 +136,15 @@ def _instances(sessions: Iterable[PastSession], grace_ms: int) -> list[list[Past
 
 
 def _until_ms(session: PastSession) -> int:
-    """Return the last known time at which the participant of *session* was there, Unix ms."""
+    """Return when the participant of *session* was last known to be there, Unix time in ms."""
     return max(session.last_ms, session.ended_ms or 0)
 
 
 def touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
     """
-    Say whether *entry* of the journal concerns an instance of *conference*.
+    Say whether *entry* of the journal concerns the *conference*.
 
-    *held* are the sessions of the instance.
+    *held* has the sessions of one instance of the conference.
     """
     if entry.scope in (Scope.CONFERENCE, Scope.FLEET):
         return entry.scope == Scope.FLEET or entry.name == conference
@@ -159,7 +157,7 @@ def touches(entry: Entry, conference: str, held: Sequence[PastSession]) -> bool:
 
 
 def _browser(session: PastSession) -> str:
-    """Return the browser's name and major version, such as `Firefox 144`, as the journal has it."""
+    """Return the browser's name and major version as the journal writes them: `Chrome 120`."""
     who = session.attributes
     major = (who.get(BROWSER_VERSION.id) or "").partition(".")[0]
     return f"{who.get(BROWSER_NAME.id, '')} {major}".strip()

@@ -1,11 +1,11 @@
 """
-Merges what two processes write about one session, if both processes took pushes of the session.
+Merges the entries that two processes made of one session, if both took pushes of this session.
 
-An item (items.py) is a change of a session that a process sends to Redis. Redis refuses the item if
-another process has changed the session meanwhile, and returns the new state. `rebased` changes
-refused items so that they build on the new state, and Redis takes them. If two processes have made
-an entry for the same time, the two entries become one entry (both.py). The totals then count the
-pushes of both processes.
+An item (items.py) adds an entry to the session in the state that the process last knew. If another
+process has written to the session meanwhile, Redis has a newer state, and refuses the item.
+`rebased` gets the refused items, each with the newer state, and changes them so that they add to
+the newer state. If both processes made an entry for the same time, both.py merges the two entries
+into one. The session's totals then count the pushes of both processes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -30,22 +30,24 @@ from otel_jcmc.sessions.totals import Totals, add, new_totals, take_away
 from otel_jcmc.sessions.totals import pack as pack_totals
 from otel_jcmc.sessions.vitals import VITALS
 
-# If Redis has refused an item this often, Redis takes it without a check. Redis refuses an item
-# again only if another process writes to the same session within milliseconds, which is rare.
+# If Redis has refused an item this many times, the item is written in any case, even if Redis has a
+# newer state. This is rare: another process must write to the same session before each try.
 MOST_TRIES: Final = 5
 _decode_attributes = msgspec.msgpack.Decoder(dict[int, Any]).decode
 
 
 class Rebased(NamedTuple):
     """
-    An item, changed so that it builds on the newest state of its session in Redis.
+    An item, changed so that it builds on the newest state in Redis.
 
     Attributes:
-        packed: the item as bytes (items.py).
-        former, version: the item's version before this change, and its new version.
-        totals: the packed totals of the session, with this item counted.
-        lines: the lines of the session's card.
-        attributes: the session's attributes after this item; empty if this item changes none.
+        packed: the changed item, packed.
+        member: the participant's member.
+        former: the item's version before this change.
+        version: the item's version after this change.
+        totals: the packed totals of the session, including this item.
+        lines: the lines of the session's card, including this item.
+        attributes: the packed attributes of the session; empty: this item does not change them.
     """
 
     packed: bytes
@@ -61,17 +63,15 @@ def rebased(
     conflicts: Iterable[tuple[bytes, Newest]], versions: Iterator[bytes], interval_ms: int
 ) -> list[Rebased]:
     """
-    Return the refused items, changed so that Redis takes them, in the same order.
+    Change the refused items of *conflicts*, in their order, so that they build on Redis's state.
 
-    Args:
-        conflicts: (item, newest state of its session in Redis) for each refused item.
-        versions: yields a new version for each item.
-        interval_ms: the length of an entry.
+    A conflict is a packed item and the state of the item's session that Redis had when it refused
+    the item. Each changed item gets the next of *versions* as its version.
     """
     sessions: dict[bytes, _Session] = {}
     again = []
     told = [(items.unpack(packed), newest) for packed, newest in conflicts]
-    # If a session has several refused items, the last one came with the newest state.
+    # If a session has several conflicts, the last of them has the newest state.
     latest = {item.name: newest for item, newest in told}
     for item, _ in told:
         session = sessions.get(item.name)
@@ -82,10 +82,10 @@ def rebased(
 
 
 class _Session:
-    """The state of one session in Redis, to which `take` adds items one after the other."""
+    """The state of one session in Redis; `take` adds refused items to it, one after the other."""
 
     def __init__(self, newest: Newest, interval_ms: int) -> None:
-        """Begin with the *newest* state of the session."""
+        """Unpack *newest*, the session's state that Redis returned last."""
         self._by = newest.by
         self._attributes = newest.attributes
         self._entry = _unpacked(newest.entry)
@@ -94,11 +94,15 @@ class _Session:
         try:
             self._last_ms, self._totals, self._lines = read_card(newest.card)
         except ValueError:
-            # The session has no card, or its card is damaged.
+            # The session has no card, or a damaged one.
             self._last_ms, self._totals, self._lines = 0, new_totals(), {}
 
     def take(self, item: Item, version: bytes) -> Rebased:
-        """Change *item* so that it builds on this state; add it to this state, and return it."""
+        """
+        Change *item* so that it builds on the present state, and add it to this state.
+
+        Return the changed item, which now has *version*.
+        """
         former = item.version
         item.base, item.version = self._by[-items.VERSION_BYTES :] or items.NONE, version
         item.tries += 1
@@ -126,9 +130,9 @@ class _Session:
 
     def _put(self, item: Item, attributes: bytes) -> None:
         """
-        Merge the entry of *item* into the newest entry of the session, or append it.
+        Merge the entry of *item* into the newest entry, or append it to the log.
 
-        The totals then count the pushes of *item*.
+        The session's totals then include the pushes of *item*.
         """
         own = unpack(item.entry)
         if own.attributes is not None:
@@ -158,7 +162,8 @@ class _Session:
         """
         Say whether *own* may be merged into *other*, the newest entry.
 
-        This is so if other processes alone made *other*, and both entries are about the same time.
+        The process that made *own* must not have written to *other*, and both entries must be of
+        the same time. An entry with the flag ALONE or FORCED is never merged.
         """
         tag = item.version[: items.TAG_BYTES]
         tags = {
@@ -173,7 +178,7 @@ class _Session:
 
 
 def _unpacked(entry: bytes) -> Stored | None:
-    """Return *entry* as `Stored`; None if it is empty or damaged."""
+    """Return the unpacked *entry*; None if *entry* is empty or damaged."""
     try:
         return unpack(entry) if entry else None
     except ValueError:
@@ -181,7 +186,7 @@ def _unpacked(entry: bytes) -> Stored | None:
 
 
 def _count(how: Any, totals: Totals, entry: Stored) -> None:
-    """Add *entry* to *totals* (*how* is `add`) or subtract it (`take_away`), without outages."""
+    """Add the sums of *entry* to *totals* or take them away, as *how* does; skip its outages."""
     tally = [*(entry.tally or ()), *[None] * len(VITALS)][: len(VITALS)]
     times = [time_of(msgspec.structs.astuple(each)) for each in entry.stretches or ()]
     how(totals, tally, extreme_of(entry, entry.worst), times, entry.counts or ())

@@ -1,16 +1,21 @@
--- Replaces a session or a conference that is over by its span and its summary: once, however often this is called.
+-- Replaces a finished session by its span and its summary, or a finished instance of a conference by its span. A second
+-- call for the same session or instance changes nothing.
 -- 
 -- ARGV[1...4] and the keys as in store/stays.lua, which comes before this text.
--- ARGV[5] ms for which a span waits when no replica sends spans, ARGV[6] the span; a session's has its mark
--- (span_marks.py); empty: there is none.
--- A session: ARGV[7] its sid; ARGV[8] its instance, 0: it has none; ARGV[9] 0 if its log is not needed any more.
--- ARGV[10] digest of its client in hex, empty if it is not known.
--- ARGV[11] its summary, empty if there is none; ARGV[12] the list that it joins, ARGV[13] until when that is kept (ms),
--- ARGV[14] bytes that Redis needs for a summary besides.
--- ARGV[15...] pairs for its conference's hash: fields with "+" in front are added up; with "<" and ">" the least and the
--- largest stay; all others are set.
--- A conference: ARGV[7] "conference:instance", ARGV[8] `there` of emptied; there are no more arguments.
--- Returns 1 if it was moved, 0 if it had been moved before, or goes on.
+-- ARGV[5] for how many ms a span waits in Redis if no replica sends spans.
+-- ARGV[6] the span, empty if there is no span. The span of a session has a mark (span_marks.py).
+-- To replace a session:
+-- ARGV[7] its sid, ARGV[8] its conference's instance (0: none), ARGV[9] 0: remove its log and card, 1: keep them.
+-- ARGV[10] digest of its client in hex, empty if the client is not known.
+-- ARGV[11] its summary, empty if there is no summary; ARGV[12] the list to which the summary is added, ARGV[13] when
+-- this list expires (Unix time in ms), ARGV[14] bytes that Redis needs for a summary besides the summary's own bytes.
+-- ARGV[15...] pairs of field and value for the hash of the conference's instance. "+field" adds the value to the field,
+-- "<field" keeps the smaller value, ">field" keeps the larger value, and a field without these signs is set.
+-- To replace an instance of a conference:
+-- ARGV[7] "conference:instance", ARGV[8] its score in the index `emptied`; there are no more arguments.
+-- 
+-- Returns 1 if this call has replaced the session or instance. Returns 0 if an earlier call has replaced it, if it has
+-- been erased, or if the instance goes on.
 local waits, span, name, instance = ARGV[5], ARGV[6], ARGV[7], ARGV[8]
 local outbox = base .. 'outbox'
 
@@ -40,7 +45,7 @@ local function sum_up(summary, list, until_ms, besides)
   redis.call('HINCRBY', base .. 'past', list, #summary + besides)
 end
 
--- The conference of a session that is moved keeps its figures, and goes on without it.
+-- Removes the session from its conference's instance, after the session's figures were added to the instance's hash.
 local function leave_room(is_known)
   local room = room_of(name, instance)
   local room_key = base .. 'room:' .. room
@@ -54,12 +59,12 @@ end
 
 local function move_session()
   if redis.call('ZREM', open_key, name) == 0 then return 0 end
-  -- For a join that failed, and for a participant whose log was lost with its process, nothing else has its name:
-  -- history lists and erases it by that.
+  -- `who` stays if no `about` was written: after a failed join, or if the process was killed before it wrote the log.
+  -- Then only `who` has the participant's attributes, and history needs them to list and to erase the session.
   if ARGV[9] == '0' or redis.call('EXISTS', base .. 'about:' .. name) == 1 then
     redis.call('UNLINK', base .. 'who:' .. name)
   end
-  -- The session may have been erased while its span was made: then the span is not stored.
+  -- If the session was erased while its span was made, the span is not stored.
   local is_known = redis.call('EXISTS', base .. 'session:' .. name)
   if is_known == 1 then
     put()
@@ -69,7 +74,7 @@ local function move_session()
     drop_samples(name)
     redis.call('DECRBY', base .. 'bytes', redis.call('HSTRLEN', base .. 'cards', name))
     redis.call('HDEL', base .. 'cards', name)
-    -- From now on only this digest shows whose session it was.
+    -- From now on, only this digest shows which client the session belongs to.
     if is_known == 1 and ARGV[10] ~= '' then redis.call('HSET', base .. 'session:' .. name, 'client', ARGV[10]) end
   end
   if instance ~= '0' then leave_room(is_known == 1) end
@@ -77,7 +82,8 @@ local function move_session()
 end
 
 local function move_room()
-  -- If `there` has changed, a participant has come to the conference meanwhile, and has perhaps left again.
+  -- If the score in `emptied` has changed, a participant has joined the conference since sweep.lua read the score. This
+  -- participant may already have left again.
   if redis.call('ZSCORE', emptied_key, name) ~= instance then return 0 end
   redis.call('ZREM', emptied_key, name)
   put()

@@ -1,8 +1,9 @@
 """
-Makes the arguments of moves.lua, which replaces ended sessions and conferences in Redis.
+Makes the arguments of moves.lua, which replaces finished sessions and conferences in Redis.
 
-The script puts the span and the summary of a session in the place of the session, and the span of a
-conference in the place of the conference. sweep.py runs the script.
+moves.lua replaces a session by its span and its summary, and an instance of a conference by its
+span. The functions here get the span and the summary, and return the arguments. sweep.py runs the
+script with these arguments.
 """
 
 from typing import Any, Final, NamedTuple
@@ -13,7 +14,7 @@ from otel_jcmc.store.participant import client_digest
 from otel_jcmc.store.scripts import script
 from otel_jcmc.store.sid import sid_member
 
-# Redis keeps a span for this time if no replica sends spans.
+# How long a span waits in Redis when no replica sends spans.
 WAITS_MS: Final = 7 * 86_400_000
 
 MOVES: Final = script("sessions/moves")
@@ -21,13 +22,13 @@ MOVES: Final = script("sessions/moves")
 
 class Kept(NamedTuple):
     """
-    A summary, and the list in Redis that keeps it; all fields are empty if no summary is made.
+    A summary, and the list of summaries to which it is added; without a summary, fields are empty.
 
     Attributes:
         row: the packed summary (summary.py).
-        name: the name of the list's key, without the prefix of the partition.
-        until_ms: the time until which Redis keeps the list, Unix time in ms.
-        besides: the bytes that Redis needs for the row in addition to the bytes of the row.
+        name: the key of the list, without the prefix that all keys of the partition have.
+        until_ms: when the list expires, Unix time in ms.
+        besides: bytes that Redis needs for the row, in addition to the row's own bytes.
     """
 
     row: bytes = b""
@@ -41,9 +42,9 @@ NOT_KEPT: Final = Kept()
 
 def session_move(leg: Leg, folded: Folded, kept: Kept, *, keeps_log: bool) -> tuple[Any, ...]:
     """
-    Return the arguments of moves.lua for *leg*: its span (*folded*) and its summary (*kept*).
+    Return the arguments that replace *leg* by its span in *folded* and its summary in *kept*.
 
-    *keeps_log* says whether the log of the leg remains in Redis.
+    If *keeps_log* is False, moves.lua also removes the leg's log and card.
     """
     span = folded.span and marked(folded.span, folded.client, sid_member(leg.sid))
     client = client_digest(folded.client).hex() if folded.client else ""
@@ -53,8 +54,9 @@ def session_move(leg: Leg, folded: Folded, kept: Kept, *, keeps_log: bool) -> tu
 
 def room_move(room: str, span: bytes, emptied: str) -> tuple[Any, ...]:
     """
-    Return the arguments of moves.lua for the instance *room* of a conference, and its *span*.
+    Return the arguments that replace an instance of a conference by its *span*.
 
-    *emptied* is the time at which the last participant left, in the form that sweep.lua returns.
+    *room* is "conference:instance". *emptied* is the time when a participant was last in this
+    instance, as sweep.lua returned this time.
     """
     return WAITS_MS, span, room, emptied

@@ -2,7 +2,8 @@
 Reads one leg of a session from Redis: its participant, its times, and how it ended.
 
 `keys_of` returns the commands that read the leg with a given sid. `session_of` makes a
-`PastSession` from the replies. store/stays.lua, log.lua and store/participant.lua write these keys.
+`PastSession` from Redis's replies. store/stays.lua, log.lua and store/participant.lua write the
+keys that these commands read.
 """
 
 from collections.abc import Collection, Iterable, Iterator
@@ -21,9 +22,9 @@ from otel_jcmc.store.participant import (
 )
 from otel_jcmc.store.sid import began_ms, sid_member
 
-# The number of commands that `keys_of` returns for one session.
+# How many commands `keys_of` returns.
 KEYS: Final = 7
-# A card has at least this number of bytes.
+# A stored value that is shorter than this is not a card.
 CARD_HEAD_BYTES: Final = 8
 
 _T = TypeVar("_T")
@@ -34,25 +35,25 @@ class PastSession(NamedTuple):
     One leg of a session.
 
     Attributes:
-        attributes: catalogue id -> latest attribute; empty if Redis no longer has them.
-        session: the session id that the client sent; empty: the service made the id.
-        started_ms, last_ms: the time of the start and of the last known push, Unix time in ms.
-        ended_ms, reason: when and why the leg ended; None while it goes on. If no end is stored but
-            the participant is no longer live, *ended_ms* is the time of the last push, and *reason*
-            is `expired`.
-        leg: the number of this leg, from 1.
-        previous: the sid of the previous leg; empty for the first leg.
-        samples: the number of entries in the log of this leg.
-        ttl_ms: after this time without a push, the participant expires.
-        client: the digest of the client id, if the leg became a span and its attributes are no
-            longer kept.
-        rating: the stars that the participant gave the call, 1 to 5; None: not known.
-        feedback: the participant's text about the call; None: no text is kept.
+        attributes: the latest attributes by catalogue id; empty when they are no longer known.
+        session: the session id that the client sends; empty: the client sends none, and the service
+            makes an id.
+        last_ms: when the last known push came, Unix time in ms.
+        ended_ms, reason: when and why the leg ended; None while it goes on. If the participant is
+            gone and Redis has no end of the leg, *ended_ms* is the time of the last push, and
+            *reason* is `expired`.
         cause: why the session failed, a word of catalogue/causes.py; empty: it did not fail, or the
             client did not push the cause.
-        card: the card of the leg, with the sums over all its pushes (card.py); empty: none.
-        instance: the start of the conference's instance, if the leg becomes a span; otherwise
-            empty.
+        leg: the number of this leg, from 1.
+        previous: the sid of the leg before; empty if this is the first leg.
+        samples: how many entries the leg's log has.
+        client: digest of the client in hex, if the leg became a span and its attributes are no
+            longer kept; otherwise empty.
+        rating: stars that the participant gave the call, 1 to 5; None: not known.
+        feedback: the text that the participant wrote about the call; None: no text is kept.
+        card: the leg's card, with the totals of all its pushes (card.py); empty: it has no card.
+        instance: when the conference's instance began, Unix time in ms as text; empty: the leg
+            does not become a span.
     """
 
     sid: str
@@ -75,14 +76,18 @@ class PastSession(NamedTuple):
 
     @property
     def session_id(self) -> str | None:
-        """The id of the leg in its span (docs/traces.md); None if the service can't make it."""
+        """
+        The `session.id` that the leg's span has (docs/traces.md).
+
+        None if the client sent no session id and the participant's attributes are not known.
+        """
         if self.session or not self.attributes:
             return leg_name(self.session, self.leg) if self.session else None
         return session_name(self.attributes, float(self.started_ms))
 
 
 def keys_of(sid: str, base: str) -> list[Command]:
-    """Return commands that read the leg *sid*; *base* is the prefix of its partition's keys."""
+    """Return the commands that read the leg *sid*; all keys of its partition begin with *base*."""
     member = sid_member(sid)
     return [
         ("HGETALL", f"{base}session:{sid}"),
@@ -105,13 +110,17 @@ def session_of(
     samples: int,
     card: bytes | None,
 ) -> PastSession:
-    """Return the leg *sid*, made from the replies to the commands of `keys_of`, in their order."""
-    # Some values are not text. They are not used here; only scripts read them.
+    """
+    Return the leg *sid*, read from Redis's replies to the commands of `keys_of`.
+
+    The arguments after *sid* are the replies, in the order of the commands.
+    """
+    # Some fields are not valid UTF-8; only Lua scripts read these fields.
     told = {name.decode(): text.decode(errors="replace") for name, text in batched(fields, 2)}
     session, ttl_ms = told.get("session", ""), int(told.get("ttl", 0))
     started_ms = began_ms(sid)
     participant = participant_of(value)
-    # The participant may have begun a later session meanwhile.
+    # The participant may be in a later session by now.
     is_there = participant is not None and participant.session == session and "ended" not in told
     last_ms = max(started_ms, int(told.get("seen", 0)))
     if is_there and expiry is not None:
@@ -141,7 +150,7 @@ def session_of(
 
 
 def participant_of(value: bytes | None) -> Stay | None:
-    """Return the stay in *value*, which Redis has for a participant; None if it can't be read."""
+    """Return the stay in a participant's stored *value*; None: no value, or an unreadable one."""
     try:
         found = from_value(value) if value else None
     except ValueError:
@@ -151,9 +160,9 @@ def participant_of(value: bytes | None) -> Stay | None:
 
 def may_name(packed: bytes, clients: Iterable[str]) -> bool:
     """
-    Say whether the *packed* attributes may contain one of the client ids in *clients*.
+    Say whether the *packed* attributes contain the text of one of *clients*.
 
-    This takes less time than to unpack them. No means that they do not contain a client id.
+    This check is faster than unpacking. If it is True, the caller must still unpack and compare.
     """
     folded = packed.lower()
     return any(client.lower().encode() in folded for client in clients)
@@ -161,16 +170,16 @@ def may_name(packed: bytes, clients: Iterable[str]) -> bool:
 
 def is_of(attributes: dict[int, Any], clients: Collection[str]) -> bool:
     """
-    Say whether the client id in *attributes* is one of *clients*.
+    Say whether *attributes* belong to one of *clients*.
 
-    A client id in lower case in *clients* also matches a client id with upper-case letters.
+    An id in *clients* that is in lower case also matches a client's id with capital letters.
     """
     client: str = attributes.get(CLIENT.id) or ""
     return client in clients or client.lower() in clients
 
 
 def batched(each: Iterable[_T], size: int) -> Iterator[tuple[_T, ...]]:
-    """Yield the items of *each* in tuples of *size* items; the last tuple may be shorter."""
+    """Split *each* into tuples of *size* items, and return these; the last may be shorter."""
     rest = iter(each)
     while piece := tuple(islice(rest, size)):
         yield piece

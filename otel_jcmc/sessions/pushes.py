@@ -1,13 +1,13 @@
 """
-Packs the pushes of an interval into a few bytes: when each push came, and how the call was.
+Packs the pushes of one interval into a few bytes: when each push came, and how the call was then.
 
-Most pushes take two bytes: the time since the previous push, and the state. If several processes
-took pushes of one session, these bytes allow to put all pushes in order of time. `Story` returns
-the events of a session from its pushes. The bytes of a push:
+Nearly every push takes two bytes: the time since the push before, and the state of the call. If
+several processes took pushes of one session, history uses these times to put the pushes in order.
+`Story` gets the pushes in order and finds the events of the session.
 
-    1 byte   tenths of a second since the previous push, 0 for the first push; 255: the next two
-             bytes have the number
-    1 byte   2 bits state (3: not known), 1 bit whether statistics were silent, 5 bits cause
+    1 byte   tenths of a second since the push before; 0 for the first push; 255: the next two bytes
+             have this number
+    1 byte   2 bits: the state (3: not known); 1 bit: whether the push had no vitals; 5 bits: cause
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 
 from otel_jcmc.verdict.rules import OUTAGE, UNKNOWN, WORD_OF, State
 
-# An interval keeps at most this number of pushes. Of further pushes, it keeps only the last.
+# The first 300 pushes of an interval are kept. Of the pushes after these, only the last is kept.
 MOST: Final = 300
 UNKNOWN_CODE: Final = 3 << 6
 SILENT: Final = 1 << 5
@@ -25,7 +25,7 @@ LONGER: Final = 0xFF
 _LONGEST: Final = 0xFFFF
 _WORDS: Final = {state.value: state.name.lower() for state in State}
 
-# Code, the second byte of a push -> state, cause, and whether statistics were silent.
+# At the index of a push's second byte: its state, its cause, and whether it had no vitals.
 _HOW: Final = [
     (None if code >> 6 == UNKNOWN_CODE >> 6 else code >> 6, code & _CAUSE, bool(code & SILENT))
     for code in range(256)
@@ -34,13 +34,13 @@ _HOW: Final = [
 
 class Push(NamedTuple):
     """
-    The part of a push that history keeps.
+    One push, with the fields that history keeps of it.
 
     Attributes:
-        at_ms: the time of the push, Unix time in ms.
-        state: a state of verdict/rules.py; None: not known.
-        cause: the id of a cause of verdict/rules.py; 0: no known cause.
-        is_silent: whether the push had neither quality, nor loss, nor round trip.
+        at_ms: when the push came, Unix time in ms.
+        state: the number of a `State` of verdict/rules.py; None: not known.
+        cause: the number of a cause in verdict/rules.py; 0: not known.
+        is_silent: whether the push had none of the three vitals (vitals.py).
     """
 
     at_ms: int
@@ -51,13 +51,14 @@ class Push(NamedTuple):
 
 class Event(NamedTuple):
     """
-    Something that happened in a session.
+    A change in a session: its call gets another state, or its statistics stop or come back.
 
     Attributes:
-        what: the name: `verdict.good`, or a state with its cause, such as `verdict.fair.uplink`;
-            `stats.stopped` or `stats.resumed`. Earlier versions also wrote `quality.bad` and
-            `quality.good`.
-        value: the quality at the event; only events of earlier versions have it.
+        at_ms: when the push came that shows the change, Unix time in ms.
+        what: the event's name. `verdict.good`, or a state with its cause, such as
+            `verdict.fair.uplink`; `stats.stopped`, `stats.resumed`. In logs of an earlier version
+            also `quality.bad` and `quality.good`.
+        value: the number that showed the change; only events of an earlier version have it.
     """
 
     at_ms: int
@@ -66,20 +67,20 @@ class Event(NamedTuple):
 
 
 def code_of(state: float | None, cause: float | None, *, is_silent: bool) -> int:
-    """Return the byte for the state and cause of a push, and for whether it *is_silent*."""
+    """Return the second byte of a push: *state*, *cause*, and whether it had no vitals."""
     code = UNKNOWN_CODE if state is None else int(state) << 6
     return code | (is_silent and SILENT) | int(cause or 0) & _CAUSE
 
 
 def bytes_of(tenths: int, code: int) -> bytes:
-    """Return the bytes of a push that came *tenths* of a second after the previous push."""
+    """Return the bytes of a push that came *tenths* tenths of a second after the push before."""
     if tenths < LONGER:
         return bytes((max(0, tenths), code))
     return bytes((LONGER, *min(tenths, _LONGEST).to_bytes(2), code))
 
 
 def pack(pushes: Iterable[Push]) -> bytes:
-    """Return the bytes of *pushes*, which are in order of time."""
+    """Return *pushes*, which must be ordered by time, in the packed form of this module."""
     packed = bytearray()
     before = None
     for push in pushes:
@@ -94,7 +95,7 @@ def _code(push: Push) -> int:
 
 
 def unpack(packed: bytes, last_ms: int) -> list[Push]:
-    """Return the pushes in *packed* in order of time; the last push came at *last_ms* (Unix ms)."""
+    """Return the pushes in *packed*, ordered by time; *last_ms* is the time of the last push."""
     gaps: Sequence[int] = packed[::2]
     codes: Sequence[int] = packed[1::2]
     if LONGER in gaps:
@@ -110,9 +111,9 @@ def unpack(packed: bytes, last_ms: int) -> list[Push]:
 
 def _apart(packed: bytes) -> tuple[list[int], list[int]]:
     """
-    Return the tenths before each push, and the second byte of each push.
+    Return two lists: the tenths of a second before each push of *packed*, and its second byte.
 
-    This also reads *packed* pushes that take four bytes.
+    Unlike a slice, this function also reads pushes that take four bytes.
     """
     gaps, codes = [], []
     at, end = 0, len(packed)
@@ -131,9 +132,9 @@ def _apart(packed: bytes) -> tuple[list[int], list[int]]:
 
 def begun_outages(pushes: Iterable[Push]) -> int:
     """
-    Return the number of outages that begin in *pushes*, which are in order of time.
+    Return how many outages begin in *pushes*, which must be ordered by time.
 
-    If the first push has an outage, this outage counts too.
+    If the first push is in an outage, this outage counts too.
     """
     begun, is_out = 0, False
     for push in pushes:
@@ -143,25 +144,24 @@ def begun_outages(pushes: Iterable[Push]) -> int:
 
 
 class Story:
-    """Finds the events of a session: give `hear` its pushes in order of time."""
+    """Finds the events of one session: its pushes must be given to `hear`, ordered by time."""
 
     __slots__ = ("_state", "_was_silent")
 
     def __init__(self) -> None:
-        """Begin a session that has no pushes yet."""
+        """Begin a session that has no push yet."""
         self._state: int | None = None
         self._was_silent: bool | None = None
 
     def hear(self, push: Push) -> list[Event]:
-        """Return the events at *push*, compared with the previous push; often there are none."""
+        """Compare *push*, the session's next push, with those before; return the new events."""
         found: list[Event] = []
         if push.state is not None and push.state != self._state:
-            # If the first push is good, no event says that the session became good.
+            # If the session's first known state is good, nothing has changed: this is no event.
             if push.state or self._state:
                 found.append(Event(push.at_ms, _event_of(push)))
             self._state = push.state
-        # A participant that has just joined has no statistics yet, so no event says that they
-        # stopped.
+        # A participant that has just joined has no statistics yet: its statistics have not stopped.
         if self._was_silent is None and push.is_silent:
             return found
         if self._was_silent is (not push.is_silent):
@@ -172,7 +172,7 @@ class Story:
 
 
 def _event_of(push: Push) -> str:
-    """Return the name of the event for the state and cause of *push*."""
+    """Return the event's name: the state of *push*, and its cause if the state is not good."""
     assert push.state is not None
     word = f"verdict.{_WORDS[push.state]}"
     return f"{word}.{WORD_OF.get(push.cause, UNKNOWN)}" if push.state else word

@@ -1,11 +1,11 @@
 """
-Records sessions: gathers the content of pushes, and writes it to each session's log in Redis.
+Records sessions: gathers the pushes of each session, and writes entries to the session's log.
 
-intake/intake.py calls `take` with every push that Redis has stored. Once an interval, when a
-participant leaves, and when the service stops, the gathered pushes of a session become an entry
-(gathering.py). The entry waits in this process until log.py writes it to Redis. An error or delay
-in this file never makes a push fail or wait. If the process is killed, it loses the pushes that are
-in no entry yet: those of the present interval.
+`take` gets every push that Redis has stored (intake/intake.py). gathering.py makes an entry of the
+gathered pushes of a session at the end of each interval (`JCMC_HISTORY_INTERVAL`), when the
+participant leaves, and when the service stops. The entry then waits until log.py writes it to
+Redis. No code here may make a push fail or wait. If a process is killed, it loses the pushes that
+it has gathered in the present interval.
 """
 
 import asyncio
@@ -30,16 +30,17 @@ from otel_jcmc.wire.push import Report
 log = logging.getLogger(__name__)
 
 TICK_SECONDS: Final = 1.0
-# After this number of entries in sequence, the event loop handles pushes.
+# After making so many entries, this process handles pushes before it makes more entries.
 MADE_AT_ONCE: Final = 64
-# After a restart, all sessions begin at the same time, and their entries must be spread over the
-# interval. Of the sessions that begin in the same second, this number, or SPREAD times the average
-# per second if that is more, make their first entry after a whole interval. The other sessions make
-# it earlier.
+# After a restart, all sessions begin at the same time, and their first entries must be spread over
+# the interval. A session's first entry is due one interval after the session began. But if many
+# entries are already due in that second, the new entry is due earlier. "Many" is AT_THE_SAME_TIME,
+# or SPREAD times the average number of entries in a second, whichever is more.
 AT_THE_SAME_TIME: Final = 256
 SPREAD: Final = 1.25
-# The shortest time between the starts of two sessions of one participant.
+# The shortest time from the beginning of a participant's session to the beginning of its next one.
 CHANGE_SECONDS: Final = 10.0
+# How long `stop` waits for Redis.
 STOP_SECONDS: Final = 3.0
 
 
@@ -49,9 +50,9 @@ class Recorder:
 
     Attributes:
         logs: writes the entries to Redis.
-        quota: limits how much memory of Redis the sessions may use.
+        quota: limits how much memory of Redis all sessions may take.
 
-    Concurrency: use it from one event loop only.
+    Concurrency: only one event loop may use it.
     """
 
     def __init__(
@@ -63,16 +64,24 @@ class Recorder:
         clock: Callable[[], float] = monotonic,
         shares: Shares | None = None,
     ) -> None:
-        """Prepare to record; if *shares* is None, one address may fill all of history."""
+        """
+        Prepare to record; `start` then starts the task that writes.
+
+        Args:
+            interval_seconds: how often a session gets an entry.
+            thresholds: the values beyond which quality, loss and round trip are bad.
+            clock: returns the time in seconds.
+            shares: limits each address; None: one address may fill all of history.
+        """
         self.logs, self.quota = logs, quota
         self._interval = interval_seconds
         self._bounds = (thresholds.quality, thresholds.loss, thresholds.round_trip)
         self._clock = clock
         self._shares = shares
         self._versions = versions()
-        # Member -> its present session. When a member begins another session, the first one ends.
+        # Member -> its present session: if a member begins another session, the former one is over.
         self._gathered: dict[str, Gathered] = {}
-        # Second of this process's clock -> the sessions whose entries are due in this second.
+        # Second of our clock -> the sessions whose entries are due in this second.
         self._due: dict[int, list[Gathered]] = {}
         self._looked_at = int(clock())
         self._ticking: asyncio.Task[None] | None = None
@@ -84,50 +93,54 @@ class Recorder:
 
     @property
     def samples(self) -> dict[str, int]:
-        """Outcome of a write -> number of entries with this outcome so far."""
+        """Outcome of an entry, such as `written` (log.py) -> number of entries so far."""
         return self.logs.counts
 
     @property
     def evicted(self) -> dict[str, int]:
-        """Reason -> number of sessions that were removed early, so far."""
+        """Reason (quota.py) -> number of sessions that this process has removed early so far."""
         return self.quota.evicted
 
     @property
     def sessions(self) -> int | None:
-        """The number of sessions in Redis; None if it is not known now."""
+        """How many sessions Redis has; None if Redis did not answer when this was last asked."""
         return self.quota.sessions
 
     @property
     def taken_bytes(self) -> int | None:
-        """The approximate bytes of all sessions in Redis; None if they are not known now."""
+        """About how many bytes all sessions take in Redis; None if `sessions` is None."""
         return self.quota.bytes
 
     @property
     def waiting(self) -> int:
-        """The number of entries that wait to be written to Redis."""
+        """How many entries wait to be written to Redis."""
         return self.logs.waiting
 
     def goes_on(self, write: Write) -> bool:
-        """Say whether this process gathers the session of *write*, and no other of its member."""
+        """Say whether this process has the session of *write* as the member's present session."""
         of = self._gathered.get(write.member)
         return of is not None and of.session == write.session
 
     def seconds_to_begin(self, member: str) -> float:
-        """Return the seconds that *member* must wait before it may begin another session."""
+        """Return in how many seconds *member* may begin another session; 0: it may now."""
         of = self._gathered.get(member)
         return 0.0 if of is None else max(0.0, of.began + CHANGE_SECONDS - self._clock())
 
     def has_room(self, address: str) -> bool:
-        """Say whether *address* may fill more of history; if it is empty (not known), it may."""
+        """Say whether history may keep more from *address*; empty: not known, has no limit."""
         return self._shares is None or self._shares.has_room(address)
 
     def take(
         self, write: Write, report: Report, address: str = "", *, is_new: bool = False
     ) -> None:
         """
-        Gather a push from *address* that Redis has stored; never raise an error.
+        Gather a push that Redis has stored. This method never raises.
 
-        *is_new* says whether the push has made its participant live.
+        Args:
+            write: the push as it was stored.
+            report: the push as it was checked.
+            address: the address that sent the push; empty: not known.
+            is_new: whether the participant was not live before this push.
         """
         try:
             of = self._gathered.get(write.member)
@@ -137,14 +150,15 @@ class Recorder:
                     return
             gather(of, write.payload, report, self._clock(), abs(write.ttl_ms), self._bounds)
             if (sent := report.sent) is not None:
-                # If the log was dropped, the first entry of the new log has all known numbers.
+                # This push has only some numbers; earlier pushes had the others. If the session's
+                # log was dropped, the first entry of the new log must have all these numbers.
                 is_whole = is_new and sent is not report.numbers
                 self._add(of, write.payload, sent, is_whole=is_whole)
         except Exception as error:  # noqa: BLE001  # that it was is known all the same
             self._fail(error)
 
     def take_failure(self, write: Write, report: Report, address: str) -> None:
-        """Record a failed join from *address* as a session that has a card and no log."""
+        """Record a join from *address* that failed, as a session with a card but without a log."""
         of = Gathered(write.member, write.session, 0)
         of.at = self._clock()
         self.logs.add([make_card(of, report.attributes, self.logs.offset, self._versions)])
@@ -153,9 +167,10 @@ class Recorder:
 
     def _change(self, of: Gathered | None, write: Write, address: str) -> Gathered | None:
         """
-        End the session *of* if *write* is its leave or belongs to another session.
+        End the session *of*, begin the session of *write*, and return the session that began.
 
-        Return the session of *write*; None if it is a leave.
+        Return None if *write* is a leave, because then no session begins. If *write* leaves a
+        session other than *of*, nothing changes.
         """
         if write.end and (of is None or of.session != write.session):
             return None
@@ -183,14 +198,14 @@ class Recorder:
         self._due.setdefault(second, []).append(new)
 
     def _write(self, of: Gathered) -> None:
-        """Make an entry of the gathered pushes of the session *of*, if it has any."""
+        """Make an entry of the session's gathered pushes; do nothing if it has no such pushes."""
         if of.payload:
             self._add(of, of.payload)
 
     def _add(
         self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
     ) -> None:
-        """Make an entry with *payload* as its last push, and add it to the waiting entries."""
+        """Make an entry with *payload* as the last push, and add it to the waiting entries."""
         if item := self._item(of, payload, sent, is_whole=is_whole):
             self.logs.add([item])
 
@@ -198,9 +213,9 @@ class Recorder:
         self, of: Gathered, payload: bytes, sent: list[Any] | None = None, *, is_whole: bool = False
     ) -> bytes:
         """
-        Return an item, which contains an entry with *payload* as its last push.
+        Return an item (items.py) with *payload* as the last push.
 
-        The item is empty if the session's address has filled its share of history.
+        Return empty bytes if the session's address may not fill more of history (shares.py).
         """
         if not self.has_room(of.address):
             self.logs.counts[REFUSED] += 1
@@ -215,13 +230,13 @@ class Recorder:
         return item
 
     def _fail(self, error: Exception) -> None:
-        """Count a push that could not be recorded; write the first such *error* to the log."""
+        """Count a push that could not be recorded; log a warning for the first such push."""
         if not self.logs.counts[FAILED]:
             log.warning("history: a push could not be recorded", exc_info=error)
         self.logs.counts[FAILED] += 1
 
     async def write_due(self) -> None:
-        """Make an entry of each session whose interval is over; pushes are handled meanwhile."""
+        """Make the entries that are due; pushes are handled after each MADE_AT_ONCE entries."""
         for name in self.logs.take_unknown():
             of = self._gathered.get(name.partition(":")[0])
             if of is not None:
@@ -235,7 +250,11 @@ class Recorder:
                 await asyncio.sleep(0)
 
     def _look_at(self, due: list[Gathered], now: float) -> None:
-        """Make an entry of each session that is *due*, and plan its next entry."""
+        """
+        Make an entry of each session in *due*, and plan the session's next entry.
+
+        Sessions of expired participants are forgotten after their entry.
+        """
         entries: list[bytes] = []
         again: list[Gathered] = []
         for of in due:
@@ -251,18 +270,18 @@ class Recorder:
             if now - of.at < of.ttl_ms / 1000:
                 again.append(of)
             else:
-                # The participant has expired. If such sessions were kept, they would soon outnumber
-                # the sessions of live participants.
+                # The participant has expired. If this process kept such sessions, it would soon
+                # have more of them than sessions of live participants.
                 del self._gathered[of.member]
         self.logs.add(entries)
         self._due.setdefault(int(now + self._interval), []).extend(again)
 
     async def send(self) -> None:
         """
-        Write the waiting entries to Redis, as many as Redis accepts.
+        Send the waiting entries to Redis.
 
-        If another process has written to the session meanwhile, this method merges both and sends
-        the item again.
+        If another process has written to the session of an entry meanwhile, Redis refuses the
+        entry. merging.py then merges it with the other process's entry, and it is sent again.
         """
         await self.logs.send()
         while conflicts := self.logs.take_conflicts():
@@ -274,9 +293,9 @@ class Recorder:
 
     def _go_on(self, told: Rebased) -> None:
         """
-        Continue the session from its state in Redis with the item *told*, which was merged.
+        Copy the session's state after the merge from *told* into the gathered session.
 
-        Do nothing if this process has made a further item of the session meanwhile.
+        Nothing is copied if this process has made another item of the session meanwhile.
         """
         of = self._gathered.get(told.member)
         if of is None or of.version != told.former:
@@ -286,11 +305,11 @@ class Recorder:
             of.known = told.attributes
 
     def start(self) -> None:
-        """Start the task that writes due entries."""
+        """Start the task that makes and writes due entries once a second."""
         self._ticking = asyncio.create_task(self._tick())
 
     async def _tick(self) -> None:
-        """Every TICK_SECONDS, write the due entries and keep history below its limits."""
+        """Make and write due entries, and keep history below its limits, once a second."""
         while True:
             is_well = True
             for step in (
@@ -313,7 +332,7 @@ class Recorder:
             await asyncio.sleep(TICK_SECONDS)
 
     async def stop(self) -> None:
-        """Write entries of all gathered pushes to Redis, at most for STOP_SECONDS, and end."""
+        """Make entries of all gathered pushes, try to write them for STOP_SECONDS, and end."""
         if self._ticking is not None:
             self._ticking.cancel()
             with suppress(asyncio.CancelledError):

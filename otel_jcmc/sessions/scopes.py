@@ -1,9 +1,11 @@
 """
-Finds how far the trouble of sessions reached, for the few sessions of a list.
+Finds the scope of the trouble in each session of a list: which participants had the same trouble.
 
-`scopes_of` returns the scope that most of a session's bad time had, such as `bridge`. It compares
-the session with the journal. It reads the log of a session only if the journal has an entry from
-the time of the session.
+A scope is for example `participant`, if only this participant's call was bad, or `bridge`, if many
+calls on its bridge were bad (verdict/census.py). The bad times of one session may have different
+scopes; `scopes_of` returns the scope of most of its bad time. `scopes_of` compares the log of the
+session with the journal (verdict/journal.py): the list of what stood out, and when. It reads the
+log only if the journal has an entry from the time of the session.
 """
 
 from asyncio import sleep
@@ -26,7 +28,9 @@ async def scopes_of(
     history: History, record: Record, sessions: Sequence[PastSession]
 ) -> dict[str, str]:
     """
-    Return sid -> scope of most of the bad time, for those *sessions* that had bad time.
+    Return for each session that was ever bad: its sid -> the scope of most of its bad time.
+
+    A session whose log is needed but no longer exists is left out.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -42,7 +46,7 @@ async def scopes_of(
         scope: str | None = Scope.PARTICIPANT.value
         if meanwhile:
             scope = await _scope_of(history, each, meanwhile)
-            # Some logs may be long: let the event loop handle pushes before the next log.
+            # A list may have sessions with long logs: the event loop can handle pushes here.
             await sleep(0)
         if scope is not None:
             found[each.sid] = scope
@@ -50,7 +54,7 @@ async def scopes_of(
 
 
 async def _scope_of(history: History, session: PastSession, entries: Sequence[Entry]) -> str | None:
-    """Return the scope of most of the bad time of *session*; None if it is not known."""
+    """Return the scope of most of the bad time of *session*; None: its log shows no bad time."""
     who = session.attributes
     conference, participant = who.get(CONFERENCE.id, ""), who.get(PARTICIPANT.id, "")
     async with history.turn:
@@ -60,16 +64,16 @@ async def _scope_of(history: History, session: PastSession, entries: Sequence[En
 
 
 def _was_bad(session: PastSession) -> bool:
-    """Say whether *session* had bad time, by its card."""
+    """Say whether the state of *session* was ever bad; False if it has no card."""
     totals = totals_of(session.card)
     return totals is not None and bool(tenths_by_state(totals).get(State.BAD))
 
 
 def _until_ms(session: PastSession) -> int:
-    """Return the last known time at which the participant of *session* was there, Unix ms."""
+    """Return when the participant of *session* was last known to be there, Unix time in ms."""
     return max(session.last_ms, session.ended_ms or 0)
 
 
 def _touches(entry: Entry, session: PastSession) -> bool:
-    """Say whether *entry* of the journal and *session* were at the same time, at least partly."""
+    """Say whether the time of *entry*, an entry of the journal, overlaps the time of *session*."""
     return entry.since_ms <= _until_ms(session) and entry.seen_ms >= session.started_ms

@@ -1,21 +1,24 @@
--- Looks through some cards of one partition (sessions/card.py) for sessions that are asked for.
+-- Reads some cards (sessions/card.py) of one partition, and returns the sessions whose cards match a search.
+-- 
+-- A place is the text by which the results of a search are sorted, the largest first. If the worst sessions come first,
+-- a place begins with four hex digits of badness. Then come the sid's start and session id, and then its member.
 -- 
 -- KEYS[1] the hash `cards`, KEYS[2] the index `live`.
--- ARGV[1] the cursor to continue from, ARGV[2] about how many cards to look at.
--- ARGV[3] 1: the worst come first, 0: the newest.
--- ARGV[4] only places below this one count, ARGV[5] only places above this one are told; empty: any.
--- ARGV[6] it had begun by then, 11 hex digits; empty: any time.
--- ARGV[7] it was there then or later, tenths of a second since 2024.
--- ARGV[8] its card's last push may be this many tenths before ARGV[7].
--- ARGV[9] 1: it goes on, 0: it has expired, empty: either.
--- ARGV[10] 1: cards are not enough to decide, because their names are in lower case, and cut.
--- ARGV[11...] conditions. Each: the number of ways to meet it; for each way the mark of a line, a text, and `part`: the
---   line contains it, `whole`: the line equals it, `none`: there is no such line.
+-- ARGV[1] the cursor from which HSCAN continues, ARGV[2] about how many cards to read.
+-- ARGV[3] 1: the worst sessions come first, 0: the newest come first.
+-- ARGV[4] only sessions with a place below this place match; empty: any place.
+-- ARGV[5] only places above this place are returned; empty: all.
+-- ARGV[6] the session began at this time or earlier, 11 hex digits of Unix time in ms; empty: at any time.
+-- ARGV[7] the participant was there at this time or later, tenths of a second since 2024; 0: at any time.
+-- ARGV[8] a session may go on for so many tenths of a second after the last push that its card counts.
+-- ARGV[9] 1: only sessions that go on match, 0: only sessions that have expired match, empty: all match.
+-- ARGV[10] 1: cards are not enough to decide, because they have names in lower case and cut long names.
+-- ARGV[11...] conditions, all of which must be met. A condition is the number of ways to meet it, then three arguments
+-- for each way: the mark of a line, a text, and `part` (the line contains the text), `whole` (the line equals the text)
+-- or `none` (the card has no line with this mark).
 -- 
--- Returns the cursor (0 at the end), how many sessions surely match, the places of those above ARGV[5], and the places of
--- those that need more than the card to decide.
--- 
--- A place is what is sorted by: four hex digits of badness if the worst come first, then the sid with its end first.
+-- Returns the cursor for the next call (0: all cards were read), how many sessions surely match, the places of these
+-- sessions if they are above ARGV[5], and the places of sessions for which the card is not enough to decide.
 local by_badness, below, above = ARGV[3] == '1', ARGV[4], ARGV[5]
 local latest, since, behind = ARGV[6], tonumber(ARGV[7]), tonumber(ARGV[8])
 local goes_on, is_unsure = ARGV[9], ARGV[10] == '1'
@@ -39,7 +42,7 @@ local function is_met(way, card, start)
   if how == 'none' then return not find(card, mark, start, true) end
   local found = find(card, text, start, true)
   if how == 'whole' or not found then return found end
-  -- The card contains the text: check whether the text is in the line of this mark.
+  -- The card contains the text. Check whether the text is in the line with this mark.
   local line = find(card, mark, start, true)
   local _, to = find(card, text, line and line + #mark or #card + 1, true)
   return to and to < find(card, '\n', line + #mark, true)
@@ -57,13 +60,13 @@ local function is_live(sid)
   return expiry and tonumber(expiry) > now_us
 end
 
--- Returns nil if a session does not match; true if it surely matches, false if its card is not enough to decide.
+-- Returns nil if the session does not match, true if it surely matches, false if its card is not enough to decide.
 local function look(sid, card)
   local start = 9 + 256 * byte(card, 7) + byte(card, 8)
   for _, ways in ipairs(conditions) do
     if not is_one_met(ways, card, start) then return nil end
   end
-  -- Nearly every search is for any time and any end.
+  -- Nearly every search is for any time and any end: it needs no further checks.
   if goes_on == '' and since == 0 then return not is_unsure end
   local reason = find(card, '\ne=', start, true)
   if goes_on == '1' and (reason or not is_live(sid)) then return nil end
@@ -72,7 +75,8 @@ local function look(sid, card)
   end
   local last = struct.unpack('>I4', card)
   if last >= since then return not is_unsure end
-  -- A session that goes on is there; one that is over may have ended after its last push.
+  -- The last push that the card counts came before ARGV[7]. The session may still match: it may go on, or it may have
+  -- ended some time after this push.
   if reason and last < since - behind then return nil end
   if not reason and not is_live(sid) then return nil end
   return false
@@ -85,7 +89,7 @@ end
 
 local cursor, cards = unpack(redis.call('HSCAN', KEYS[1], ARGV[1], 'COUNT', ARGV[2]))
 local count, sure, others = 0, {}, {}
--- A session with less badness than this is not among the first results, so its place is not made.
+-- Sessions with less badness than this are not among the first results, so the script does not make their places.
 local least = by_badness and tonumber(sub(above, 1, 4), 16) or 0
 for n = 1, #cards, 2 do
   local sid, card = cards[n], cards[n + 1]

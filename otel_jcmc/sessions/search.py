@@ -1,12 +1,12 @@
 """
-Finds sessions by their cards (card.py), in one pass over all cards in Redis.
+Finds sessions that match a search, in one pass over all cards in Redis.
 
-A search takes conditions on cards, and returns sort keys. A sort key is a text by which results are
-sorted; it contains the sid. Variables with sort keys are called `place`. Redis keeps cards in no
-order. Therefore search.lua checks all cards inside Redis, a few in each call, so that no push waits
-long. search.lua returns only sessions that may be among the first `limit` results. cardless.lua
-returns the sessions that have no card. If a card is not enough to decide, the caller reads the
-session.
+`Search` gets conditions on cards, and returns one place for each session that it finds. A place is
+a text by which the results are sorted; it contains the sid. Redis keeps cards in no order, so
+search.lua compares all cards inside Redis with the conditions, 250 cards in each call so that no
+push waits long. It returns only sessions that may be among the first `limit` results. Sessions
+without a card are found by cardless.lua. If a session has no card, or its card is not enough to
+decide, the caller's function `look` reads the session and decides.
 """
 
 import heapq
@@ -23,30 +23,31 @@ from otel_jcmc.store.sid import by_time, from_by_time
 
 _SEARCH: Final = script("sessions/search", touches_stays=False)
 _CARDLESS: Final = script("sessions/cardless", touches_stays=False)
-# The number of cards that one call of search.lua checks. A call takes Redis some tenths of a
-# millisecond. The next number says how many partitions are asked at the same time.
+# About how many cards one call of search.lua reads: Redis needs some tenths of a millisecond.
 CARDS_AT_ONCE: Final = 250
+# How many partitions are searched at the same time.
 _PARTITIONS_AT_ONCE: Final = 4
+# How many sessions of the index one call of cardless.lua reads.
 _INDEX_AT_ONCE: Final = 1000
-# The latest start that a sid can contain, Unix time in ms.
+# The latest start that a sid can have, Unix time in ms: 11 hex digits.
 _LATEST_MS: Final = 16**11 - 1
 _GOES_ON: Final = {LIVE: "1", EXPIRED: "0"}
 
 
 class Wanted(NamedTuple):
     """
-    Conditions on cards.
+    Which sessions a search wants, and in which order.
 
     Attributes:
         conditions: conditions on the lines of a card; a card must meet all of them.
-        end: the reason for which the session ended, or LIVE or EXPIRED; empty: any.
-        from_ms, to_ms: the participant was there between these times, Unix time in ms; None: any
-            time.
-        behind_ms: a session may continue for this time after the last push that its card counts.
-        by_badness: whether the worst sessions come first; otherwise the newest sessions come first.
-        after: only results after this sort key are returned; empty: all results.
-        limit: at most this number of results is returned.
-        is_unsure: whether cards are not enough to decide, so that the caller reads the sessions.
+        end: how the session ended: a reason, LIVE or EXPIRED; empty: it does not matter.
+        from_ms, to_ms: the participant was there at some time between these two, Unix time in ms;
+            None: no bound.
+        behind_ms: a session may go on for so many ms after the last push that its card counts.
+        by_badness: True: the worst sessions come first; False: the newest come first.
+        after: only results that come after this place are wanted; empty: all results.
+        limit: the most places that the search returns.
+        is_unsure: True: *look* must decide on each session whose card matches.
     """
 
     conditions: Sequence[Condition]
@@ -65,8 +66,8 @@ class Found(NamedTuple):
     The result of a search.
 
     Attributes:
-        places: the sort keys of the first results, in order.
-        total: the number of all matching sessions after `Wanted.after`.
+        places: the first places that were found, in the order of the results.
+        total: how many sessions match, also beyond `limit`; only those after `Wanted.after` count.
     """
 
     places: list[str]
@@ -74,33 +75,32 @@ class Found(NamedTuple):
 
 
 def sid_of(place: str) -> str:
-    """Return the sid in the sort key *place*."""
+    """Return the sid that a *place* contains."""
     return from_by_time(place[-48:].encode())
 
 
 def place_of(sid: str, badness: int | None) -> str:
-    """Return the sort key of *sid*; give *badness* if the worst sessions come first."""
+    """Return the place of the session *sid*; *badness* is None if the newest come first."""
     turned = by_time(sid.encode()).decode()
     return turned if badness is None else f"{badness:04x}{turned}"
 
 
 def to_after(place: str) -> str:
-    """Return the sort key *place* in the form for callers, which has the sid in its usual form."""
+    """Return a *place* as callers get it: its badness if it has one, then the sid as usual."""
     return place[:-48] + sid_of(place)
 
 
 def from_after(after: str) -> str:
-    """Return the sort key for *after*, which `to_after` made; empty if *after* is empty."""
+    """Return the place for which `to_after` returned *after*; empty if *after* is empty."""
     return after[:-48] + place_of(after[-48:], None) if after else ""
 
 
-# A function that takes sids whose cards are not enough to decide. It reads these sessions, and
-# returns the sort keys of the sessions that match.
+# A function that reads the sessions with these sids, and returns the places of those that match.
 Look = Callable[[list[str]], Awaitable[list[str]]]
 
 
 class Search:
-    """One search: a pass over all cards. Make a new object for each search."""
+    """One search, a pass over all cards; each search needs a new object."""
 
     def __init__(
         self,
@@ -112,14 +112,16 @@ class Search:
         """
         Prepare to search for *wanted*.
 
-        *run* sends commands to Redis. *look* decides for sessions whose cards are not enough.
+        Args:
+            run: sends commands, with the scripts that they call, and returns Redis's replies.
+            look: decides on sessions that have no card, or whose card is not enough to decide.
         """
         self._run = run
         self._keys = keys
         self._wanted = wanted
         self._look = look
         self._count = 0
-        # The sort keys of the first results found so far: a heap with the last result on top.
+        # A heap of the first `limit` places found so far; on its top is the last of them.
         self._best: list[str] = []
         self._kept: set[str] = set()
         self._looked_up: set[str] = set()
@@ -127,13 +129,13 @@ class Search:
 
     async def run(self) -> Found:
         """
-        Search, and return the results.
+        Search, and return the places that were found.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
         """
-        # Sessions without a card are read first. If a session gets a card meanwhile, the search
-        # still finds it by the card.
+        # Sessions without a card are read first. If a session gets its card after that, search.lua
+        # finds the card.
         await self._look_up(await self._without())
         waiting = [(base, "0") for base in self._keys.bases]
         while waiting:
@@ -149,17 +151,17 @@ class Search:
         return Found(sorted(self._best, reverse=True), self._count)
 
     def _command(self, base: str, cursor: str) -> Command:
-        """Return the command that checks further cards of a partition, from *cursor* on."""
+        """Return the command that reads the next cards of a partition, beginning at *cursor*."""
         above = self._best[0] if len(self._best) >= self._wanted.limit else ""
         order, below, *rest = self._args
         keys = (f"{base}cards", f"{base}live")
         return ("EVALSHA", _SEARCH.sha, 2, *keys, cursor, CARDS_AT_ONCE, order, below, above, *rest)
 
     def _take(self, count: int, places: list[str]) -> None:
-        """Add *count* to the matching sessions, and keep *places* that are among the first."""
+        """Add *count* to the total, and keep those *places* that are among the first `limit`."""
         self._count += count
         for place in places:
-            # HSCAN may return the same card twice.
+            # HSCAN may return a card twice.
             if place in self._kept:
                 continue
             self._kept.add(place)
@@ -169,7 +171,7 @@ class Search:
                 self._kept.discard(heapq.heappushpop(self._best, place))
 
     async def _look_up(self, sids: list[str]) -> None:
-        """Ask *look* which of *sids* match, and take these sessions as results."""
+        """Ask *look* which sessions of *sids* match; count these and keep their places."""
         new = [sid for sid in dict.fromkeys(sids) if sid not in self._looked_up]
         self._looked_up.update(new)
         if new:
@@ -178,7 +180,7 @@ class Search:
             self._take(len(places), places)
 
     async def _without(self) -> list[str]:
-        """Return the sids of sessions without a card; the index has them, the cards do not."""
+        """Return the sids of all sessions in the index that have no card."""
         first: Any = "-inf"
         if self._wanted.from_ms is not None:
             first = self._wanted.from_ms - self._wanted.behind_ms
@@ -202,9 +204,9 @@ class Search:
 
 
 def _args_of(wanted: Wanted) -> list[Any]:
-    """Return the arguments of search.lua that are the same in each call of a search."""
+    """Return those arguments of search.lua that do not change between the calls of a search."""
     latest = "" if wanted.to_ms is None else f"{min(max(0, wanted.to_ms), _LATEST_MS):011x}"
-    # Rounded up to tenths of a second, because a tenth that contains *from_ms* begins before it.
+    # Rounded up: otherwise a push up to a tenth of a second before *from_ms* would match.
     since = 0 if wanted.from_ms is None else max(0, -(-(wanted.from_ms - EPOCH_MS) // TENTH_MS))
     conditions = [*wanted.conditions]
     if wanted.end and wanted.end not in _GOES_ON:

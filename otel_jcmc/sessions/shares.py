@@ -1,10 +1,12 @@
 """
-Limits the share of history that one IP address can fill, so that other addresses find room.
+Limits how much of history one address can fill, so that other addresses can record sessions too.
 
-The limit applies while history is more than half full. Then an address may fill at most a quarter
-of history in the time for which history is kept. Sessions and bytes both count, and the larger of
-the two shares decides. Each process counts only its own pushes, from its own start. It keeps the
-addresses in memory alone, and logs none of them.
+If an address has filled a quarter of history, and history is at least half full, the service
+records nothing more from this address for a while. The service forgets at a constant speed how much
+an address has filled: it forgets a quarter of history in the time for which history is kept.
+History has a limit for sessions and a limit for bytes. A new session counts by the limit of which
+it takes the larger fraction. Each process counts only the sessions and entries that it has recorded
+since its start. No address is stored or logged.
 """
 
 import logging
@@ -17,22 +19,24 @@ from otel_jcmc.sessions.quota import OPEN_BYTES, ROOM_BYTES, SESSION_BYTES, Boun
 
 log = logging.getLogger(__name__)
 
+# An address may fill at most the fraction MOST of history while history is at least FULL full.
 MOST: Final = 1 / 4
 FULL: Final = 1 / 2
 _BEGUN_BYTES: Final = SESSION_BYTES + OPEN_BYTES + ROOM_BYTES
-# If no address was refused for this time, log_ended logs that the refusals have ended.
+# When no address has been refused for this time, `log_ended` logs that refusals have ended.
 _OVER_SECONDS: Final = 60.0
 _FORGET_ABOVE: Final = 1000
 
 
 class Shares:
     """
-    The share of history that each address has filled.
+    Counts for each address how much of history it has filled.
 
-    The share of an address falls steadily: from full to zero in the time for which history is kept.
+    An address has a bucket of a quarter of history. Recorded sessions and entries fill the bucket.
+    It empties at a constant speed: a full bucket is empty after the time for which history is kept.
 
-    Memory: an address is forgotten when its share is zero. So an address that has filled a
-    thousandth of its share is forgotten after a thousandth of the time for which history is kept.
+    Memory: an address is forgotten when its bucket is empty. An address that has filled a
+    thousandth of its bucket is forgotten after a thousandth of the time for which history is kept.
     """
 
     def __init__(
@@ -43,21 +47,24 @@ class Shares:
         clock: Callable[[], float] = monotonic,
     ) -> None:
         """
-        Begin with no addresses.
+        Begin with empty buckets.
 
-        *fullness* returns the share of *bounds* that all of history fills, 0 to 1. *keep_seconds*
-        is the time for which history is kept.
+        Args:
+            bounds: how large history may be.
+            keep_seconds: how long history is kept.
+            fullness: returns the fraction of *bounds* that history takes now, 0 to 1.
+            clock: returns the time in seconds.
         """
         self._keep_seconds = keep_seconds
         self._fullness = fullness
         self._clock = clock
-        # An address needs this number of seconds until a byte, or a session, no longer counts.
+        # In how many seconds a bucket loses one byte, and in how many it loses one session.
         self._byte_seconds = keep_seconds / (MOST * bounds.bytes)
         self._session_seconds = _BEGUN_BYTES * self._byte_seconds
         if bounds.sessions:
             in_number = keep_seconds / (MOST * bounds.sessions)
             self._session_seconds = max(self._session_seconds, in_number)
-        # Address -> the time at which its share will be zero, by the clock.
+        # Address -> the time when its bucket will be empty.
         self._dry_at: dict[str, float] = {}
         self._forget_above = _FORGET_ABOVE
         self._refused_at = 0.0
@@ -66,7 +73,7 @@ class Shares:
         )
 
     def has_room(self, address: str) -> bool:
-        """Say whether *address* may fill more; if it is empty (not known), it has no limit."""
+        """Say whether history may keep more from *address*; empty: not known, has no limit."""
         now = self._clock()
         if self._dry_at.get(address, 0.0) <= now + self._keep_seconds or self._fullness() < FULL:
             return True
@@ -77,7 +84,7 @@ class Shares:
         return False
 
     def add(self, address: str, size: int, *, is_begun: bool) -> None:
-        """Count *size* bytes for *address*; if *is_begun*, also count a new session."""
+        """Fill the bucket of *address* with *size* bytes; *is_begun*: also with a new session."""
         if not address:
             return
         now = self._clock()
@@ -88,6 +95,6 @@ class Shares:
             self._forget_above = 2 * len(self._dry_at) + _FORGET_ABOVE
 
     def log_ended(self) -> None:
-        """Log that refusals have ended if the last one is long ago; call this regularly."""
+        """Log once when no address has been refused for _OVER_SECONDS; must be called regularly."""
         if self._trouble.what and self._clock() - self._refused_at > _OVER_SECONDS:
             self._trouble.update("")

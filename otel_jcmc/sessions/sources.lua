@@ -1,7 +1,11 @@
--- Replaces a value in a string or a list, if it is still there, and corrects the counted bytes.
+-- Replaces an old value by a new value, if the key still has the old value. Then corrects the counted bytes of the
+-- session and of the partition.
 -- 
--- KEYS[1] the string or list, KEYS[2] the session's hash, KEYS[3] the key `bytes` of the partition
--- ARGV[1] the old value, ARGV[2] the new value
+-- KEYS[1] a string, or a list of which one element is replaced. KEYS[2] the session's hash, KEYS[3] the partition's key
+-- `bytes`.
+-- ARGV[1] the old value, ARGV[2] the new value.
+-- 
+-- Returns 1 if it has replaced the value, 0 if the old value was not found.
 if redis.call('TYPE', KEYS[1]).ok == 'list' then
   local at = redis.call('LPOS', KEYS[1], ARGV[1])
   if not at then return 0 end

@@ -1,10 +1,10 @@
 """
-Removes the id of an erased participant from sessions of other participants in the conference.
+Removes an erased participant's id from the sessions of other participants of its conference.
 
-A client pushes the id of the participant whose stream it receives worst. So the sessions of other
-participants may contain the id of the erased participant, in their latest attributes and in entries
-of their logs. This file reads these values, and sources.lua replaces them by values without the id.
-The script leaves a value alone if it has changed since it was read.
+Each client pushes the id of the participant whose stream it receives worst. This id is an attribute
+of the client's own sessions: Redis has it in their latest attributes and in entries of their logs.
+`forget_sources` reads these attributes and entries, and makes new values without the id. Then
+sources.lua replaces each old value by the new value, unless the old value has changed meanwhile.
 """
 
 from collections.abc import Awaitable, Callable, Iterator
@@ -29,9 +29,9 @@ Run = Callable[[list[Command]], Awaitable[list[Any]]]
 
 async def forget_sources(run: Run, base: str, sid: str, theirs: Theirs) -> None:
     """
-    Remove the ids of the participants of *theirs* from the session *sid*.
+    Remove the participants of *theirs* from the attributes and log of another session, *sid*.
 
-    *base* is the prefix of the keys of the session's partition.
+    All keys of the partition of *sid* begin with *base*.
 
     Raises:
         StoreUnavailable: Redis did not answer in time.
@@ -54,8 +54,8 @@ async def forget_sources(run: Run, base: str, sid: str, theirs: Theirs) -> None:
         await _put(run, base, sid, [(samples, *pair) for pair in changed])
         if len(entries) < _ENTRIES_AT_ONCE:
             return
-        # Redis may remove some of the oldest entries during the read, and all others then move
-        # forward. Therefore the next step reads half of the entries again, so that it misses none.
+        # Redis may remove some of the oldest entries during the read, and later entries then move
+        # forward. So that none is missed, half of these entries are read again.
         start += _ENTRIES_AT_ONCE // 2
 
 
@@ -72,9 +72,13 @@ async def _put(run: Run, base: str, sid: str, pairs: list[tuple[str, bytes, byte
 def _changed(
     entries: list[bytes], conference: str, theirs: Theirs
 ) -> Iterator[tuple[bytes, bytes]]:
-    """Yield (entry, entry without the id) for *entries* that name a participant of *theirs*."""
+    """
+    Return those of *entries* that name a participant of *theirs*.
+
+    Each comes as a pair: the entry as it is, and the entry without the name.
+    """
     for entry in entries:
-        # A damaged entry is skipped: no reader can read an id in it.
+        # A damaged entry stays as it is: no reader can decode it, so it shows no name.
         with suppress(msgspec.MsgspecError, UnicodeDecodeError):
             parts = _decode(entry)
             attributes = parts[ATTRIBUTES_AT] if len(parts) > ATTRIBUTES_AT else None
@@ -85,9 +89,9 @@ def _changed(
 
 def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None:
     """
-    Return *attributes* without their worst source, if it is a participant of *theirs*.
+    Return the packed *attributes* without the participant whose stream was received worst.
 
-    Otherwise return None.
+    Return None if this participant is not of *theirs*: then nothing must be removed.
     """
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         told = _decode(attributes)
@@ -98,7 +102,7 @@ def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None
 
 
 def _conference_of(attributes: bytes | None) -> str:
-    """Return the name of the conference in the packed *attributes*; empty if not known."""
+    """Return the conference's name in the packed *attributes*; empty if they have no name."""
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         return str(_decode(attributes).get(CONFERENCE.id, "")) if attributes else ""
     return ""
