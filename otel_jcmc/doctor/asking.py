@@ -1,4 +1,4 @@
-"""Sends one HTTP request for doctor, and returns its answer; a failure becomes a short text."""
+"""Sends one HTTP request of doctor and returns the answer. An error becomes one line of text."""
 
 import json
 import ssl
@@ -14,29 +14,29 @@ _MOST_BYTES: Final = 8 * 1024 * 1024
 
 
 class Unreachable(Exception):
-    """The request got no answer; the message says why in a few words."""
+    """The request got no answer; the exception's message gives the reason in a few words."""
 
 
 class Answer(NamedTuple):
-    """The answer to a request, of any status; `headers`: name in lower case -> all its values."""
+    """An HTTP answer with any status; headers: name in lower case -> all values of this header."""
 
     status: int
     headers: dict[str, list[str]]
     body: bytes
 
     def header(self, name: str) -> str:
-        """Return the values of the header *name*, joined by commas; empty: no such header."""
+        """Return the value of the header *name*; empty if the answer has no such header."""
         return ", ".join(self.headers.get(name, ()))
 
     def json(self) -> Any:
-        """Return the value of the body, read as JSON; None: the body is not JSON."""
+        """Return the value that the body's JSON contains; None if the body is not JSON."""
         try:
             return json.loads(self.body)
         except ValueError:
             return None
 
     def reason(self) -> str:
-        """Return the first reason why our service refused the push; empty if it gives no reason."""
+        """Return our service's first reason to refuse the push; empty if it accepted the push."""
         told = self.json()
         try:
             return str(told["errors"][0]["reason"])
@@ -52,9 +52,9 @@ def ask(
     seconds: float = SECONDS,
 ) -> Answer:
     """
-    Send one request to *url* and return the answer, also if it is a redirect.
+    Send one request to *url* and return the answer; redirects are not followed.
 
-    *seconds* is the longest time to connect, and the longest wait for bytes of the answer.
+    Each wait for the network ends after *seconds*.
 
     Raises:
         Unreachable: no answer came.
@@ -87,6 +87,6 @@ def ask(
 
 
 def origin_of_url(url: str) -> str:
-    """Return the origin of *url*: its scheme, host and port, such as `https://meet.example.org`."""
+    """Return the origin of *url* (scheme, host and port), as a browser writes it."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc}"

@@ -1,9 +1,10 @@
 """
-Checks that Prometheus can answer the dashboards' queries, and has the series that they read.
+Checks that Prometheus can answer the dashboards' queries, and has the series in these queries.
 
-An empty panel is not always wrong: perhaps no call is bad, or no page names its bridge in its
-pushes. This file has no list of panels that may be empty. Instead, it checks that Prometheus has
-every series that a panel reads and that the service exports at this moment.
+An empty panel is not always an error: perhaps no call is bad, or no page pushes its bridge. This
+file therefore does not list the panels that may be empty. Instead, it takes the names of all series
+that the service exports at this moment. If a panel's query reads one of these series and Prometheus
+does not have this series, the finding is an error.
 """
 
 from collections.abc import Collection, Iterator
@@ -28,10 +29,10 @@ _OF_LEVELS: Final = {
     *(_PREFIX + row.field for row in FAMILIES),
     *(metric_name(row.otel_name, row.otel_unit) for row in FAMILIES),
 }
-# How long doctor waits at most for a series: longer than the usual scrape intervals, and not longer
-# than an operator would wait.
+# The longest wait for a series to arrive in Prometheus. It is longer than any sensible scrape
+# interval, and an operator who runs doctor would not wait longer.
 _MOST_SECONDS: Final = 60.0
-# The time from the end of a scrape until a query of Prometheus finds the scraped values.
+# The approximate time between a scrape and the first query that finds the scraped values.
 _MARGIN_SECONDS: Final = 2.0
 _LIMITS: Final = "read Prometheus's log; query.max-samples and query.timeout are its limits"
 _ROAD: Final = "does a Collector on the way drop or rename it? docs/roads.md has the names"
@@ -41,10 +42,10 @@ def boards(
     api: Api, portrait: Portrait, names: Collection[str] | None, until: float
 ) -> Iterator[Finding]:
     """
-    Return findings about queries that fail, and about series that Prometheus lacks.
+    Return findings about the dashboards: failing queries, and series that Prometheus lacks.
 
-    *names* are the names of all series that the service exports; None: not known. *until* is the
-    Unix time by which Prometheus should have these series. Raises the errors of *api*.
+    *names* are the names of all series that the service exports; None: not known. Prometheus should
+    have these series by *until*, a Unix time in seconds. Raises the exceptions of `Api.labels`.
     """
     settings = portrait.settings
     naming = settings["JCMC_NAMING"]
@@ -65,7 +66,7 @@ def boards(
         api, {name for each in queries for name in each.reads if name in names}, until
     )
     if lacking:
-        # Prometheus need not have the series of a participant that left after the first request.
+        # Some participants may have left during the wait. Prometheus need not have their series.
         lacking &= portrait.names() or frozenset()
     for page in (_VERDICTS, _PARTICIPANTS, _SERVICE):
         if of_page := {name for name in lacking if _page_of(name) == page}:
@@ -76,7 +77,7 @@ def boards(
 
 
 def _failing(api: Api, naming: str) -> dict[Query, str]:
-    """Return query -> error, for the dashboards' queries that Prometheus can't answer."""
+    """Return the queries of *naming*'s dashboards that Prometheus can't answer: query -> error."""
     of = shipped.boards(naming)
     found: dict[Query, str] = {}
     chosen = {}
@@ -96,7 +97,11 @@ _ESCAPES: Final = str.maketrans({"\\": r"\\", '"': r"\"", "\n": r"\n"})
 
 
 def _lacking(api: Api, names: set[str], until: float) -> set[str]:
-    """Ask every second for the series *names*, *until* a Unix time; return those still missing."""
+    """
+    Wait until Prometheus has series with all *names*, but not much longer than *until*.
+
+    Returns the names of which Prometheus then still has no series.
+    """
     until = min(until, time() + _MOST_SECONDS) + _MARGIN_SECONDS
     while names := {name for name in names if not _has(api, name)}:
         if time() > until:
@@ -106,7 +111,7 @@ def _lacking(api: Api, names: set[str], until: float) -> set[str]:
 
 
 def _has(api: Api, name: str) -> bool:
-    """Say whether Prometheus has a series *name*; yes also if it has too many to count them."""
+    """Return whether Prometheus has series *name*; True if it has too many to answer the query."""
     try:
         return api.has(name)
     except QueryFails:
@@ -114,7 +119,7 @@ def _has(api: Api, name: str) -> bool:
 
 
 def _page_of(name: str) -> str:
-    """Return the path of the smallest metrics page that has *name*, such as `/metrics/verdicts`."""
+    """Return, of the scrape paths that export the series *name*, the path with fewest series."""
     if name in _OF_LEVELS:
         return _VERDICTS
     return (
@@ -125,7 +130,7 @@ def _page_of(name: str) -> str:
 
 
 def _empty(portrait: Portrait, page: str, names: set[str], queries: tuple[Query, ...]) -> Finding:
-    """Return the finding which panels are empty because Prometheus lacks *names* of *page*."""
+    """Return the finding that panels are empty because Prometheus lacks the series *names*."""
     places = dict.fromkeys(each.place for each in queries if names.intersection(each.reads))
     panels = listed([*places], between="; ")
     text = f"it has no {listed(sorted(names), 3)}, so these are empty: {panels}"
@@ -134,7 +139,7 @@ def _empty(portrait: Portrait, page: str, names: set[str], queries: tuple[Query,
 
 
 def _unsaid(portrait: Portrait, names: Collection[str]) -> Iterator[Finding]:
-    """Return findings about panels that stay empty because the service exports no such series."""
+    """Return findings about panels for which the service exports no series at this moment."""
     told = portrait.settings["JCMC_SERIES"].split(",")
     if untold := [level.value for level in Level if level not in told]:
         text = f"panels of {', '.join(untold)} stay empty: JCMC_SERIES does not name them"

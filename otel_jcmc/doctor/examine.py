@@ -1,4 +1,4 @@
-"""Runs all checks of doctor in the order in which a push travels, and returns their findings."""
+"""Makes all checks of doctor, from the settings and the store to Prometheus."""
 
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -13,20 +13,20 @@ from otel_jcmc.doctor.prometheus import prometheus
 from otel_jcmc.doctor.service import Portrait, find_service, pushes
 from otel_jcmc.doctor.store import store
 
-# The settings of the address and port on which a process listens. Doctor does not report it if they
-# differ between this shell and the service.
+# The settings of the addresses on which a process listens. This shell and the service may have
+# different values of these settings.
 _OF_PLACE = frozenset(("JCMC_HOST", "JCMC_PORT", "JCMC_ADMIN_PORT", "JCMC_ADMIN_HOST"))
 
 
 class Asked(NamedTuple):
     """
-    The URLs to which doctor sends requests; none ends with a slash.
+    The URLs that doctor asks; none ends with a slash.
 
     Attributes:
-        url: the URL of the service for operators and scrapes.
-        local_url: the URL of the same service for browsers, without a proxy.
-        public_url: the URL at which browsers reach the service; None: the operator gave no URL.
-        page_url: the URL of a conference's page; None: doctor does not read a page.
+        url: the URL of the service's port for operators and scrapes.
+        local_url: the URL of the service's port for browsers, without a proxy.
+        public_url: the service's URL for browsers, through a proxy; None: no proxy.
+        page_url: the URL of a conference's page; None: doctor does not check the page.
         prometheus_url: the URL of Prometheus; None: doctor does not check Prometheus.
     """
 
@@ -38,7 +38,7 @@ class Asked(NamedTuple):
 
 
 def examine(settings: Settings, asked: Asked) -> Iterator[Finding]:
-    """Return the findings of all checks; *settings* are those of the shell that runs doctor."""
+    """Make the checks at the URLs *asked* and return the findings; *settings*: of this shell."""
     portrait, of_service = find_service(asked.url, to_text(settings.read_token or ""))
     yield from _settings(settings, portrait)
     yield from store(settings, portrait)
@@ -60,7 +60,7 @@ def examine(settings: Settings, asked: Asked) -> Iterator[Finding]:
 
 
 def _settings(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return advice about the service's settings, or about this shell's if no service answers."""
+    """Return findings about the service's settings; without *portrait*, about this shell's."""
     if portrait is None:
         yield well("settings", "this shell's are valid; the service may have others")
         lines = advice(settings)

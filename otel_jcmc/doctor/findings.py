@@ -1,4 +1,4 @@
-"""Shows the findings of doctor: on a terminal one line for each, or all in one JSON document."""
+"""Makes the findings of doctor, and writes them as lines for a terminal or as JSON."""
 
 import json
 import re
@@ -6,12 +6,12 @@ from collections.abc import Iterable, Sequence
 from enum import StrEnum
 from typing import Final, NamedTuple
 
-# Control characters: a terminal would obey them, so doctor prints a replacement character instead.
+# Control characters are replaced before printing, because a terminal would act on them.
 _CONTROL: Final = re.compile(r"[^\x20-\x7e\xa0-\U0010ffff]+")
 
 
 class Mark(StrEnum):
-    """The result of a check: it is WELL or WRONG, or doctor leaves the decision OPEN."""
+    """The result of a check: it works (WELL), it fails (WRONG), doctor does not decide (OPEN)."""
 
     WELL = "well"
     WRONG = "wrong"
@@ -27,8 +27,8 @@ class Finding(NamedTuple):
     The result of one check.
 
     Attributes:
-        topic: which thing was checked: settings, store, service, pushes, page, scrape, otlp,
-            traces, logs or prometheus.
+        topic: what was checked: settings, store, service, pushes, page, scrape, otlp, traces,
+            logs or prometheus.
         text: what doctor found.
         remedy: what the operator can do; empty if there is nothing to do.
     """
@@ -40,28 +40,28 @@ class Finding(NamedTuple):
 
 
 def well(topic: str, text: str) -> Finding:
-    """Return the finding that *topic* works; *text* describes it."""
+    """Return the finding that *topic* works; *text* gives the details."""
     return Finding(topic, Mark.WELL, text)
 
 
 def wrong(topic: str, text: str, remedy: str) -> Finding:
-    """Return the finding that *topic* does not work; *text* says why, *remedy* how to mend it."""
+    """Return the finding that *topic* fails: *text* is the error, *remedy* how to mend it."""
     return Finding(topic, Mark.WRONG, text, remedy)
 
 
 def left_open(topic: str, text: str, remedy: str = "") -> Finding:
-    """Return a finding that says neither that *topic* works nor that it fails; *text* says why."""
+    """Return the finding that doctor does not decide if *topic* works; *text* gives the reason."""
     return Finding(topic, Mark.OPEN, text, remedy)
 
 
 def listed(names: Sequence[str], most: int = 6, between: str = ", ") -> str:
-    """Return a text with the first *most* of *names*, then how many more there are."""
+    """Return a text with the first *most* of *names* and the number of the remaining names."""
     more = f" and {len(names) - most} more" if len(names) > most else ""
     return between.join(names[:most]) + more
 
 
 def as_text(findings: Iterable[Finding], *, is_utf: bool = True) -> str:
-    """Return a text with a line for each of *findings*, and below it a line with its remedy."""
+    """Return *findings* as lines of text; each remedy has a line after its finding."""
     signs = _SIGNS if is_utf else _PLAIN_SIGNS
     wide = max(map(len, signs.values()))
     lines = []
@@ -83,7 +83,7 @@ def as_json(findings: Iterable[Finding]) -> str:
 
 
 def exit_code(findings: Iterable[Finding]) -> int:
-    """Return 1 if at least one finding is WRONG, otherwise 0."""
+    """Return doctor's exit code: 1 if a finding is WRONG, otherwise 0."""
     return int(any(each.mark is Mark.WRONG for each in findings))
 
 

@@ -1,4 +1,4 @@
-"""Checks scrapes and OTLP exports: when a receiver last took data, or why it took none."""
+"""Checks each output of the service: when a receiver last took data, or why it took none."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -20,7 +20,7 @@ _DOOR: Final = {
     "token_wrong": "Prometheus's token is not JCMC_SCRAPE_TOKEN",
     "busy": "too many scrapes ran at once (JCMC_LIMIT_SCRAPES)",
 }
-# Words in a receiver's error -> the remedy.
+# Words in the error of a receiver -> what the operator can do.
 _WORDS: Final = {
     "HTTP 401": "the receiver wants credentials: OTEL_EXPORTER_OTLP_HEADERS",
     "HTTP 403": "the receiver does not take these credentials: OTEL_EXPORTER_OTLP_HEADERS",
@@ -38,7 +38,7 @@ _AWAY: Final = "is the receiver up, and do OTEL_EXPORTER_OTLP_ENDPOINT and _PROT
 
 
 def scrape(portrait: Portrait) -> Iterator[Finding]:
-    """Return findings: when Prometheus last scraped the service, or why it does not."""
+    """Return findings about scrapes: when the last scrape came, or why no scrape came."""
     if not portrait.has_exporter("prometheus"):
         yield left_open("scrape", "OTEL_METRICS_EXPORTER does not name prometheus")
         return
@@ -61,7 +61,7 @@ def scrape(portrait: Portrait) -> Iterator[Finding]:
 
 
 def otlp(portrait: Portrait) -> Iterator[Finding]:
-    """Return findings: when the OTLP receiver last took metrics, or why it does not."""
+    """Return findings about metrics by OTLP: when the receiver last took some, or why not."""
     if not portrait.has_exporter("otlp"):
         return
     words = portrait.told["words"]
@@ -77,14 +77,14 @@ def otlp(portrait: Portrait) -> Iterator[Finding]:
 
 
 def traces(portrait: Portrait) -> Iterator[Finding]:
-    """Return findings: when the OTLP receiver last took spans, or why spans wait."""
+    """Return findings about spans: when the receiver last took spans, or why it did not."""
     if portrait.settings.get("OTEL_TRACES_EXPORTER") == "otlp":
         none = "no session has become a span since the service started"
         yield _waiting(portrait, "traces", "spans", none)
 
 
 def logs(portrait: Portrait) -> Iterator[Finding]:
-    """Return findings: when the OTLP receiver last took events, or why events wait."""
+    """Return findings about events: when the receiver last took events, or why it did not."""
     if portrait.settings.get("OTEL_LOGS_EXPORTER") == "otlp":
         none = "no event has happened since the service started"
         yield _waiting(portrait, "logs", "events", none)
@@ -92,9 +92,9 @@ def logs(portrait: Portrait) -> Iterator[Finding]:
 
 def _waiting(portrait: Portrait, topic: str, what: str, none: str) -> Finding:
     """
-    Return the finding when the receiver last took *what* ("spans" or "events"), or why they wait.
+    Return a finding about the spans or events (*what*) that wait in Redis for their receiver.
 
-    They wait in Redis. *none* is the finding's text if the receiver has never taken any of them.
+    *none* is the finding's text if the receiver has not taken any spans or events yet.
     """
     why, waiting = portrait.told["words"].get(what), portrait.told.get(f"{what}_waiting") or 0
     age = portrait.age(f"{what}_at")
@@ -106,5 +106,5 @@ def _waiting(portrait: Portrait, topic: str, what: str, none: str) -> Finding:
 
 
 def _remedy(why: str) -> str:
-    """Return how to mend *why*, the error of an OTLP receiver."""
+    """Return what the operator can do about *why*, the error of a receiver."""
     return next((remedy for word, remedy in _WORDS.items() if word in why), _AWAY)

@@ -1,9 +1,9 @@
 """
-Checks, as a browser would, the client file, the page's policy and the answer to a test push.
+Checks what a browser would get: the client file, the page's policy, the answer to a test push.
 
-Doctor uses the public URL if it was given, otherwise the service's own URL. All test pushes have
-the client id TEST_CLIENT, so that history, counts and verdicts leave them out. The last test push
-says that the test participant leaves.
+Doctor uses the public URL if the operator gave one, otherwise the service's own URL. Test pushes
+have the client id TEST_CLIENT, which no page uses: history, counts and verdicts leave out the
+pushes with this id. The last test push tells the service that the test participant leaves.
 """
 
 import json
@@ -34,10 +34,10 @@ class Site(NamedTuple):
     The URLs that a browser in a conference uses.
 
     Attributes:
-        page_url: the URL of a conference's page; if it is not known, the root of its origin.
-        has_page: whether the operator gave `page_url`. If so, doctor reads the page's policy.
+        page_url: the URL of a conference's page, or if the operator gave none, of the site's root.
+        has_page: whether the operator gave the page's URL; only then doctor reads its policy.
         script_url: the URL of the client file.
-        push_url: the URL to which the client pushes.
+        push_url: the URL to which the client sends pushes.
     """
 
     page_url: str
@@ -47,26 +47,26 @@ class Site(NamedTuple):
 
     @property
     def origin(self) -> str:
-        """The origin of `page_url`: its scheme, host and port."""
+        """The page's origin."""
         return origin_of_url(self.page_url)
 
     @property
     def is_cross_origin(self) -> bool:
-        """Whether a push goes to another origin than the page's."""
+        """Whether the push URL has another origin than the page."""
         return self.origin != origin_of_url(self.push_url)
 
 
 def site_of(portrait: Portrait, public_url: str, page_url: str | None) -> Site:
     """Return the URLs that a browser uses if it reaches *portrait*'s service at *public_url*."""
     script_url = f"{public_url}/client-file"
-    # Without PUSH_URL, the client also pushes to a path beside its own file.
+    # The client does the same: without PUSH_URL it pushes to a path beside its own file.
     push_url = portrait.settings.get("PUSH_URL") or urljoin(script_url, "metrics/push")
     has_page = page_url is not None
     return Site(page_url or origin_of_url(public_url) + "/", has_page, script_url, push_url)
 
 
 def page(portrait: Portrait, site: Site) -> Iterator[Finding]:
-    """Return findings about the client file, the page's policy and a test push."""
+    """Check the client file, the page's policy and a test push; return the findings."""
     yield from _client_file(portrait, site)
     if site.has_page:
         yield from _policy(site)
@@ -82,7 +82,7 @@ def page(portrait: Portrait, site: Site) -> Iterator[Finding]:
 
 
 def _client_file(portrait: Portrait, site: Site) -> Iterator[Finding]:
-    """Return the finding whether the client file arrives and is the file of this service."""
+    """Check that the client file arrives, and that it is the file of this service's version."""
     url = site.script_url
     try:
         answer = ask(url, headers={"origin": site.origin})
@@ -104,7 +104,7 @@ def _client_file(portrait: Portrait, site: Site) -> Iterator[Finding]:
 
 
 def _policy(site: Site) -> Iterator[Finding]:
-    """Return findings whether the page names the client file, and its policy allows the file."""
+    """Check that the page names the client file, and that its policy allows file and pushes."""
     try:
         answer = ask(site.page_url, headers={"accept": "text/html"})
     except Unreachable as error:
@@ -135,7 +135,7 @@ def _policy(site: Site) -> Iterator[Finding]:
 
 
 def _preflight(site: Site) -> Iterator[Finding]:
-    """Return a finding if a browser could not send a push with a token from the page."""
+    """Return a finding if the push URL does not allow a browser to send a token from the page."""
     asking = {
         "origin": site.origin,
         "access-control-request-method": "POST",
@@ -144,14 +144,14 @@ def _preflight(site: Site) -> Iterator[Finding]:
     try:
         answer = ask(site.push_url, "OPTIONS", asking)
     except Unreachable:
-        return  # `_test_push` reports that the URL does not answer.
+        return  # The test push fails in the same way and reports the error.
     if answer.status >= 300 or "authorization" not in answer.header("access-control-allow-headers"):
         text = f"the browser's preflight before a push with a token fails ({answer.status})"
         yield wrong("page", text, f"{_CORS}; {_HOST}; the proxy must pass OPTIONS on")
 
 
 def _path_alone(site: Site) -> Iterator[Finding]:
-    """Return findings whether the push URL answers; used if doctor has no token for a test push."""
+    """Check that the push URL answers, instead of a test push, for which doctor has no token."""
     try:
         answer = ask(site.push_url, "OPTIONS", {"origin": site.origin})
     except Unreachable as error:
@@ -167,7 +167,7 @@ def _path_alone(site: Site) -> Iterator[Finding]:
 
 
 def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator[Finding]:
-    """Return findings whether a test push adds a participant, and a second push removes it."""
+    """Check that a test push adds a participant, and that a second test push removes it."""
     headers = {"origin": site.origin, "content-type": "text/plain;charset=UTF-8"}
     participant, session = secrets.token_hex(4), secrets.token_hex(16)
     before = portrait.count_tests()
@@ -198,7 +198,7 @@ def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator
         )
         yield wrong("page", text, _STRIPPED if is_stripped else _CORS)
     is_seen = _wait(portrait, lambda tests: before is not None and tests > before)
-    # If this last push does not arrive, the participant stays, and the wait below finds it.
+    # If this last push does not arrive, the participant stays live, and the next wait fails.
     with suppress(Unreachable):
         ask(site.push_url, "POST", headers, _body(participant, session, "left"))
     has_left = _wait(portrait, lambda tests: before is not None and tests <= before)
@@ -213,7 +213,7 @@ def _test_push(portrait: Portrait, site: Site, *, needs_token: bool) -> Iterator
 
 
 def _not_through(what: str, answer: Answer) -> Finding:
-    """Return the finding *what*, with the remedy for *answer*; a proxy may have sent *answer*."""
+    """Return the finding that *what* failed with this *answer* of the service or of its proxy."""
     if reason := answer.reason():
         return wrong("page", f"{what}: {reason} ({answer.status})", remedy_for(reason))
     text = f"{what}: {answer.status}, which did not come from the service"
@@ -221,7 +221,7 @@ def _not_through(what: str, answer: Answer) -> Finding:
 
 
 def _wait(portrait: Portrait, is_so: Callable[[int], bool]) -> bool:
-    """Wait, at most SEEN_SECONDS, until *is_so* accepts the number of test participants."""
+    """Wait until *is_so* is true of the number of live test participants; False: time ran out."""
     until = monotonic() + SEEN_SECONDS
     while True:
         tests = portrait.count_tests()
@@ -233,7 +233,7 @@ def _wait(portrait: Portrait, is_so: Callable[[int], bool]) -> bool:
 
 
 def _body(participant: str, session: str, end: str = "") -> bytes:
-    """Return the body of a test push; *end* is the reason why the participant leaves."""
+    """Return the body of a push of a test participant; *end* is the reason to leave, if any."""
     told: dict[str, Any] = {"id": session, "seq": 1 if end else 0, "interval_ms": 10_000}
     if end:
         told["end"] = {"reason": end}

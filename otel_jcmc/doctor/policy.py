@@ -1,9 +1,9 @@
 """
-Finds out whether a page's Content-Security-Policy lets it load the client file and send pushes.
+Decides whether a page's Content-Security-Policy allows the client file and the pushes.
 
-A page's policies and a URL come in. The first directive that forbids the URL goes out. If a policy
-allows scripts by nonce or hash, this file can't say whether the page may load the client file,
-because it does not read the page's script tags.
+A page's policies come in as a browser gets them. The name of the first directive that forbids the
+URL goes out. If a policy allows scripts by nonce or hash, the policy alone does not show whether
+the client file is allowed.
 
 Source: W3C, Content Security Policy Level 3 (6.7.2, matching of source lists).
 """
@@ -16,14 +16,14 @@ from urllib.parse import urlsplit
 _PORTS: Final = {"http": "80", "https": "443"}
 _META: Final = re.compile(rb"<meta\s[^>]*content-security-policy[^>]*>", re.IGNORECASE)
 _CONTENT: Final = re.compile(rb"""\scontent\s*=\s*(?:"([^"]*)"|'([^']*)')""", re.IGNORECASE)
-# For each purpose, the directives that a browser looks for in the policy, in this order. It uses
-# the first directive that it finds.
+# The directives that may decide about scripts and about pushes. If a policy has several of these
+# directives, only the first in this order decides.
 SCRIPT: Final = ("script-src-elem", "script-src", "default-src")
 CONNECT: Final = ("connect-src", "default-src")
 
 
 def policies_of(headers: Iterable[str], page: bytes) -> list[str]:
-    """Return all policies of a page: those in *headers*, and those in the text of *page*."""
+    """Return all policies of a page, from its *headers* and from the meta elements of its HTML."""
     found = [each.strip() for header in headers for each in header.split(",")]
     inside = [content for tag in _META.findall(page) if (content := _CONTENT.search(tag))]
     found += [(each[1] or each[2] or b"").decode(errors="replace") for each in inside]
@@ -34,9 +34,9 @@ def forbidding(
     policies: Iterable[str], purpose: Sequence[str], url: str, page_url: str
 ) -> str | None:
     """
-    Return the directive that forbids the page at *page_url* to use *url*; None: it is allowed.
+    Return the name of the directive that forbids the page at *page_url* to use *url*.
 
-    *purpose* is SCRIPT or CONNECT.
+    None means that the policies allow *url*. *purpose* is SCRIPT or CONNECT.
     """
     for policy in policies:
         directives: dict[str, list[str]] = {}
@@ -52,7 +52,7 @@ def forbidding(
 
 
 def is_by_nonce(policies: Iterable[str]) -> bool:
-    """Say whether one of *policies* allows scripts by a nonce in their tag and not by their URL."""
+    """Return whether one of *policies* allows scripts by a nonce in their tag, not by their URL."""
     text = " ".join(policies)
     return "'strict-dynamic'" in text or "'nonce-" in text
 
@@ -62,7 +62,7 @@ def _allows(sources: Sequence[str], url: str, page_url: str) -> bool:
 
 
 def _matches(source: str, url: str, page_url: str) -> bool:
-    """Say whether *source*, an entry of a directive, allows *url* to the page at *page_url*."""
+    """Return whether *source*, one item of a directive, matches *url* for the page *page_url*."""
     source = source if source.startswith("'") else source.lower()
     wanted, page = urlsplit(url), urlsplit(page_url)
     if source.lower() == "'self'":
@@ -84,7 +84,7 @@ def _matches(source: str, url: str, page_url: str) -> bool:
 
 
 def _fits(scheme: str, wanted: str) -> bool:
-    """Say whether *scheme* in a policy allows the scheme *wanted*: http also allows https."""
+    """Return whether *scheme* allows the scheme *wanted*: both are equal, or http allows https."""
     return wanted == scheme or (scheme, wanted) == ("http", "https")
 
 

@@ -1,7 +1,7 @@
 """
-Checks whether our metrics reach Prometheus, by scrape or OTLP, if the operator gives its URL.
+Checks whether our metrics reach Prometheus by scrapes or by OTLP, if the operator gives its URL.
 
-rules.py checks the rules in Prometheus; boards.py checks the dashboards' queries.
+rules.py checks the rules that Prometheus has loaded. boards.py checks the dashboards' queries.
 
 Source: Prometheus, HTTP API (targets).
 """
@@ -23,7 +23,7 @@ _ROADS: Final = (
     "does it scrape the Collector's page, or take OTLP itself, and is that where"
     " OTEL_EXPORTER_OTLP_ENDPOINT leads? docs/roads.md has the files of each road"
 )
-# Words in a target's error -> the remedy.
+# Words in the error of a Prometheus target -> what the operator can do.
 _ERRORS: Final = {
     "sample limit exceeded": "raise sample_limit of the job, or export less: JCMC_SERIES",
     "body size limit exceeded": "raise body_size_limit of the job, or scrape in shares",
@@ -35,13 +35,14 @@ _ERRORS: Final = {
     " target must have that port",
     "connection refused": "the service does not listen at the job's target",
 }
-# A Collector scrapes every 15 s (otelcol-scrape.yaml), and then waits until its batch is sent.
+# A value needs at most about this long through a Collector. The Collector scrapes every 15 s
+# (otelcol-scrape.yaml), and then waits until its batch is complete.
 _COLLECTOR_SECONDS: Final = 25.0
 _BUILD: Final = "otel_jcmc_build_info"
 
 
 def prometheus(url: str, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return all findings about the Prometheus at *url*; *portrait*: None if no service answers."""
+    """Check the Prometheus at *url*: its targets, its rules and the dashboards' queries."""
     try:
         yield from _looked_at(Api(url), portrait)
     except Unreachable as away:
@@ -52,8 +53,8 @@ def prometheus(url: str, portrait: Portrait | None) -> Iterator[Finding]:
 
 
 def _looked_at(api: Api, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return findings about Prometheus's targets, rules and series; raises the errors of *api*."""
-    # Doctor asks the service for its series first, so that Prometheus has time to get them.
+    """Make all checks of a Prometheus that answers; raises the exceptions of `Api.get`."""
+    # Doctor asks the service for its series first, so that Prometheus has time to scrape them.
     names, asked_at = portrait.names() if portrait else None, time()
     targets = api.get("targets?state=active")["activeTargets"]
     groups = api.get("rules")["groups"]
@@ -74,10 +75,10 @@ def _targets(
     has_us: bool,
 ) -> Iterator[Finding]:
     """
-    Return findings whether our metrics reach Prometheus.
+    Check whether our metrics reach Prometheus.
 
-    *ours* are Prometheus's targets that are our service. *sick* are the targets in *ours* that are
-    down. *has_us* says whether Prometheus has a metric of the service.
+    *ours* are the targets of Prometheus that are our service. *sick* are the targets among *ours*
+    that Prometheus can't scrape. *has_us*: whether Prometheus has our metrics.
     """
     for each in sick:
         error = each["lastError"]
@@ -101,7 +102,7 @@ def _targets(
 def _ours(
     api: Api, targets: list[dict[str, Any]], portrait: Portrait | None
 ) -> list[dict[str, Any]]:
-    """Return the *targets* whose series, job, path or address shows that they are our service."""
+    """Return the *targets* that are our service by their job, path, address or series."""
     told = {each.get("instance") for each in api.labels(f"last_over_time({_BUILD}[1h])")}
     address = urlsplit(portrait.url).netloc if portrait else ""
     return [
@@ -115,7 +116,7 @@ def _ours(
 
 
 def _interval(target: dict[str, Any]) -> float:
-    """Return a *target*'s scrape interval in seconds; Prometheus gives it as text, like `1m30s`."""
+    """Return the scrape interval of a *target* in seconds; Prometheus writes it like `1m30s`."""
     units = {"h": 3600.0, "m": 60.0, "s": 1.0}
     seconds, number = 0.0, ""
     for each in str(target.get("scrapeInterval", "")).replace("ms", ""):
@@ -127,6 +128,6 @@ def _interval(target: dict[str, Any]) -> float:
 
 
 def _road_seconds(portrait: Portrait) -> float:
-    """Return after how many seconds Prometheus has a value that it gets by OTLP or a Collector."""
+    """Return after how many seconds a value reaches Prometheus by a Collector or by OTLP."""
     interval_ms = portrait.settings.get("OTEL_METRIC_EXPORT_INTERVAL", "0")
     return max(_COLLECTOR_SECONDS, float(interval_ms) / 1000)

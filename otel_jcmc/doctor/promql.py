@@ -1,5 +1,5 @@
 """
-Sends doctor's queries to Prometheus's HTTP API and returns the answers.
+Sends queries of doctor to Prometheus's HTTP API, and returns the data of the answers.
 
 Source: Prometheus, HTTP API (instant queries, errors).
 """
@@ -10,30 +10,32 @@ from urllib.parse import quote
 
 from otel_jcmc.doctor.asking import Unreachable, ask
 
-# The time limit of a query: with a large fleet, a dashboard's query takes some seconds.
+# The time limit of a query in seconds. With many conferences, a dashboard's query takes some
+# seconds.
 _SECONDS: Final = 30.0
-# The labels of a series in an error of Prometheus. They may contain a participant's name.
+# Finds the labels of a series in an error of Prometheus. The labels may name a participant and a
+# conference, so they are removed.
 _LABELS: Final = re.compile(r"\{.*\}", re.DOTALL)
 
 
 class QueryFails(Exception):
-    """Prometheus can't answer a query; the message says why, without labels of participants."""
+    """Prometheus can't answer a query; the message gives its error without labels of series."""
 
 
 class Api:
-    """Asks one Prometheus by its HTTP API."""
+    """The API of one Prometheus."""
 
     def __init__(self, url: str) -> None:
-        """Use the Prometheus at *url*; no request is sent yet."""
+        """Prepare for the Prometheus at *url*."""
         self._url = url
 
     def get(self, path: str) -> Any:
         """
-        Return `data` of the JSON answer to a GET of *path*, a path below `/api/v1/`.
+        Return the data of the answer to a GET of *path*.
 
         Raises:
             Unreachable: no answer came, or the answer is not from Prometheus.
-            QueryFails: the query has an error.
+            QueryFails: Prometheus answered with an error.
         """
         answer = ask(f"{self._url}/api/v1/{path}", seconds=_SECONDS)
         told = answer.json()
@@ -45,7 +47,7 @@ class Api:
 
     def labels(self, expr: str) -> list[dict[str, str]]:
         """
-        Return the labels of each series in the present result of *expr*, a query in PromQL.
+        Return the labels of each series that the query *expr* finds at this moment.
 
         Raises:
             Unreachable: no answer came, or the answer is not from Prometheus.
@@ -54,7 +56,7 @@ class Api:
         return [each["metric"] for each in self.get(f"query?query={quote(expr)}")["result"]]
 
     def has(self, name: str) -> bool:
-        """Say whether Prometheus has a series *name* now; raises the errors of `labels`."""
+        """Return whether Prometheus has a series *name* now; raises the exceptions of `labels`."""
         return bool(self.labels(f"count({name})"))
 
 

@@ -1,5 +1,5 @@
 """
-Checks our rules in a Prometheus: which rules are missing, fail, or differ from this version's.
+Checks which of our rules a Prometheus lacks, can't evaluate, or has with another expression.
 
 Source: Prometheus, HTTP API (rules).
 """
@@ -11,20 +11,21 @@ from otel_jcmc.doctor import shipped
 from otel_jcmc.doctor.findings import Finding, left_open, listed, well, wrong
 from otel_jcmc.doctor.promql import Api, hidden
 
-# File of rules -> a series: a Prometheus needs the file only if it has this series. None: only old
-# installations need the file.
+# Rule files that not every Prometheus needs. Name of the file -> a series: a Prometheus with this
+# series needs the file. None: only installations that already use the file need it.
 _WANTED_WITH: Final = {
     "bridges.yaml": "jitsi_jvb_stress_level",
     "former-names.yaml": None,
 }
-# A Prometheus that evaluates recording.yaml has this series.
+# Our rule file recording.yaml makes this series, so a Prometheus with the series has the rules'
+# results.
 _RECORDED: Final = "otel_jcmc:store_up:min"
 _FILES: Final = "name the files of collector-config/rules/ in rule_files, and reload Prometheus"
 _OLDER: Final = "the file is an older one: take collector-config/rules/ of this version, and reload"
 
 
 def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
-    """Return findings about our rules in Prometheus's *groups*; raises the errors of *api*."""
+    """Check our rules in Prometheus's rule *groups*; raises the exceptions of `Api.labels`."""
     loaded = {each["name"]: each for group in groups for each in group["rules"]}
     ours = {file: of for file, of in shipped.rules().items() if _is_wanted(file, loaded, api)}
     every = {name: digest for of in ours.values() for name, digest in of.items()}
@@ -61,7 +62,7 @@ def rules(groups: list[dict[str, Any]], api: Api) -> Iterator[Finding]:
 
 
 def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
-    """Say whether Prometheus needs the rules of *file*, or has loaded at least one of its rules."""
+    """Return whether Prometheus should have the rules of *file*, or already has some of them."""
     if file not in _WANTED_WITH or any(name in loaded for name in shipped.rules()[file]):
         return True
     series = _WANTED_WITH[file]
@@ -69,7 +70,7 @@ def _is_wanted(file: str, loaded: dict[str, Any], api: Api) -> bool:
 
 
 def _remedy(error: str) -> str:
-    """Return how to mend a rule with this *error*."""
+    """Return what the operator can do about the *error* of a rule."""
     if "duplicate" in error or "many-to-many" in error:
         return "does a metric arrive twice, by two jobs or by two roads? docs/roads.md"
     return "Prometheus's page /rules shows the expression; is the file of this version?"

@@ -1,4 +1,4 @@
-"""Checks whether the service answers and takes pushes, and gets what it reports of itself."""
+"""Checks the running service: whether it answers, and whether it accepts pushes."""
 
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
@@ -11,21 +11,19 @@ from otel_jcmc.version import __version__
 from otel_jcmc.web.doctor import DOCTOR_PATH
 
 _START: Final = "start it with `otel-jcmc serve`, or give its address with --url"
-# Reasons of failed pushes that the findings about the store already report.
+# Pushes that fail for these reasons are not reported here: the findings about the store report
+# them.
 _OF_STORE: Final = {Reason.STORE_UNAVAILABLE, Reason.STORE_FULL, Reason.STORE_BUSY}
 LONG_SECONDS: Final = 300.0
-# The time limit of a request for which the service must read all live participants.
+# The time limit, in seconds, of a request for which the service must read all participants.
 _READ_SECONDS: Final = 60.0
 
 
 class Portrait(NamedTuple):
     """
-    The values that the service reports of itself (service/portrait.py).
+    The service's answer to doctor, its URL, and the token to ask it.
 
-    Attributes:
-        url: the service's URL for operators.
-        token: the token to read with; empty: none.
-        told: the values.
+    service/portrait.py makes the answer (`told`): settings, counts, times and errors.
     """
 
     url: str
@@ -34,7 +32,7 @@ class Portrait(NamedTuple):
 
     @property
     def settings(self) -> dict[str, str]:
-        """The service's settings, without secrets."""
+        """The service's settings as text, without secrets: name -> value."""
         return dict(self.told["settings"])
 
     @property
@@ -43,26 +41,26 @@ class Portrait(NamedTuple):
         return not self.told["why_not_ready"]
 
     def has_exporter(self, name: str) -> bool:
-        """Say whether the service exports metrics by the exporter *name*: prometheus or otlp."""
+        """Return whether the service exports metrics by *name*, which is prometheus or otlp."""
         return name in self.settings.get("OTEL_METRICS_EXPORTER", "").split(",")
 
     def age(self, time: str) -> float | None:
-        """Return how many seconds ago *time* was, such as `pushed_at`; None: it never happened."""
+        """Return the seconds since the event called *time*, such as `pushed_at`; None: never."""
         at = self.told["times"].get(time)
         return None if at is None else max(0.0, float(self.told["time"]) - at)
 
     def count_tests(self) -> int | None:
-        """Ask the service how many test participants are live; None: it gave no number."""
+        """Return the number of live test participants; None: the service gave no number."""
         tests = self._more("tests")
         return tests if isinstance(tests, int) else None
 
     def names(self) -> frozenset[str] | None:
-        """Ask the service for the names of all series that it exports now; None: it gave none."""
+        """Return the names of all series that the service exports now; None: it gave no names."""
         names = self._more("series", _READ_SECONDS)
         return frozenset(names) if isinstance(names, list) else None
 
     def _more(self, what: str, seconds: float = SECONDS) -> Any:
-        """Request the value *what*, which the first answer does not have; None: no answer."""
+        """Ask the service for *what* in a request of its own, and return it; None: no answer."""
         url, headers = f"{self.url}{DOCTOR_PATH}?{what}", bearer(self.token)
         try:
             told = ask(url, headers=headers, seconds=seconds).json()
@@ -72,12 +70,12 @@ class Portrait(NamedTuple):
 
 
 def bearer(token: str) -> dict[str, str]:
-    """Return the header with which a request sends *token*; no header if *token* is empty."""
+    """Return the Authorization header for *token*; no header if *token* is empty."""
     return {"authorization": f"Bearer {token}"} if token else {}
 
 
 def find_service(url: str, token: str) -> tuple[Portrait | None, list[Finding]]:
-    """Ask the service at *url*; return its values (None: it gives none) and the findings."""
+    """Ask the service at *url* for its state; return its answer (None: it failed) and findings."""
     try:
         answer = ask(f"{url}{DOCTOR_PATH}", headers=bearer(token))
     except Unreachable as error:
@@ -101,14 +99,14 @@ def find_service(url: str, token: str) -> tuple[Portrait | None, list[Finding]]:
 
 
 def pushes(portrait: Portrait) -> Iterator[Finding]:
-    """Return findings: when the last push came, and why pushes were refused or failed lately."""
+    """Return findings about pushes: when the last push came, and why pushes were not accepted."""
     told = portrait.told
     age, by = portrait.age("pushed_at"), told["origin"]
     late = f"{ago(age)}, from pages of {by}" if by else ago(age)
     counts = told["pushes"]
     refused = {**counts.get("refused", {}), **counts.get("failed", {})}
     if not portrait.is_ready:
-        # The findings about the store already report why these pushes fail.
+        # Pushes that fail because of the store are left out: findings about the store report them.
         refused = {each: n for each, n in refused.items() if each not in _OF_STORE}
     if age is None and not refused:
         remedy = (
@@ -127,12 +125,12 @@ def pushes(portrait: Portrait) -> Iterator[Finding]:
 
 
 def remedy_for(reason: str) -> str:
-    """Return how to mend that the service refuses pushes for *reason*."""
+    """Return what the operator can do if the service refuses pushes for *reason*."""
     return next((text for each, text in REMEDIES.items() if each == reason), "docs/reasons.md")
 
 
 def ago(seconds: float | None) -> str:
-    """Return *seconds* in words, such as `3 min ago`; `never` for None."""
+    """Return *seconds* as words, such as `3 min ago`; None becomes `never`."""
     if seconds is None:
         return "never"
     for unit, each in (("d", 86_400), ("h", 3600), ("min", 60)):

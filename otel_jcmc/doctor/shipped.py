@@ -1,7 +1,8 @@
 """
-Reads this version's rules and dashboards from shipped.json, for rules.py and boards.py.
+Reads this version's rules and dashboard queries for rules.py and boards.py.
 
-`make generate` makes shipped.json, beside this file, from the files in collector-config/.
+They are in shipped.json beside this file. `make generate` makes shipped.json from the rules and
+dashboards in collector-config/.
 """
 
 import json
@@ -12,8 +13,8 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-# Variable of a dashboard -> value: the value before a reader of the dashboard has chosen another,
-# or a value like the one that Grafana sets.
+# Variable of a dashboard -> its value until a user chooses another value. `$__rate_interval` is a
+# variable that Grafana itself sets.
 VARIABLES: Final[Mapping[str, str]] = {
     "$participant": ".*",
     "$bridge": ".*",
@@ -26,11 +27,11 @@ CONFERENCE: Final = "$conference"
 
 class Query(NamedTuple):
     """
-    One query of a panel of a dashboard.
+    One query of a panel.
 
     Attributes:
-        board, panel: the names of the dashboard and the panel.
-        expr: the query in PromQL, with variables of the dashboard.
+        board, panel: the names of the dashboard and of the panel.
+        expr: the query in PromQL, with Grafana's variables.
         reads: the names of the metrics in *expr*.
     """
 
@@ -41,17 +42,17 @@ class Query(NamedTuple):
 
     @property
     def place(self) -> str:
-        """The names of the dashboard and the panel in one text, which findings show."""
+        """The names of dashboard and panel, as a finding prints them."""
         return f"{self.board}: {self.panel}"
 
 
 class Boards(NamedTuple):
     """
-    The queries of all dashboards for one value of JCMC_NAMING.
+    The queries of the dashboards for one naming (a value of JCMC_NAMING).
 
     Attributes:
-        conferences: PromQL that finds the conference with the most series.
-        label: the label that has the conference's name.
+        conferences: the PromQL query that finds the conference with the most series.
+        label: the name of the label whose value is the conference's name.
     """
 
     conferences: str
@@ -60,24 +61,24 @@ class Boards(NamedTuple):
 
 
 def fill(expr: str, chosen: Mapping[str, str]) -> str:
-    """Return *expr* with a value in place of each variable, from *chosen* or from VARIABLES."""
+    """Return *expr* with values for its variables: from *chosen*, otherwise from VARIABLES."""
     for name, value in {**VARIABLES, **chosen}.items():
         expr = expr.replace(name, value)
     return expr
 
 
 def digest_of(expr: str) -> str:
-    """Return a digest of a rule's *expr*; spaces, which Prometheus may change, have no effect."""
+    """Return a digest of a rule's *expr* without white space, which Prometheus changes."""
     return blake2b(re.sub(r"\s", "", expr).encode(), digest_size=6).hexdigest()
 
 
 def rules() -> dict[str, dict[str, str]]:
-    """Return file of rules -> name of the rule -> digest of its expression."""
+    """Return this version's rules: name of the file -> name of the rule -> expression's digest."""
     return dict(_shipped()["rules"])
 
 
 def boards(naming: str) -> Boards:
-    """Return the queries of all dashboards for *naming*, a value of JCMC_NAMING."""
+    """Return the queries of the dashboards for a *naming*, such as `otel`."""
     of = _shipped()["boards"][naming]
     selector, label = of["conference"]
     queries = [Query(**{**each, "reads": tuple(each["reads"])}) for each in of["queries"]]
@@ -86,6 +87,6 @@ def boards(naming: str) -> Boards:
 
 @cache
 def _shipped() -> dict[str, Any]:
-    """Return the content of shipped.json; the file is read only once."""
+    """Return the content of shipped.json, which is read only once."""
     found: dict[str, Any] = json.loads(Path(__file__).with_suffix(".json").read_text("utf-8"))
     return found

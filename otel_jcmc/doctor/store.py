@@ -1,4 +1,4 @@
-"""Checks the store: whether it answers, its version, its memory and its clock."""
+"""Checks the store: whether it answers, and its version, memory and clock."""
 
 import asyncio
 from collections.abc import Iterator, Sequence
@@ -17,10 +17,11 @@ from otel_jcmc.store.info import info_of, run_of
 
 MOST_CLOCK_SECONDS: Final = 5.0
 LEAST_REDIS: Final = (7, 0)
-# If a store uses more than this ratio of maxmemory, it may be full at any moment.
+# A store that uses more than this share of its maxmemory may be full at any moment.
 FULL: Final = 0.95
 _REDIS: Final = "is Redis up, and is REDIS_URL right? docs/operations.md has the forms"
-# Words in Redis's error -> the remedy, if Redis does not answer this shell.
+# Words in Redis's error -> what the operator can do, if Redis answers neither this shell nor the
+# service.
 _ANSWERS: Final = {
     "CERTIFICATE_VERIFY_FAILED": "its certificate is not from a CA that REDIS_URL trusts"
     " (ssl_ca_certs), or has another host name",
@@ -33,7 +34,11 @@ _MEMORY: Final = "docs/sizing.md says how much memory it needs"
 
 
 def store(settings: Settings, portrait: Portrait | None) -> Iterator[Finding]:
-    """Return findings about the store; they trust the service more than this shell's own try."""
+    """
+    Check the store and return the findings.
+
+    If the service answers (*portrait*), its view of the store decides, not the view of this shell.
+    """
     told, why = _ask(settings)
     if told and portrait is not None and _is_another(portrait.told.get("store_run"), told):
         told, why = {}, "they name another Redis than the service's"
@@ -56,10 +61,9 @@ def _state(
     settings: Settings, portrait: Portrait | None, told: dict[str, str], why: str
 ) -> Iterator[Finding]:
     """
-    Return findings whether the store answers the service, and whether it answers this shell.
+    Check whether the store answers the service, and whether it answers this shell.
 
-    *told* is the store's INFO, as this shell got it. If this shell got none, *told* is empty, and
-    *why* is the reason.
+    *told* is the store's INFO as this shell got it. If it is empty, *why* is the reason.
     """
     if portrait is not None and not portrait.is_ready:
         yield wrong(
@@ -82,7 +86,7 @@ def _state(
 
 
 def _details(told: dict[str, str]) -> Iterator[Finding]:
-    """Return findings about the version, memory, role and clock in *told*, the store's INFO."""
+    """Check version, memory, role and clock of the store in *told*, its INFO."""
     name = "Valkey" if "valkey_version" in told else "Redis"
     version = told.get("valkey_version") or told.get("redis_version", "")
     is_cluster = told.get("redis_mode") == "cluster"
@@ -105,16 +109,15 @@ def _details(told: dict[str, str]) -> Iterator[Finding]:
 
 
 def _is_another(run: str | None, told: dict[str, str]) -> bool:
-    """Say whether *run*, the run id of the service's store, differs from the run id in *told*."""
+    """Return whether the service's store (run id *run*) is another than the store in *told*."""
     return bool(run) and run_of(told) not in ("", run)
 
 
 def _remedy(told: dict[str, str], why: str) -> str:
     """
-    Return how to mend a store that takes no pushes.
+    Return what the operator can do about a store that takes no pushes.
 
-    *told* is the store's INFO, as this shell got it. If this shell got none, *told* is empty, and
-    *why* is the reason.
+    *told* is the store's INFO as this shell got it. If it is empty, *why* is the reason.
     """
     if told and int(told.get("maxmemory", 0)):
         return f"raise its maxmemory: {_MEMORY}"
@@ -122,13 +125,13 @@ def _remedy(told: dict[str, str], why: str) -> str:
 
 
 def _number(version: str) -> tuple[int, ...]:
-    """Return the first two numbers of a *version*, such as (7, 2) of "7.2.4"."""
+    """Return the first two numbers of a *version*, such as (7, 0) for `7.0.15`."""
     parts = version.split(".")[:2]
     return tuple(int(part) for part in parts if part.isdecimal())
 
 
 def _ask(settings: Settings) -> tuple[dict[str, str], str]:
-    """Return the store's INFO; if the store does not answer, an empty dictionary and the reason."""
+    """Return the store's INFO and an empty text; if the store fails, no INFO and the reason."""
     url = to_text(settings.redis_url or "") or EmbeddedStore(settings.embedded_dir).url
     try:
         return asyncio.run(_info(url)), ""
@@ -140,10 +143,12 @@ def _ask(settings: Settings) -> tuple[dict[str, str], str]:
 
 async def _info(url: str) -> dict[str, str]:
     """
-    Return the fields of INFO, and `clock`: how many seconds the store's clock is ahead of ours.
+    Return the store's INFO as name -> value, and the difference of the clocks as `clock`.
+
+    `clock` is the number of seconds by which the store's clock is ahead of this machine's clock.
 
     Raises:
-        StoreUnavailable: the store does not answer, or refuses a command.
+        StoreUnavailable: the store does not answer, or refuses the command.
     """
     link = open_link(url)
     found: dict[str, str] = {}

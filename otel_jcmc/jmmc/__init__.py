@@ -1,7 +1,8 @@
 """
-Takes pushes from pages of the Jitsi Meet Metrics Collector (JMMC), which have a second wire format.
+Takes the pushes of pages of the Jitsi Meet Metrics Collector (JMMC), which have their own format.
 
-A push with the changes of a participant's state comes in. A report with the whole state goes out to
-`intake`, as for all other pushes. Only the room `service` uses this room. To remove the format,
-delete this folder and the lines of `service` that use it.
+A JMMC push contains only the values that have changed since the page's last push. This room checks
+the push, adds the session's stored values, and hands the result to the room `intake`, as `wire`
+does for other pages. Only the room `service` imports this room. To remove the format, delete this
+folder and the code in `service` that uses this folder.
 """

@@ -1,11 +1,11 @@
 """
-Makes and reads the cookie that tells to which session a push of a JMMC page belongs.
+Makes and reads the cookie that names the session of a JMMC page.
 
-`issue` makes a cookie when a page opens a session. `read` returns the session of a later push. For
-a session, the cookie has the session's id, the participant's id, and a signature of both ids, the
-client and the conference. The signature is wrong for any other session, participant, client or
-conference. Therefore the service need not store which cookies it has issued. The tabs of a browser
-share one cookie. It therefore has several parts, one for each of the newest sessions.
+`issue` makes the cookie when a page opens a session. `read` returns the session to which a later
+push belongs. The cookie contains the session's id, the participant's id and a signature. The
+signature is over both ids, the client id and the conference, so the cookie is valid only for these
+four, and the service need not store cookies. The tabs of a browser share one cookie. The cookie
+therefore has a part for each of the sessions that the browser opened last.
 
 Source: RFC 6265 (cookies) with SameSite of its draft successor; RFC 2104 (HMAC), here with SHA-256.
 """
@@ -21,52 +21,52 @@ from otel_jcmc.intake.callers import Header
 from otel_jcmc.store.shared_secret import SharedSecret
 
 NAME: Final = b"jmmc_objectId"
-# The cookie has no Path: the browser then uses the folder of its push URL. Behind a proxy, the
-# service does not know this folder. Some browsers keep cookies of other sites apart for each page's
-# site, and refuse them without Partitioned.
+# The attribute Path is left out: the browser then takes the folder of the push URL. Behind a proxy
+# the service does not know this folder. Partitioned is for browsers that keep a separate cookie for
+# each page's site, and for browsers that otherwise refuse cookies of other sites.
 _ATTRIBUTES: Final = b"HttpOnly; Secure; SameSite=None; Partitioned"
-# Stands between the parts of a cookie. The first part is that of the newest session.
+# The character between the parts of a cookie. The part of the newest session comes first.
 _BETWEEN: Final = b"~"
-# How many parts the service reads in all cookies of one request. No real page needs more, even with
-# several tabs and with cookies of several addresses.
+# The most parts that the service reads, of all cookies in a request together. No real page needs
+# more, even if it has several tabs and cookies of several push URLs.
 _MOST: Final = 8
-# How many bytes a part may have, and a cookie with more than one part. A participant's id has at
-# most 128 characters of 4 bytes, and base64 makes it a third longer.
+# The most characters of a part, and also of a cookie with more than one part. A part contains a
+# participant's id, which has at most 128 characters of 4 bytes. Base64 makes it a third longer.
 _LONGEST: Final = 900
 
 
 class Named(NamedTuple):
-    """The session and the participant that one part of a cookie names."""
+    """The session and the participant that a cookie names."""
 
     session_id: str
     participant_id: str
 
 
 class Cookies:
-    """Issues cookies and reads them; replicas with the same secret accept each other's cookies."""
+    """Makes and reads cookies; a replica accepts the cookies of replicas with the same secret."""
 
     def __init__(self, secret: SharedSecret) -> None:
-        """Sign cookies with *secret*, which the caller must start."""
+        """Prepare to sign cookies with *secret*; the caller must call `start` of *secret*."""
         self._secret = secret
 
     def issue(
         self, named: Named, client_id: str, conference: str, headers: Iterable[Header] = ()
     ) -> Header:
         """
-        Return the Set-Cookie header for a page of *client_id* that opens a session in *conference*.
+        Return the Set-Cookie header for a page of *client_id* in *conference*.
 
-        The new cookie begins with a part for *named*. Then follow the parts of other sessions from
-        the cookies in *headers*, until a limit is reached.
+        *headers* are the request's. The new cookie also gets the parts of other sessions from the
+        request's cookies, as far as the limits of number and length allow.
 
         Raises:
-            StoreUnavailable: the secret that signs cookies is not known yet.
+            StoreUnavailable: the secret is not known yet.
         """
         parts = (named.session_id.encode(), _encode(named.participant_id.encode()))
         told = b".".join((*parts, _encode(self._sign(named, client_id, conference))))
         for part in _parts(headers):
             known, signature = _read(part)
-            # If a part has the same participant, client and conference, the new session replaces
-            # that part's session.
+            # A part with the same participant, client and conference names an older session, which
+            # the new session replaces.
             is_over = known.participant_id == named.participant_id and hmac.compare_digest(
                 signature, self._sign(known, client_id, conference)
             )
@@ -79,13 +79,13 @@ class Cookies:
         self, headers: Iterable[Header], client_id: str, conference: str, participant_id: str = ""
     ) -> Named:
         """
-        Return the session and participant from the first part that fits *client_id*, *conference*.
+        Return the session and participant that the cookie in *headers* names.
 
-        *participant_id* is the participant that the part must name; empty: any participant.
+        *participant_id* is the participant that the cookie must name; empty: any participant.
 
         Raises:
-            PushRefused: *headers* have no cookie of ours, or no part of the cookies fits.
-            StoreUnavailable: the secret that signs cookies is not known yet.
+            PushRefused: no cookie came, or no part is for this client, conference and participant.
+            StoreUnavailable: the secret is not known yet.
         """
         parts = list(_parts(headers))
         for part in parts:
@@ -98,17 +98,16 @@ class Cookies:
         raise PushRefused([Fault("cookie", reason)])
 
     def _sign(self, named: Named, client_id: str, conference: str) -> bytes:
-        """Return the signature of a cookie's part for these ids and this conference."""
+        """Return the signature for a cookie's part; raises StoreUnavailable without the secret."""
         if not self._secret.value:
             raise StoreUnavailable
-        # None of these texts can contain a NUL. Therefore two different parts never have the same
-        # text to sign.
+        # No field can contain a NUL. So different fields never give the same text to sign.
         signed = "\0".join((NAME.decode(), *named, client_id, conference))
         return hmac.digest(self._secret.value, signed.encode(errors="surrogatepass"), "sha256")
 
 
 def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
-    """Return the first `_MOST` parts of all our cookies in *headers*."""
+    """Return the parts of the cookies called `NAME` in *headers*, at most `_MOST` parts."""
     values = (
         told
         for name, header in headers
@@ -121,7 +120,7 @@ def _parts(headers: Iterable[Header]) -> Iterator[bytes]:
 
 
 def _read(part: bytes) -> tuple[Named, bytes]:
-    """Return the ids in a cookie's *part*, and its signature; both are empty if it is malformed."""
+    """Return the ids in a cookie's *part* and its signature; all empty if the part is malformed."""
     parts: Sequence[bytes] = part.split(b".") if len(part) <= _LONGEST else ()
     try:
         session_id, participant_id, signature = parts
@@ -132,10 +131,10 @@ def _read(part: bytes) -> tuple[Named, bytes]:
 
 
 def _encode(raw: bytes) -> bytes:
-    """Return *raw* in the base64 for URLs: cookies may contain all characters of this base64."""
+    """Return *raw* in the base64 that uses only characters that cookies may contain."""
     return urlsafe_b64encode(raw).rstrip(b"=")
 
 
 def _decode(text: bytes) -> bytes:
-    """Return the bytes from which `_encode` made *text*."""
+    """Decode *text*, which `_encode` has made."""
     return urlsafe_b64decode(text + b"=" * (-len(text) % 4))

@@ -1,11 +1,11 @@
 """
-Answers pushes of pages of the Jitsi Meet Metrics Collector.
+The endpoint that pages of the Jitsi Meet Metrics Collector push to.
 
-The endpoint is an ASGI callable and gets each request before FastAPI does. A push opens a session,
-or changes values of a session. The endpoint adds the session's other values to the push, and then
-hands it on like a push of any other page. Therefore participants, series and history are the same.
+The endpoint is an ASGI callable and gets its requests without FastAPI. A push opens a session, or
+changes the stored state of a session. The service then handles the session's complete state like a
+push of any other page. So participants, series and history are the same as for other pages.
 
-Source: docs/jmmc.md describes the answers.
+Source: the answers are those of docs/jmmc.md.
 """
 
 import asyncio
@@ -46,14 +46,14 @@ from otel_jcmc.wire.push import Report
 from otel_jcmc.wire.rules import Rules
 from otel_jcmc.wire.session import Session
 
-# JMMC pages push every 30 s. A participant stays live for three times this interval.
+# JMMC pages push every 30 s. A participant stays live for three times this interval after a push.
 INTERVAL_MS: Final = 30_000
-# How many bytes the body of an answer may have. The headers may contain a cookie of 0.8 kB. With
-# this limit, headers and body together stay below 4 kB.
+# The most bytes of an answer's body. Together with its headers, of which the cookie may have
+# 0.8 kB, an answer stays below 4 kB.
 MAX_BODY_BYTES: Final = 2800
 _ID_BYTES: Final = 12
 _OF_PATH: Final = {row.id for row in ATTRIBUTES if row.scope is Scope.PATH}
-# The answer has this text if the User-Agent does not name the browser or the system.
+# The name in the answer if the User-Agent does not contain the browser's or the system's name.
 _UNKNOWN: Final = "unknown"
 
 
@@ -62,9 +62,9 @@ class JmmcEndpoint:
     The push endpoint of JMMC pages; an ASGI callable.
 
     Attributes:
-        parser: checks the pushes.
+        parser: checks the bodies of the pushes.
 
-    Concurrency: many pushes at a time, all in one event loop.
+    Concurrency: it handles any number of pushes at a time, in one event loop.
     """
 
     def __init__(
@@ -79,7 +79,7 @@ class JmmcEndpoint:
         states: States,
         trusted: Sequence[Network] = (),
     ) -> None:
-        """Hand pushes to *intake*; if a proxy is *trusted*, its header gives a caller's address."""
+        """Prepare. Pushes go to *intake*. Only *trusted* proxies may tell a browser's address."""
         self._intake = intake
         self._answers = Answers(telemetry, intake.limits, cors)
         self._cors = cors
@@ -98,12 +98,12 @@ class JmmcEndpoint:
         await self._states.close()
 
     async def be_away(self, scope: Any, send: Any, seconds: float) -> None:
-        """While the service can't start, answer that the page may push again after *seconds*."""
+        """Answer a push while the service can't start: ask for the push again in *seconds*."""
         away = self._answers.retry(scope["headers"], Reason.STORE_UNAVAILABLE, seconds)
         await send_answer(send, away)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        """Answer one request to the push path."""
+        """Answer one HTTP request to the push path: OPTIONS, POST, or 405 for other methods."""
         headers = scope["headers"]
         if scope["method"] == "OPTIONS":
             answer = Answer(204, self._cors.preflight(headers, b"POST"), b"")
@@ -126,11 +126,11 @@ class JmmcEndpoint:
 
     async def _push(self, headers: Sequence[Header], peer: str, body: bytes) -> Answer:
         """
-        Check the push in *body*, add its session's other values, store it, and return the answer.
+        Check, merge and store the push in *body*; return the answer.
 
         Raises:
-            PushRefused: the push is wrong or not allowed.
-            TooFast: the sender pushes too often.
+            PushRefused: the push is not allowed or has a fault.
+            TooFast: too many pushes come from this participant, client or address.
             StoreUnavailable: it is not known whether Redis has the push.
         """
         sender = self._intake.admit(Lines(headers), peer)
@@ -138,12 +138,12 @@ class JmmcEndpoint:
         await self._start()
         named, more = self._name(headers, push), []
         if push.is_opening:
-            # The endpoint makes the cookie before it stores anything. If the secret is not known,
-            # making the cookie fails, and without a cookie the page could not continue its session.
+            # The cookie is made before the push is stored. Without the secret no cookie can be
+            # made, and without a cookie the page could not continue its session.
             more = [self._cookies.issue(named, push.client_id, push.conference, headers)]
         address = caller_address(peer, headers, self._trusted) if self._keeps_address else ""
         if address:
-            # The caller's address, as the service sees it, replaces the address in the push.
+            # The address that the page itself has pushed is used only if the service knows none.
             push.texts[CLIENT_ADDRESS.id] = address
         report = _report(push, named)
         owner = self._intake.screen(sender, report)
@@ -156,33 +156,32 @@ class JmmcEndpoint:
             return answer
         assert isinstance(stored, Stored)
         if stored is Stored.SESSION_ENDED:
-            # The same participant has opened another session in the meantime. The values that only
-            # this page sends are not in that session. Therefore this page must open a new session.
+            # The same participant has opened another session meanwhile. That session lacks the
+            # values that only this page has pushed, so this page must open a new session.
             raise PushRefused([Fault("cookie", Reason.SESSION_UNKNOWN)])
         if push.is_opening:
-            # The endpoint opens the session only after all limits were checked. Otherwise clients
-            # that a limit refuses could fill Redis with sessions.
+            # The session is opened only now, after the checks of the limits. So a client that a
+            # limit refuses can't fill Redis with sessions.
             await self._states.open(report.session.id, changes)
             self._fill_in(push.accepted, sender, address)
         elif stored is Stored.SUPERSEDED:
-            # A later push of this session was stored first. Its state contains the values of this
-            # push, so this push counts as stored.
+            # A later push was stored before this push. Its state contains this push's changes.
             stored = Stored.STORED
         dropped = self._answers.count(push.dropped, stored)
         return self._answers.make(headers, 200, JSON, _accepted(push, dropped), *more)
 
     async def _start(self) -> None:
-        """Fetch the secret for cookies at the first JMMC push; only JMMC pages need this secret."""
+        """Fetch the cookies' secret at the first JMMC push: without such pages it is not needed."""
         if self._starting is None:
             self._starting = asyncio.create_task(self._secret.start())
         await asyncio.shield(self._starting)
 
     def _name(self, headers: Sequence[Header], push: JmmcPush) -> Named:
         """
-        Return the session of *push*: a new session, or the one that the cookie names.
+        Return the session and the participant that *push* belongs to.
 
         Raises:
-            PushRefused: *push* opens no session, and no cookie of its participant came with it.
+            PushRefused: the push opens no session, and has no cookie of its participant.
             StoreUnavailable: the cookies' secret is not known yet.
         """
         if push.is_opening:
@@ -191,10 +190,10 @@ class JmmcEndpoint:
 
     async def _merge(self, report: Report, changes: Changes) -> None:
         """
-        Store *changes* in the session, and put all values of the session into *report*.
+        Store *changes* in the session's state, and fill *report* with the complete state.
 
         Raises:
-            PushRefused: Redis has no such session.
+            PushRefused: Redis has no state of this session.
             StoreUnavailable: it is not known whether Redis has the changes.
         """
         state = await self._states.merge(report.session.id, changes)
@@ -203,20 +202,21 @@ class JmmcEndpoint:
         report.session.seq = state.seq
         report.numbers = [None] * LAST_METRIC_ID
         _add(state.known, report)
-        # A value is fresh if this push or the push before has it. Older values may be out of date.
+        # A value is fresh if this push or the push before it had the value. Older values may be out
+        # of date.
         report.fresh = [
             value if id_ in changes or state.is_fresh(id_) else None
             for id_, value in enumerate(report.numbers, 1)
         ]
 
     async def _store(self, sender: Sender, report: Report, owner: str) -> Stored | Exception:
-        """Store *report*; return what Redis did with it, or the error if that is not known."""
+        """Store *report*; return the outcome in Redis, or the error if the outcome is not known."""
         told: asyncio.Future[Stored | Exception] = asyncio.get_running_loop().create_future()
         self._intake.store(sender, report, owner, _settle, told)
         return await told
 
     def _fill_in(self, accepted: dict[str, Any], sender: Sender, address: str) -> None:
-        """Put browser, system and address, as the server knows them, into *accepted*."""
+        """Put browser, system and address, as the server knows them, into the *accepted* fields."""
         told = browser_and_system(sender.head.user_agent())
         version = told.get(BROWSER_VERSION.id, "").partition(".")[0]
         names = (
@@ -235,13 +235,13 @@ def _settle(
     told: asyncio.Future[Stored | Exception],
     stored: Stored | Exception,
 ) -> None:
-    """Give the task that waits on *told* what Redis did with its push, or the error."""
+    """Give the outcome of a push (*stored*) to the task that waits on *told*."""
     if not told.done():
         told.set_result(stored)
 
 
 def _report(push: JmmcPush, named: Named) -> Report:
-    """Return a report with only the values in *push*, for the session and participant *named*."""
+    """Return a report of the session *named* with only the values in *push*."""
     report = Report(
         push.conference,
         push.client_id,
@@ -256,7 +256,7 @@ def _report(push: JmmcPush, named: Named) -> Report:
         token=push.token,
     )
     _add(push.numbers | push.texts, report)
-    # History gets only the numbers of this push, and not the session's numbers of earlier pushes.
+    # History gets only the numbers of this push, not the numbers of earlier pushes.
     report.sent = report.fresh = report.numbers
     return report
 
@@ -272,13 +272,13 @@ def _add(known: Changes, report: Report) -> None:
         else:
             report.attributes[id_] = value
     if path:
-        # This wire format has one transport, and no round trip of it.
+        # A JMMC push has one transport, and no round trip of this transport.
         report.attributes[LIST_ID] = [path]
         report.numbers[LIST_ID - 1] = [None]
 
 
 def _changes(push: JmmcPush, report: Report) -> Changes:
-    """Return the values of *push* without texts that `Intake.screen` removed from *report*."""
+    """Return the changes in *push*, without the texts that the screening of *report* removed."""
     (path,) = report.attributes.get(LIST_ID, [{}])
     texts = {**report.attributes, **path}
     return {**push.numbers, **{id_: texts[id_] for id_ in push.texts if id_ in texts}}
@@ -290,8 +290,7 @@ def _accepted(push: JmmcPush, dropped: list[Fault]) -> bytes:
     told = body | listing("dropped", dropped) if dropped else body
     answer = encode(told)
     if len(answer) > MAX_BODY_BYTES:
-        # Some texts are long. The answer then leaves out the accepted fields, because the sender
-        # knows them.
+        # Some texts are long. The sender knows its own values, so they are left out first.
         least = {"uid": push.client_id, "m": {"ts": push.accepted["ts"]}}
         answer = encode(least | listing("dropped", dropped) if dropped else least)
     return answer

@@ -1,9 +1,9 @@
 """
-Describes the pushes of Jitsi Meet Metrics Collector pages for the service's OpenAPI document.
+Describes the push endpoint of JMMC pages in the OpenAPI document.
 
 The service accepts every field of a push that fits the schema. A push that opens no session also
-needs the cookie of its session. If a push does not fit the schema, the answer names what is wrong.
-The service makes the schema when a program requests the document.
+needs the cookie of its session. If a push does not fit, the answer names the faults. The service
+makes the schema when a client asks for the OpenAPI document.
 """
 
 from dataclasses import replace
@@ -33,7 +33,7 @@ from otel_jcmc.wire.schema import text_schema
 
 
 def jmmc_push_schema(parser: JmmcParser) -> Schema:
-    """Return the schema of the pushes that *parser* accepts without faults."""
+    """Return the schema of a push in which *parser* finds no fault."""
     fields = _fields(parser)
     opening = {"required": [*OPENING]}
     change = {"not": {"required": [OPENING[0]]}, "anyOf": _telling(fields)}
@@ -56,9 +56,10 @@ def jmmc_push_schema(parser: JmmcParser) -> Schema:
 
 def _telling(fields: dict[str, Schema]) -> list[Schema]:
     """
-    Return a schema for each of *fields*, which a push fits if this field has a value to keep.
+    Return one schema for each of *fields* that tells a change.
 
-    A push that opens no session must fit one of these schemas.
+    An object fits the schema of a field if it has this field, with a value that the service keeps.
+    In a push that opens no session, `m` must fit one of these schemas.
     """
     says = {"not": {"enum": sorted(ABSENT)}}
     return [
@@ -70,9 +71,9 @@ def _telling(fields: dict[str, Schema]) -> list[Schema]:
 
 def _any_of(schema: Schema, says: Schema) -> Schema:
     """
-    Return a schema that an object fits if at least one property in *schema* fits *says*.
+    Return the schema for an object in which at least one property of *schema* must fit *says*.
 
-    If *schema* has no properties, return {}, which every value fits.
+    If *schema* has no properties, the result is {}, which any value fits.
     """
     below = schema.get("properties", {})
     one = [{"required": [key], "properties": {key: says}} for key in below]
@@ -80,7 +81,7 @@ def _any_of(schema: Schema, says: Schema) -> Schema:
 
 
 def _fields(parser: JmmcParser) -> dict[str, Schema]:
-    """Return field of `m` -> its schema."""
+    """Return the schemas of the fields of `m`: name of the field -> schema."""
     told = {path: _number(path) for path in NUMBER_OF}
     told |= {path: _text(row, parser) for path, row in TEXT_OF.items()}
     told |= {path: _whole(row, MAX_IPV4) for path, row in ADDRESS_OF.items()}
@@ -102,7 +103,7 @@ def _fields(parser: JmmcParser) -> dict[str, Schema]:
 
 
 def _number(path: str) -> Schema:
-    """Return the schema of the metric that is at *path* in `m`, such as `u.pl`."""
+    """Return the schema of the metric at *path* in `m`."""
     row = METRIC_OF[NUMBER_OF[path]]
     told = {
         "description": f"{row.brief}; {row.unit}.",
@@ -113,12 +114,12 @@ def _number(path: str) -> Schema:
 
 
 def _whole(row: Attribute, most: int) -> Schema:
-    """Return the schema of a port, or of an IPv4 address, which this format has as a number."""
+    """Return the schema of a whole number up to *most*: an IPv4 address or a port."""
     return {"description": row.brief, "type": "integer", **within(0, most)}
 
 
 def _text(row: Attribute, parser: JmmcParser) -> Schema:
-    """Return the schema of the attribute *row*; it also allows texts that mean "not known"."""
+    """Return the schema of the text for *row*; also texts that mean "not known" fit it."""
     row = parser.rules.rows[row.id]
     if row.id == REGION.id and parser.regions:
         row = replace(row, choices=tuple(parser.regions))
@@ -126,7 +127,7 @@ def _text(row: Attribute, parser: JmmcParser) -> Schema:
 
 
 def jmmc_operations(parser: JmmcParser) -> Schema:
-    """Return OpenAPI's description of the endpoint to which JMMC pages push."""
+    """Return the OpenAPI operations of the endpoint to which JMMC pages push."""
     accepted = object_of(
         {
             "uid": {"type": "string"},

@@ -1,14 +1,14 @@
 """
-Keeps all values of each session of a JMMC page in Redis, because a JMMC page sends only changes.
+Keeps the state of each session of a JMMC page, because a JMMC page pushes only changed values.
 
-`open` begins a session. `merge` adds the changes of a push and returns all values of the session. A
-session is kept for six hours after its last push, much longer than its participant is live. If a
-page pushes again after a pause, one changed field is enough, because Redis has all other values.
-states.lua adds the changes inside Redis. Therefore no change is lost if several replicas take the
-pushes, or if one push overtakes another. The caller must remove secret values first.
+`open` begins a session. `merge` adds the changes of a push and returns the session's whole state.
+Redis keeps a session for hours after its last push, longer than a participant is live. So if a page
+pushes again after a long pause, one changed field is enough to complete its state. states.lua
+merges the changes inside Redis. So no change is lost if several replicas take the pushes, or if one
+push overtakes another. The caller must remove secret values from the changes.
 
     jcmc:{03}:jmmc:<id>    hash: catalogue id -> number or text; seq; 63 -> metrics of the last push
-    jcmc:{03}:jmmc         index of the partition: session id -> time of its last push in ms
+    jcmc:{03}:jmmc         index of the partition: id -> its last push in ms
 """
 
 import asyncio
@@ -25,22 +25,23 @@ from otel_jcmc.store.deadline import Deadline
 from otel_jcmc.store.keys import Keys
 from otel_jcmc.store.scripts import run_scripts, script
 
-# How long a session is kept after its last push. A participant may be away for a break of some
-# hours; a session that ended in the evening is gone in the morning.
+# How long Redis keeps a session after its last push, in ms: longer than a break in a school lesson,
+# shorter than a night.
 KEEP_MS: Final = 6 * 3_600_000
-# How many seconds a push may wait for this file. After that it waits in store/writes.py.
+# The most seconds that a push waits here for Redis. store/writes.py afterwards stores the push, and
+# has a time limit of its own.
 _SECONDS: Final = 0.9
-# How many pushes are sent to Redis at once, and how many pushes may wait to be sent.
+# The most pushes that are sent to Redis together, and the most pushes that may wait to be sent.
 _BATCH: Final = 256
 _QUEUE: Final = 10_000
 _SCRIPT: Final = script("jmmc/states", touches_stays=False)
 _encode: Final = msgspec.json.Encoder().encode
 _decode: Final = msgspec.json.Decoder(int | float).decode
 
-# The lowest id of an attribute; all ids of metrics are lower.
+# The lowest catalogue id of an attribute. All catalogue ids of metrics are lower.
 FIRST_ATTRIBUTE_ID: Final = 64
-# Under this id, the hash has a set of bits: which metrics the last push had. No metric has this id,
-# and a replica of another version ignores ids that it does not know.
+# The key of a number whose bits tell which metrics the last push had. No metric has this id. A
+# replica of another version skips this key, as it skips every id that it does not know.
 _TOLD: Final = 63
 _TOLD_FIELD: Final = str(_TOLD).encode()
 
@@ -50,12 +51,12 @@ Changes = dict[int, Any]
 
 class State(NamedTuple):
     """
-    All values of a session after a push.
+    The complete state of a session after a push.
 
     Attributes:
-        seq: how many pushes the session has had, with this push.
-        known: catalogue id -> number or text.
-        before: which metrics the push before this push had: bit number *id* is 1.
+        seq: the number of pushes of the session, including this push.
+        known: the last known values: catalogue id -> number or text.
+        before: the metrics that the previous push had; bit n is set for the catalogue id n.
     """
 
     seq: int
@@ -63,7 +64,7 @@ class State(NamedTuple):
     before: int = 0
 
     def is_fresh(self, id_: int) -> bool:
-        """Say whether the push before this push had the metric with the catalogue id *id_*."""
+        """Return whether the previous push had the metric with the catalogue id *id_*."""
         return bool(self.before >> id_ & 1)
 
 
@@ -71,11 +72,11 @@ class States:
     """
     Reads and changes the sessions of JMMC pages in one Redis.
 
-    Concurrency: call it from one event loop. Pushes that wait at the same time are sent together.
+    Concurrency: use it from one event loop. Pushes that wait at the same time are sent together.
     """
 
     def __init__(self, url: str, keys: Keys, most: int = 0) -> None:
-        """Open no connection yet. *most* is how many sessions Redis may have; 0: no limit."""
+        """Prepare without a connection. Redis keeps *most* sessions; 0 means any number."""
         self._keys = keys
         self._most = -(-most // keys.partitions) or -1
         self._link = AgreedLink(open_link(url), keys)
@@ -84,7 +85,7 @@ class States:
 
     async def open(self, session_id: str, changes: Changes) -> State:
         """
-        Begin a session with *changes* as its values, and return its state.
+        Begin a session whose first values are *changes*; return its state.
 
         Raises:
             StoreUnavailable: it is not known whether Redis has the session.
@@ -95,7 +96,7 @@ class States:
 
     async def merge(self, session_id: str, changes: Changes) -> State | None:
         """
-        Add *changes* to a session and return all its values; None: Redis has no such session.
+        Add *changes* to a session and return its complete state; None: Redis has no such session.
 
         Raises:
             StoreUnavailable: it is not known whether Redis has the changes.
@@ -103,7 +104,7 @@ class States:
         return await self._run(session_id, changes, "0")
 
     async def _run(self, session_id: str, changes: Changes, opens: str) -> State | None:
-        """Send *changes* to Redis with the next batch, and return the session's state."""
+        """Send *changes* to Redis with the next batch of pushes; return the session's state."""
         if len(self._waiting) >= _QUEUE:
             raise StoreUnavailable(Reason.STORE_BUSY)
         told: asyncio.Future[State | None] = asyncio.get_running_loop().create_future()
@@ -117,7 +118,7 @@ class States:
             raise StoreUnavailable from None
 
     def _command(self, session_id: str, changes: Changes, opens: str) -> Command:
-        """Return the command that calls states.lua for one push."""
+        """Return the command that calls states.lua for one push; *opens*: "1" opens a session."""
         key, index = self._keys.jmmc(session_id)
         told = sum(1 << id_ for id_ in changes if id_ < _TOLD)
         args: list[Any] = [KEEP_MS, self._most, opens, told]
@@ -129,9 +130,9 @@ class States:
         """
         Send batch after batch until no push waits.
 
-        store/writes.py also sends pushes in batches. But it groups them by partition, limits the
-        bytes of a batch, and calls a function with each result. Here a batch has one script call
-        for each push, and a task waits for each result.
+        store/writes.py also sends pushes in batches, but with other needs: it groups pushes by
+        partition, limits the bytes of a batch and calls a function with each result. Here, a batch
+        has one script call for each push, and a task waits for each result.
         """
         try:
             while self._waiting:
@@ -147,14 +148,14 @@ class States:
             self._sending = None
 
     async def close(self) -> None:
-        """Send the pushes that still wait, give their results, then close the connection."""
+        """Send the pushes that still wait, hand on their results, then close the connection."""
         if self._sending is not None:
             await self._sending
         await self._link.close()
 
 
 def _tell(told: asyncio.Future[State | None], reply: Any) -> None:
-    """Give the caller that waits on *told* the state in Redis's *reply*, or the error."""
+    """Hand Redis's *reply* to the caller that waits on *told*: a state, None, or an error."""
     if told.done():
         return
     if isinstance(reply, list):
@@ -168,7 +169,7 @@ def _tell(told: asyncio.Future[State | None], reply: Any) -> None:
 
 
 def _state(reply: list[bytes]) -> State | None:
-    """Return the state in the *reply* of states.lua; None if this version can't read it."""
+    """Return the state in the *reply* of states.lua; None if this version can't read the reply."""
     fields = dict(zip(reply[::2], reply[1::2], strict=True))
     try:
         seq, before = int(fields.pop(b"seq")), int(fields.pop(_TOLD_FIELD, 0))

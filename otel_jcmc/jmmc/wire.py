@@ -1,10 +1,10 @@
 """
-Reads and checks the body of a push from a page of the Jitsi Meet Metrics Collector (JMMC).
+Checks the bodies of pushes of the Jitsi Meet Metrics Collector (JMMC), and reads their changes.
 
-A JMMC page opens a session with a push that has the field `br`. Later pushes have only the values
-that changed. The body of a push comes in. Its changes go out, by the catalogue's ids, with the
-dropped fields and their reasons. If an identity field is bad, the push is refused (PushRefused). If
-another field is bad, only this field is dropped.
+A JMMC page opens a session with a push that has the field `br`. From then on it sends only values
+that have changed. The body of a push comes in. The changes go out by the catalogue's ids, with the
+dropped fields and their reasons. A push with a bad identity is refused (PushRefused). If another
+field is bad, only this field is dropped.
 
 Source: the table in docs/jmmc.md.
 """
@@ -64,7 +64,7 @@ NUMBER_OF: Final = {
     "d.vb": "bitrate_video_download",
     "d.pl": "packetloss_download",
 }
-# The path in `m` of the only metric whose value may be null.
+# The path in `m` of the only metric that may be null.
 MAY_BE_NULL: Final = "d.bw"
 TEXT_OF: Final = {
     "cdc.a": AUDIO_CODEC,
@@ -75,21 +75,21 @@ TEXT_OF: Final = {
 ADDRESS_OF: Final = {"t.ip": PEER_ADDRESS, "t.lip": LOCAL_ADDRESS, "t.rip": CLIENT_ADDRESS}
 PORT_OF: Final = {"t.p": PEER_PORT, "t.lp": LOCAL_PORT}
 OPENING: Final = ("br", "os", "pid")
-# The rule for the texts `br` and `os` of a push. The server does not keep these texts: it reads
-# browser and system from the User-Agent.
+# The rules for browser and system in a push. The server checks these values, but then replaces them
+# with the values from the User-Agent.
 PLACEHOLDER: Final = replace(BROWSER_NAME, max_length=256)
 
 
 class JmmcPush(msgspec.Struct, gc=False):
     """
-    The checked content of one push.
+    The content of one push.
 
     Attributes:
         is_opening: whether the push opens a session.
-        participant_id: the participant's id; empty if the push does not have it.
-        numbers: catalogue id -> the metric's new value, None: not known.
-        texts: catalogue id -> the attribute's new value, for attributes that the service keeps.
-        accepted: `m` without the dropped fields, and with the server's time in seconds.
+        participant_id: empty if the push has none; only a push that opens no session may lack it.
+        numbers: catalogue id -> the metric's new value; None: the value is not known any more.
+        texts: catalogue id -> the attribute's new value, only for attributes that are kept.
+        accepted: the object `m` of the push without the dropped fields, with the server's time.
     """
 
     client_id: str
@@ -103,8 +103,8 @@ class JmmcPush(msgspec.Struct, gc=False):
     token: str
 
 
-# The result of the check of a field's value. If the value is good: the numbers and the texts that
-# it changes, by catalogue ids. If it is bad: the reason. None: the value changes nothing.
+# The result of a check of a field's value. A bad value gives its reason. A good value gives two
+# dicts of changes by catalogue ids: numbers and texts. None: the value means no change.
 _TakenChanges = Reason | tuple[dict[int, Any], dict[int, str]] | None
 _Take = Callable[[Any], _TakenChanges]
 
@@ -114,8 +114,8 @@ class JmmcParser:
     Makes a JmmcPush from the body of each push.
 
     Attributes:
-        rules: which texts are allowed, and which of them the service keeps.
-        regions: the servers' regions that are allowed; empty: all regions.
+        rules: the rules for texts: which texts are allowed, and which texts are kept.
+        regions: the allowed regions of servers; empty: all regions are allowed.
     """
 
     def __init__(
@@ -124,17 +124,12 @@ class JmmcParser:
         conference_pattern: str | None = None,
         regions: Sequence[str] = (),
     ) -> None:
-        """
-        Prepare the checks.
-
-        *conference_pattern* is a regular expression for names of conferences; None: any name is
-        allowed. If *regions* is empty, all regions are allowed.
-        """
+        """Prepare. Without a pattern all conferences are allowed; without *regions* all regions."""
         self.rules = rules or make_rules()
         self._conference = re.compile(conference_pattern) if conference_pattern else None
         self.regions = frozenset(regions)
-        # Key of `m` -> the function that checks its value. If the value is an object: key of `m` ->
-        # key of the object -> function.
+        # Key of `m` -> the function that checks the key's value. If the value is an object, its
+        # keys have a dict of their own: key of the object -> function.
         self._fields: dict[str, _Take | dict[str, _Take]] = {}
         for path, take in self._takes().items():
             key, _, below = path.partition(".")
@@ -144,7 +139,7 @@ class JmmcParser:
                 self._fields[key] = take
 
     def _takes(self) -> dict[str, _Take]:
-        """Return path of a field in `m`, such as `u.pl` -> the function that checks its value."""
+        """Return path of a field in `m` -> the function that checks the field's value."""
         takes = {path: self._number(path, field) for path, field in NUMBER_OF.items()}
         takes |= {path: self._text(row) for path, row in TEXT_OF.items()}
         takes |= {path: self._address(row) for path, row in ADDRESS_OF.items()}
@@ -153,11 +148,11 @@ class JmmcParser:
 
     def parse(self, body: bytes) -> JmmcPush:
         """
-        Check the *body* of a push and return its content.
+        Check the *body* of a push, and return its content without the bad fields.
 
         Raises:
-            PushRefused: the body is not a JSON object, an identity field is missing, wrong or not
-                allowed, or all other fields were dropped.
+            PushRefused: the body is not a JSON object, its identity is missing, wrong or not
+                allowed, or it has no field to keep.
         """
         sent = decode(body)
         if type(sent) is not dict:
@@ -171,7 +166,7 @@ class JmmcParser:
         is_opening = isinstance(m, dict) and "br" in m
         if faults := self._faults(sent, m, is_opening=is_opening):
             raise PushRefused(faults)
-        assert isinstance(m, dict)  # for type checkers: otherwise it would be a fault
+        assert isinstance(m, dict)  # for type checkers: any other type has given a fault above
         token = sent.get("token")
         push = JmmcPush(
             sent["uid"],
@@ -192,7 +187,7 @@ class JmmcParser:
         return push
 
     def _faults(self, sent: dict[str, Any], m: Any, *, is_opening: bool) -> list[Fault]:
-        """Return faults of the push that are so bad that it is refused; empty: none."""
+        """Return the faults for which the whole push is refused."""
         faults = [
             Fault(key, reason)
             for key, row in (("uid", CLIENT), ("conf", CONFERENCE))
@@ -212,15 +207,15 @@ class JmmcParser:
         return faults
 
     def _is_allowed(self, conference: str) -> bool:
-        """Say whether *conference* matches JCMC_JMMC_CONF_PATTERN; yes if this setting is empty."""
+        """Return whether JCMC_JMMC_CONF_PATTERN, if it is set, allows the name *conference*."""
         if self._conference is None:
             return True
-        # In JMMC itself, `$` in a pattern matches only at the end of the name. In Python, `$` also
-        # matches before a newline at the end.
+        # In JMMC itself, `$` matches only at the end of a text. In Python, `$` also matches before
+        # a newline at the end, so such names are refused here.
         return bool(self._conference.search(conference)) and not conference.endswith("\n")
 
     def _who_fault(self, value: Any, row: Attribute) -> Reason | None:
-        """Return the reason why *value* of an identity field is bad; None: it is good."""
+        """Return the reason why *value*, of an identity field, is bad; None: it is good."""
         if value is None or value == "":
             return Reason.MISSING
         return text_fault(value, self.rules.rows[row.id])
@@ -229,10 +224,10 @@ class JmmcParser:
         return self._who_fault(value, PARTICIPANT)
 
     def _take(self, push: JmmcPush, key: str, value: Any) -> None:
-        """Put the field *key* of `m` into *push*, or into the dropped fields of *push*."""
+        """Check one field of `m`, and add it to the changes or to the dropped fields of *push*."""
         fields = self._fields.get(key)
         if key == "ts":
-            return  # the server sets the time itself
+            return  # The server sets the time itself.
         if key in OPENING:
             self._take_who(push, key, value)
         elif fields is None:
@@ -253,11 +248,7 @@ class JmmcParser:
                 push.accepted[key] = kept
 
     def _take_who(self, push: JmmcPush, key: str, value: Any) -> None:
-        """
-        Put an identity field of `m` into *push*, or into the dropped fields of *push*.
-
-        If the push opens a session, `_faults` has already checked the field.
-        """
+        """Check one of the fields `br`, `os`, `pid`; keep it, or add it to the dropped fields."""
         fault_of = self._pid_fault if key == "pid" else _placeholder_fault
         if reason := fault_of(value):
             push.dropped.append(Fault(f"m.{key}", reason))
@@ -269,7 +260,11 @@ class JmmcParser:
     def _take_value(
         self, push: JmmcPush, where: str, take: _Take, key: str, value: Any, kept: dict[str, Any]
     ) -> None:
-        """Check *value*; put its changes into *push*, and *value* itself into *kept*."""
+        """
+        Check *value*, and add its changes to *push* and the value itself to *kept*.
+
+        If the value is bad, add it to the dropped fields of *push* instead.
+        """
         taken = take(value)
         if isinstance(taken, Reason):
             push.dropped.append(Fault(where, taken))
@@ -278,7 +273,7 @@ class JmmcParser:
             push.texts.update(taken[1])
             kept[key] = value
 
-    # Each of the following methods returns the function that checks the values of one field.
+    # Each of the next four methods returns the function that checks the values of one field.
 
     def _number(self, path: str, field: str) -> _Take:
         row = METRIC_OF[field]
@@ -325,10 +320,10 @@ class JmmcParser:
         return take
 
     def _kept(self, row: Attribute, text: str) -> dict[int, str]:
-        """Return id of *row* -> *text*; empty if the settings say not to keep this attribute."""
+        """Return {id of *row*: *text*}; empty if this service does not keep this attribute."""
         return {} if row.id in self.rules.dropped else {row.id: text}
 
 
 def _placeholder_fault(value: Any) -> Reason | None:
-    """Return the reason why *value*, the text of `br` or `os`, is bad; None: it is good."""
+    """Return the reason why *value*, of `br` or `os`, is bad; None: it is good."""
     return Reason.MISSING if value is None else text_fault(value, PLACEHOLDER)

@@ -1,7 +1,7 @@
 """
-Sends log records about what happened to participants, and about what stood out as bad.
+Sends events as log records: events of participants, and events of things that stand out.
 
-Events that wait in Redis come in; requests with log records go out to `otlp`. `intake` notices
-events of participants. `verdict` decides what stands out, such as a bridge, and writes it into its
-journal. From the journal, this room makes an event when something begins or ceases to stand out.
+This room reads the events that wait in Redis, and hands requests with log records to the room
+`otlp`. It also reads the journal, and makes an event when a thing begins or ceases to stand out.
+The room `intake` notices events of participants; the room `verdict` decides what stands out.
 """

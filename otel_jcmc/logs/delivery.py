@@ -1,8 +1,8 @@
 """
-Makes events of what is new in the verdict's journal, and sends all waiting events as log records.
+Queues the journal's new events in Redis, and sends all events that wait there as log records.
 
-Of all replicas that use one Redis, only the replica with the lease does this (otlp/delivery.py), in
-its exporter process.
+Of all replicas at one Redis, only the replica with the lease does this (otlp/delivery.py), in its
+exporter's process.
 """
 
 import asyncio
@@ -24,14 +24,14 @@ log = logging.getLogger(__name__)
 
 
 def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
-    """Return a function that sends waiting events by *sender*, each as a log record."""
+    """Return a function that turns waiting events into log records and sends them by *sender*."""
 
     def send(waiting: list[bytes]) -> Sent:
         try:
             noted = [noted_of(each) for each in waiting]
         except ValueError:
-            # Another program wrote one of these items under our key prefix: no receiver would
-            # accept it.
+            # The item is not an event: another program wrote it under our key prefix. It can't be
+            # sent.
             return Sent(Outcome.BAD, "it is no event")
         return sender.send(noted)
 
@@ -40,13 +40,13 @@ def as_records(sender: LogSender) -> Callable[[list[bytes]], Sent]:
 
 class Logs:
     """
-    Queues the journal's events and sends waiting events, while this process has the lease.
+    Makes events of the journal, and sends all waiting events, while this process has the lease.
 
-    Concurrency: call it from one event loop.
+    Concurrency: one event loop.
     """
 
     def __init__(self, sending: Sending, link: AnyLink, onsets: Onsets, record: Record) -> None:
-        """Keep the arguments; `run` closes their connections when it ends."""
+        """Prepare; `run` closes the connections of these arguments when it ends."""
         self._sending = sending
         self._link = link
         self._onsets = onsets
@@ -56,7 +56,7 @@ class Logs:
         )
 
     async def run(self) -> None:
-        """Queue the journal's events and send all waiting events, until the task is cancelled."""
+        """Queue the journal's events and send all waiting events until the task is cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*self._sending.loops(), self._telling()):
@@ -67,7 +67,7 @@ class Logs:
             await self._record.close()
 
     async def _telling(self) -> None:
-        """Queue events of what is new in the journal, every second, until the task is cancelled."""
+        """Every second, queue events about the journal's changes; never return."""
         while True:
             if self._sending.lease.is_ours:
                 try:

@@ -1,12 +1,11 @@
 """
-Queues an event for each thing in the journal that began to stand out, or ceased to stand out.
+Queues an event in Redis when, by the journal, a thing begins or ceases to stand out.
 
-Only the replica that has the lease for logs reads the journal (verdict/record.py). It hands new
-events to sessions/events.lua, which queues them in Redis. A look is one search of the verdict for
-what stands out. Redis keeps the time of the last look whose events are queued. Everything that
-began or ended in the journal after this time is new. The process changes the time after it has
-queued the new events. If it dies before, its successor queues the same events again, with the same
-ids. Redis recognises the ids and ignores these events.
+A look is one search for things that stand out. Its result is in the journal (verdict/record.py).
+The replica with the lease of logs reads the journal and hands new events to sessions/events.lua.
+Redis also keeps the time of the last look whose events are queued. Events after this time are new.
+The process stores the time only when the new events wait in Redis. If the process dies before that,
+its successor queues the events again. They have the same ids, so Redis does not keep them twice.
 """
 
 from collections.abc import Iterator
@@ -41,37 +40,33 @@ from otel_jcmc.verdict.journal import GRACE_MS, Entry
 from otel_jcmc.verdict.record import Record
 
 REGION: Final = "jitsi.region"
-# All events of the journal wait in this partition.
+# All events of the journal wait in this partition of Redis.
 PARTITION: Final = 0
 AT_ONCE: Final = 128
 
 
 class Onsets:
     """
-    Makes events of what is new in the journal, and queues them in Redis.
+    Makes events of the journal and queues them in Redis.
 
     Attributes:
-        dropped: how many events were dropped so far, because too many events were waiting.
+        dropped: the number of events dropped so far because too many events waited.
 
-    Concurrency: call `tell` only when no other `tell` is running.
+    Concurrency: one `tell` at a time.
     """
 
     def __init__(self, record: Record, link: AnyLink, keys: Keys, most: int, instance: str) -> None:
-        """
-        Read the journal by *record*, and queue events in Redis by *link*.
-
-        *most* is how many events may wait. *instance* is the service that noticed the events.
-        """
+        """Prepare to queue up to *most* events by *link*; *instance* names this service in them."""
         self._record, self._link, self._keys = record, link, keys
         self._most, self._instance = most, instance
         self.dropped = 0
 
     async def tell(self) -> int:
         """
-        Queue an event for everything that is new in the journal; return the number of events.
+        Queue an event for each change in the journal since the last call; return their number.
 
         Raises:
-            StoreUnavailable: Redis did not answer in time; the next call queues the same events.
+            StoreUnavailable: Redis did not answer in time. The next call queues the events again.
         """
         look, now_ms = await self._record.read_look()
         if look is None:
@@ -79,8 +74,8 @@ class Onsets:
         told_ms = await self._record.read_told()
         if told_ms is not None and look.at_ms == told_ms:
             return 0
-        # If no event was queued yet, or Redis's clock went back, everything that still stands out
-        # is new.
+        # If no event was queued yet, or if Redis's clock went back, there is no earlier look. Then
+        # everything that stands out now becomes an event.
         since_ms = told_ms if told_ms is not None and told_ms < look.at_ms else None
         entries = look.entries
         if since_ms is not None:
@@ -93,7 +88,7 @@ class Onsets:
         return len(made)
 
     async def _add(self, some: list[tuple[Event, Entry, int]], now_ms: int, now: float) -> None:
-        """Queue *some* events, each with its journal entry and its time in ms by Redis's clock."""
+        """Queue *some* events: event, journal entry, time by Redis's clock. Count the dropped."""
         noticed = [
             Noticed(
                 HAPPENED,
@@ -111,7 +106,7 @@ class Onsets:
         self.dropped += dropped
 
     def _payload_of(self, event: Event, entry: Entry) -> Payload:
-        """Return a payload with the attributes of *event*; *entry* is its entry in the journal."""
+        """Return the payload of *event*: what *entry* of the journal tells about the thing."""
         told: dict[str, Any] = {
             SCOPE: entry.scope,
             NAME: entry.name or None,
@@ -129,15 +124,17 @@ def _events_of(
     entries: list[Entry], since_ms: int | None, look_ms: int
 ) -> Iterator[tuple[Event, Entry, int]]:
     """
-    Return what began or ended in *entries* between the looks at *since_ms* and *look_ms*.
+    Yield the new events between the look at *since_ms* and the look at *look_ms*.
 
-    If *since_ms* is None, there was no earlier look. Then everything that still stands out has
-    begun, and nothing has ended.
+    The events are made from *entries* of the journal.
+
+    Each event comes with its entry and its time in ms. If there was no earlier look (None), each
+    entry gives an event of its beginning, and no entry gives an event of its end.
     """
     for each in entries:
         if since_ms is None or each.since_ms > since_ms:
             yield STANDING_BEGAN, each, each.since_ms
-        # The journal's continue_with has the same rule. The entry was not over at the earlier look,
-        # and is over at the later look.
+        # An entry is over if it was last seen more than GRACE_MS before the look, as in
+        # continue_with. Here the entry is over at the later look but was not at the earlier look.
         if since_ms is not None and since_ms - GRACE_MS <= each.seen_ms < look_ms - GRACE_MS:
             yield STANDING_ENDED, each, each.seen_ms

@@ -1,8 +1,8 @@
 """
 Turns a waiting event into its log record; the same event always gives the same record.
 
-Attributes have the names of JCMC_NAMING=otel (catalogue). If the service makes spans of sessions, a
-record has the ids of the trace and of the span of the session's leg (sessions/span_ids.py).
+The names in the record are the names that JCMC_NAMING=otel has in the catalogue. If sessions become
+spans, the record has the trace id and the span id of the session's leg (sessions/span_ids.py).
 
 Source: opentelemetry-proto, logs.proto; semantic conventions, events, and log.record.uid.
 """
@@ -30,24 +30,24 @@ from otel_jcmc.traces.summary import NAMED, named
 
 UID: Final = "log.record.uid"
 NS_IN_MS: Final = 1_000_000
-# The flag `sampled` of W3C Trace Context: it is set, because every session becomes a span.
+# The W3C flag "sampled" is set, because every session becomes a span.
 _SAMPLED: Final = 0x1 & LogRecordFlags.LOG_RECORD_FLAGS_TRACE_FLAGS_MASK
 
 
 def noted_of(item: bytes) -> Noted:
     """
-    Return the log record of *item*, a waiting event, and the service that noticed the event.
+    Return the log record of the waiting *item*, and the service that noticed the event.
 
     Raises:
         ValueError: *item* is not an event, or this version can't read it.
     """
     event = read_waiting(item)
     row = EVENT_OF.get(event.event)
-    # A replica of a later version may have noticed an event that this version does not know. This
-    # version sends it with the severity INFO.
+    # A later version may have queued an event that this version does not know. This version sends
+    # it as INFO.
     severity = row.severity if row else Severity.INFO
-    # An outage is noticed some time after it began: its record has the time at which it began. The
-    # record of any other event has the time at which the event was noticed.
+    # The service notices an outage some time after it began, so the record of its beginning has the
+    # time when it began. The record of any other event has the time when the service noticed it.
     at_ms = event.began_ms if event.event == OUTAGE_BEGAN.name else event.noticed_ms
     record = LogRecord(
         time_unix_nano=at_ms * NS_IN_MS,
@@ -69,7 +69,7 @@ def noted_of(item: bytes) -> Noted:
 
 
 def _told_by(event: WaitingEvent) -> Mapping[str, Any]:
-    """Return the attributes of *event*'s record; None stands for an attribute that it lacks."""
+    """Return the attributes of *event*'s record: name -> value. A value None is not sent."""
     payload = event.payload
     told: dict[str, Any] = {UID: event.uid}
     if event.member:

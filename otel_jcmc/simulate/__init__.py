@@ -1,6 +1,6 @@
 """
-Simulates participants of conferences, and pushes to a service as their browsers would.
+Simulates participants of conferences. They push to a service as browsers do.
 
-The number of participants and the URL of a service come in; pushes go out by HTTP, like those of a
-browser. This room uses no code of the service.
+The number of participants and the URL of a service come in. Pushes go out by HTTP, like the pushes
+of a browser. This room imports no code of the service.
 """

@@ -1,16 +1,16 @@
 """
-Sends many pushes by HTTP/1.1, one POST after another on connections that stay open.
+A small HTTP/1.1 client for load: it sends many POST requests on connections that stay open.
 
-The bodies of pushes come in; the status and Retry-After of each answer go out. `Client` limits the
-number of connections and the time of a request.
+Whole requests come in. The status and the Retry-After header of each answer go out. `Client` limits
+the number of connections and the time of a request.
 
-This file uses no HTTP library, because sending a push must not take more CPU time than the service
-takes to handle it. Sending one push takes 37 µs of CPU time on asyncio's own loop, and 16 µs on
-uvloop. With a callback instead of a future it takes 8 µs. With the library aiohttp, sending one
-push takes 114 to 142 µs, and with httpx2 680 µs. httptools, which uvicorn installs, parses the
-answers.
+This file uses no HTTP library, because sending a push must not need more CPU time than the service
+needs for the push. Sending one push takes 37 µs of CPU time on asyncio's own loop and 16 µs on
+uvloop. On uvloop with a callback instead of a future, it takes 8 µs. Sending one push with aiohttp
+takes 114 to 142 µs, with httpx2 680 µs. The parser of the answers is httptools, which uvicorn
+installs.
 
-Source: RFC 9112 (HTTP/1.1); this file only implements a POST with a known length, and its answer.
+Source: RFC 9112 (HTTP/1.1). This file supports only a POST of a known length, and its answer.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ TIMEOUT_SECONDS: Final = 10.0
 
 
 class PageAnswer(NamedTuple):
-    """The status and Retry-After of an answer; without this header, *retry_after_seconds* is 0."""
+    """Status and Retry-After of an answer; *retry_after_seconds* is 0 without this header."""
 
     status: int
     retry_after_seconds: float
@@ -38,7 +38,7 @@ Then = Callable[[PageAnswer | ConnectionError], None]
 
 class Target:
     """
-    Makes requests and connections for the URL to which pushes are sent.
+    The address of a service, and the first lines of each request to it.
 
     Attributes:
         start: the request line.
@@ -49,13 +49,13 @@ class Target:
     """
 
     def __init__(self, url: str) -> None:
-        """Use *url*: the base URL of a service, or its push URL, which ends in `/push`."""
+        """Read *url*: the base URL of a service, or its push URL, which ends in `/push`."""
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ValueError(f"{url} is no http:// or https:// URL")
         self.host: str = parts.hostname
         self.port: int = parts.port or (443 if parts.scheme == "https" else 80)
-        # This trusts the system's certificates, or the certificates in SSL_CERT_FILE.
+        # By default, TLS uses the certificates of the system, or of the file in SSL_CERT_FILE.
         self.tls = ssl.create_default_context() if parts.scheme == "https" else None
         is_push = parts.path.endswith("/push")
         path = parts.path if is_push else parts.path.rstrip("/") + PUSH_PATH
@@ -63,17 +63,17 @@ class Target:
         self.netloc: str = parts.netloc.rpartition("@")[2]
 
     def request(self, body: bytes, user_agent: str, more: str = "") -> bytes:
-        """Return a request as bytes; *more* are more header lines, each with its end of line."""
+        """Return a whole request with *body*; *more* are header lines that end in CR LF."""
         head = f"{self.start}host: {self.netloc}\r\nuser-agent: {user_agent}\r\n"
         head += f"{more}content-type: text/plain\r\n"
         return f"{head}content-length: {len(body)}\r\n\r\n".encode("latin-1") + body
 
     async def connect(self) -> "PageConnection":
         """
-        Open and return a new connection.
+        Open a connection to the service and return it.
 
         Raises:
-            OSError: the connection can't be opened; this includes TimeoutError.
+            OSError: the connection can't be opened; TimeoutError is an OSError too.
         """
         loop = asyncio.get_running_loop()
         async with asyncio.timeout(TIMEOUT_SECONDS):
@@ -85,14 +85,14 @@ class Target:
 
 class PageConnection(asyncio.Protocol):
     """
-    Sends requests on one connection, one at a time, and parses the answers.
+    One connection, which sends one request at a time.
 
     Attributes:
-        is_open: whether another request may be sent on this connection.
+        is_open: whether another request may be sent.
     """
 
     def __init__(self) -> None:
-        """Prepare; asyncio calls `connection_made` when the connection is open."""
+        """Prepare; asyncio calls `connection_made` when it has connected."""
         self._parser: Any = httptools.HttpResponseParser(self)
         self._transport: Any = None
         self._then: Then | None = None
@@ -100,13 +100,13 @@ class PageConnection(asyncio.Protocol):
         self.is_open = False
 
     def send(self, request: bytes, then: Then) -> None:
-        """Send *request*; when the answer or an error comes, call *then* once with it."""
+        """Send *request*; later call *then* once, with the answer or with the error."""
         self._then = then
         self._retry_after = 0.0
         self._transport.write(request)
 
     def close(self) -> None:
-        """Close the connection at once; a request that waits for its answer never gets one."""
+        """Close the connection at once. A request without an answer gets no call of *then*."""
         self.is_open = False
         self._then = None
         self._transport.abort()
@@ -117,7 +117,7 @@ class PageConnection(asyncio.Protocol):
         self.is_open = True
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """If a request waits for its answer, hand on an error; asyncio calls this."""
+        """Give an error to the caller that waits for an answer; asyncio calls this."""
         self.is_open = False
         error = exc if isinstance(exc, ConnectionError) else ConnectionResetError("closed")
         self._finish(error)
@@ -132,30 +132,30 @@ class PageConnection(asyncio.Protocol):
             self._transport.abort()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the value of Retry-After, the only header used; the parser calls this."""
-        # Retry-After may also be a date, but our server never sends a date.
+        """Keep the value of the header Retry-After, ignore others; the parser calls this."""
+        # By HTTP, Retry-After may also be a date, but our service never sends a date.
         if len(name) == 11 and name.lower() == b"retry-after" and value.isdigit():
             self._retry_after = float(value)
 
     def on_message_complete(self) -> None:
-        """Hand on the answer, which is now complete; the parser calls this."""
+        """Give the complete answer to the caller that waits for it; the parser calls this."""
         if not self._parser.should_keep_alive():
             self.is_open = False
             self._transport.abort()
         self._finish(PageAnswer(self._parser.get_status_code(), self._retry_after))
 
     def _finish(self, answer: PageAnswer | ConnectionError) -> None:
-        """If a request waits for its answer, call its *then* with *answer*."""
+        """Give *answer* to the caller that waits for it; do nothing if no caller waits."""
         then, self._then = self._then, None
         if then is not None:
             then(answer)
 
 
 class Client:
-    """Sends pushes to one target; if all its connections are in use, a push waits for one."""
+    """Sends requests on a limited number of connections; a request waits for a free connection."""
 
     def __init__(self, target: Target, connections: int) -> None:
-        """Open nothing yet; *connections* is how many connections may be open at a time."""
+        """Prepare for up to so many *connections* to *target*; `post` opens them."""
         self._target = target
         self._free = asyncio.Semaphore(connections)
         self._idle: list[PageConnection] = []
@@ -164,11 +164,11 @@ class Client:
         """
         Send one push and return its answer; *more* are header lines, as in `Target.request`.
 
-        The server may have closed a connection that was kept open after an earlier push. Then the
-        push is sent again on another connection.
+        If the server has closed a connection that was used before, `post` sends the push again on
+        another connection.
 
         Raises:
-            OSError: no connection could be opened, or no answer came; this includes TimeoutError.
+            OSError: no connection was opened, or no answer came; TimeoutError is an OSError too.
         """
         request = self._target.request(body, user_agent, more)
         async with self._free, asyncio.timeout(TIMEOUT_SECONDS):
@@ -188,7 +188,7 @@ class Client:
         return None
 
     async def _exchange(self, connection: PageConnection, request: bytes) -> PageAnswer:
-        """Send *request* on *connection*, keep the connection open, and return the answer."""
+        """Send *request*, return its answer, and keep *connection* for the next request."""
         answer: asyncio.Future[PageAnswer] = asyncio.get_running_loop().create_future()
 
         def then(found: PageAnswer | ConnectionError) -> None:
@@ -210,11 +210,11 @@ class Client:
         return found
 
     def close(self) -> None:
-        """Close all connections that were kept open."""
+        """Close the connections that are kept for later requests."""
         while self._idle:
             self._idle.pop().close()
 
 
 def percentile(ordered: Sequence[float], percent: float) -> float:
-    """Return the least of the *ordered* values that *percent* of them do not exceed; NaN: none."""
+    """Return the percentile *percent* of *ordered*, which is sorted; NaN if there are no values."""
     return ordered[max(0, math.ceil(len(ordered) * percent / 100) - 1)] if ordered else math.nan

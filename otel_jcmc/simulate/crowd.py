@@ -1,10 +1,10 @@
 """
-`otel-jcmc simulate` pushes as the pages of many participants do.
+`otel-jcmc simulate`: pushes like the pages of many participants.
 
-A seat is a place in a conference for one participant at a time. The participant joins, pushes every
-interval, is sometimes muted or has a bad network, and leaves. Another participant takes the seat
-only after the service has answered the push with which the first one left. Therefore the number of
-participants is never higher than requested. At the end, or at Ctrl-C, all participants leave.
+A seat is a place for one participant in a conference. The participant joins, pushes every interval,
+is muted or has a bad network for a while, and leaves. Another participant takes the seat only when
+the service has answered the last push. So the number of participants never exceeds the requested
+number. At the end, or at Ctrl-C, all participants leave.
 """
 
 import asyncio
@@ -27,10 +27,10 @@ from otel_jcmc.simulate.page import Conference, Page
 
 MAX_CONNECTIONS: Final = 128
 LEAVE_ATTEMPTS: Final = 3
-# How many participants may leave at a time. If all left at once, their pushes would wait in this
-# process, and the measured latency would contain this wait.
+# The most participants that leave at the same time. If all participants left at once, their pushes
+# would wait in this process, and the measured latency would contain this wait.
 LEAVING_AT_ONCE: Final = 16
-# How long the end may take: the wait for the last answers, and the last push of each participant.
+# The most seconds that the end may take: the last answers come, and all participants leave.
 END_SECONDS: Final = 30.0
 _SHARES: Final = (("p50", 50), ("p90", 90), ("p99", 99), ("max", 100))
 _NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", "support", "demo")
@@ -38,12 +38,12 @@ _NAMES: Final = ("standup", "design-review", "retro", "town-hall", "interview", 
 
 class Pushing(Protocol):
     """
-    The page of a simulated participant: a crowd pushes its bodies.
+    What a crowd needs of a simulated participant's page.
 
     Attributes:
         stay_seconds: the time from the participant's join to its leave.
-        headers: header lines of the page's requests, each with its end of line.
-        tells_end: whether the page pushes when the participant leaves.
+        headers: more header lines for the page's requests; each line ends in CR LF.
+        tells_end: whether the page sends a last push when the participant leaves.
     """
 
     user_agent: str
@@ -52,14 +52,14 @@ class Pushing(Protocol):
     tells_end: bool
 
     def body(self, end: str = "") -> bytes:
-        """Return the body of the next push; *end*: the reason why the participant leaves."""
+        """Return the body of the next push; *end* is the reason to leave, empty: no leave."""
 
     def leave(self) -> None:
-        """Note that the participant has left the conference."""
+        """Take the participant out of its conference."""
 
 
 class Seat:
-    """A seat in the conference called *name*, with the page of its present participant."""
+    """A place in the conference called *name*, and its present participant."""
 
     def __init__(self, name: str, join: Callable[[], Pushing]) -> None:
         """Begin without a participant; *join* makes the page of the next participant."""
@@ -70,12 +70,12 @@ class Seat:
 
 
 class Crowd:
-    """Lets simulated participants join, push and leave, and counts the answers to their pushes."""
+    """Lets all simulated participants join, push and leave, and counts answers and errors."""
 
     def __init__(
         self, client: Client, seats: list[Seat], interval_seconds: float, chance: random.Random
     ) -> None:
-        """Begin with empty *seats*; each participant pushes every *interval_seconds*."""
+        """Prepare for *seats* without participants, which will push every *interval_seconds*."""
         self.seats = seats
         self._client = client
         self._interval = interval_seconds
@@ -89,16 +89,16 @@ class Crowd:
 
     @property
     def sent(self) -> int:
-        """The number of pushes that have been answered or have failed."""
+        """The number of pushes that were answered or failed so far."""
         return self.answers.total() + self.errors.total()
 
     def begin(self, within_seconds: float) -> None:
-        """Let a participant join on each seat, at a random time *within_seconds* from now."""
+        """Let a participant join in each seat, at a random time in the next *within_seconds*."""
         for seat in self.seats:
             self._later(seat, self._chance.uniform(0, within_seconds))
 
     async def end(self) -> None:
-        """Wait for the answers to all pushes, then let all participants leave."""
+        """Wait for the answers to all pushes that were sent, then let all participants leave."""
         self.is_over = True
         await asyncio.gather(*self._pushing)
         gate = asyncio.Semaphore(LEAVING_AT_ONCE)
@@ -109,19 +109,19 @@ class Crowd:
         return [seat.page for seat in self.seats if seat.page and seat.page.tells_end]
 
     def _later(self, seat: Seat, seconds: float) -> None:
-        """Plan the next push of *seat* for *seconds* from now."""
+        """Let the next push of *seat* begin after so many *seconds*, unless the end has begun."""
         if not self.is_over:
             asyncio.get_running_loop().call_later(seconds, self._start_turn, seat)
 
     def _start_turn(self, seat: Seat) -> None:
-        """Start the next push of *seat* as a task, and keep the task until it ends."""
+        """Start the next push of *seat* as a task, and remember the task until it ends."""
         if not self.is_over:
             task = asyncio.create_task(self._turn(seat))
             self._pushing.add(task)
             task.add_done_callback(self._pushing.discard)
 
     async def _turn(self, seat: Seat) -> None:
-        """Push that the participant of *seat* joins, stays or leaves; plan the seat's next push."""
+        """Send the next push of *seat*: its participant joins, stays or leaves with this push."""
         started = monotonic()
         page = seat.page
         if page is None:
@@ -137,7 +137,7 @@ class Crowd:
         self._later(seat, max(due, answer.retry_after_seconds))
 
     async def _leave(self, page: Pushing, gate: asyncio.Semaphore) -> None:
-        """Push that the participant of *page* leaves; repeat the push after a 429 or 503."""
+        """Send the last push of *page*; if the service answers 429 or 503, send it again later."""
         for _ in range(LEAVE_ATTEMPTS):
             async with gate:
                 answer = await self._push(page, "left")
@@ -146,7 +146,7 @@ class Crowd:
             await asyncio.sleep(max(1.0, answer.retry_after_seconds))
 
     async def _push(self, page: Pushing, end: str) -> PageAnswer:
-        """Push once, count the answer and return it; after an error, return the status 0."""
+        """Push once, count the outcome, and return the answer; an error gives the status 0."""
         started = monotonic()
         try:
             answer = await self._client.post(page.body(end), page.user_agent, page.headers)
@@ -167,17 +167,17 @@ async def simulate(
     seed: int | None = None,
 ) -> int:
     """
-    Push for *seconds* as *participants* in *conferences* would, and print a summary.
+    Push for *seconds* as so many *participants* in so many *conferences* would; print a summary.
 
-    Returns the exit code: 0, or 1 if no push was accepted. The same *seed* makes the same
+    Returns the exit code: 0, or 1 if no push was accepted. The same *seed* always makes the same
     participants.
     """
     if min(participants, conferences, seconds, interval_seconds) <= 0:
         return refuse("participants, conferences, seconds and interval must be above 0")
     chance = random.Random(seed)  # noqa: S311  # numbers of simulated participants
     rooms = [Conference(_name(number)) for number in range(conferences)]
-    # Each conference gets one of the first participants, so that no conference is empty. For every
-    # other participant, the conference is chosen at random.
+    # One participant goes to each conference first, so that no conference is empty. Each of the
+    # others goes to a random conference.
     taken = rooms[:participants]
     taken += [chance.choice(rooms) for _ in range(participants - conferences)]
     seats = [Seat(room.name, partial(Page, chance, room, interval_seconds)) for room in taken]
@@ -187,11 +187,7 @@ async def simulate(
 async def push_as(
     seats: list[Seat], url: str, seconds: float, interval_seconds: float, chance: random.Random
 ) -> int:
-    """
-    Push for *seconds* as participants in *seats* would, and print a summary.
-
-    Returns the exit code: 0, or 1 if no push was accepted.
-    """
+    """Push as the participants in *seats* would, print a summary, and return the exit code."""
     try:
         target = Target(url)
         (await target.connect()).close()
@@ -213,7 +209,7 @@ async def push_as(
 
 
 async def _until_over(crowd: Crowd, seconds: float) -> None:
-    """Wait *seconds*, or until Ctrl-C; later, Ctrl-C ends the command before all have left."""
+    """Wait so many *seconds*, or until Ctrl-C; a second Ctrl-C stops the process at once."""
     loop, over = asyncio.get_running_loop(), asyncio.Event()
     signals = (signal.SIGINT, signal.SIGTERM)
     for each in signals:
@@ -236,7 +232,7 @@ async def _until_over(crowd: Crowd, seconds: float) -> None:
 
 
 def _progress(crowd: Crowd, elapsed: float, seconds: float) -> str:
-    """Return a line for the terminal: the time that has passed, and numbers of *crowd*."""
+    """Return a line for the terminal: time, participants and pushes so far."""
     live = sum(seat.page is not None for seat in crowd.seats)
     filled = round(20 * elapsed / seconds)
     text = (
@@ -247,18 +243,18 @@ def _progress(crowd: Crowd, elapsed: float, seconds: float) -> str:
 
 
 def _show(text: str) -> None:
-    """Replace the terminal's last line by *text*."""
+    """Write *text* over the last line of the terminal."""
     print(f"\r{text}\033[K", end="", file=sys.stderr, flush=True)
 
 
 def refuse(why: str) -> int:
-    """Print *why* the command pushes nothing, and return the exit code 1."""
+    """Print *why* no push was sent, and return the exit code 1."""
     print(f"otel-jcmc: {why}", file=sys.stderr)
     return 1
 
 
 def _summary(crowd: Crowd, seconds: float) -> str:
-    """Return a summary of *crowd*'s pushes in *seconds*: answers, errors and latency."""
+    """Return the summary: lines about participants, pushes, answers, errors and latency."""
     ordered = sorted(1000 * latency for latency in crowd.latencies)
     shares = [f"{name} {percentile(ordered, percent):.1f} ms" for name, percent in _SHARES]
     answers = [f"{status}: {count}" for status, count in sorted(crowd.answers.items())]
@@ -276,13 +272,13 @@ def _summary(crowd: Crowd, seconds: float) -> str:
 
 
 def _name(number: int) -> str:
-    """Return the name of conference *number*, from 0; different numbers have different names."""
+    """Return a name for the conference with this *number*, such as `standup` or `standup-2`."""
     name, again = _NAMES[number % len(_NAMES)], number // len(_NAMES)
     return f"{name}-{again + 1}" if again else name
 
 
 def _kind(error: OSError) -> str:
-    """Return a few words that describe *error*, such as "connection refused"."""
+    """Return the kind of *error* in a few words, such as `connection refused`."""
     kinds = {
         TimeoutError: "time-out",
         ConnectionRefusedError: "connection refused",
@@ -294,5 +290,5 @@ def _kind(error: OSError) -> str:
     for known, words in kinds.items():
         if isinstance(error, known):
             return words
-    # If a host has several addresses and all fail, asyncio joins their errors into one text.
+    # If several addresses of a host failed, asyncio joins their errors into one text.
     return error.strerror or str(error) or type(error).__name__

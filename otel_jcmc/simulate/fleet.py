@@ -1,9 +1,9 @@
 """
-Makes the conferences of a simulation, with their participants, bridges and regions.
+Makes a story's conferences, their participants, and the bridges and regions of the conferences.
 
 In conferences of two and three, all participants send audio and video. In larger conferences, a few
-participants send, and the others only listen. Participants have addresses of many networks. In some
-conferences, all participants are in the network of one office.
+participants send and the others listen. The participants have addresses of many networks. In some
+conferences, all participants have addresses of one network, like the network of an office.
 """
 
 import random
@@ -12,12 +12,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 _REGIONS: Final = ("eu-west", "us-east", "ap-south", "eu-north")
-# Size of a conference -> how many of a hundred conferences have this size.
+# Number of participants -> percent of the conferences that have so many participants.
 SIZES: Final = {2: 45, 3: 30, 8: 22, 40: 3}
-# Size of a conference -> how many of its participants are heard and seen.
+# Number of participants in a conference -> how many of them send audio and video.
 _SENDERS: Final = {2: 2, 3: 3, 8: 2, 40: 1}
-# The ratio of conferences of two that have no bridge (DIRECT), and the ratio of conferences whose
-# participants are all in one office.
+# DIRECT: the share of the conferences of two that have no bridge. OFFICES: the share of the
+# conferences whose participants are all in one network.
 DIRECT: Final = 0.3
 OFFICES: Final = 0.3
 FIREFOX: Final = 0.15
@@ -27,14 +27,13 @@ _BRIDGES_OF: Final = ((8, 1), (100, 4), (0, 12))
 @dataclass(eq=False)
 class Person:
     """
-    A simulated participant.
+    One participant.
 
     Attributes:
-        address: the IP address from which the participant pushes.
-        is_original: whether the participant uses the page of the original (JCMC). This page pushes
-            fewer metrics.
-        is_sender: whether the other participants hear and see this participant.
-        offset: the time until the participant's first push, in intervals, from 0 to 1.
+        address: the address from which the participant's pushes come.
+        is_original: whether the page is the original's (JCMC's), which pushes fewer metrics.
+        is_sender: whether the participant sends audio and video.
+        offset: the time of the first push, as a share of an interval.
     """
 
     client_id: str
@@ -48,13 +47,13 @@ class Person:
 
     @property
     def sources(self) -> list["Person"]:
-        """The participants whom this participant hears and sees."""
+        """The other participants of the conference who send audio and video."""
         return [each for each in self.room.senders if each is not self]
 
 
 @dataclass(eq=False)
 class Room:
-    """A conference on one *bridge*; if it *is_direct*, it uses no bridge."""
+    """A conference on the bridge *bridge*; if *is_direct* is true, it uses no bridge."""
 
     name: str
     bridge: str
@@ -64,24 +63,24 @@ class Room:
 
     @property
     def senders(self) -> list[Person]:
-        """The participants whom the others hear and see."""
+        """The participants who send audio and video."""
         return [each for each in self.people if each.is_sender]
 
 
 @dataclass(frozen=True)
 class Fleet:
-    """All conferences of a simulation."""
+    """All conferences of a story."""
 
     rooms: list[Room]
 
     @property
     def people(self) -> list[Person]:
-        """The participants of all conferences."""
+        """All participants of all conferences."""
         return [person for room in self.rooms for person in room.people]
 
     @property
     def bridges(self) -> list[tuple[str, str]]:
-        """The name and region of each bridge that a conference has, sorted."""
+        """The name and the region of each bridge, sorted."""
         return sorted({(room.bridge, room.region) for room in self.rooms})
 
 
@@ -89,14 +88,14 @@ def make_fleet(
     chance: random.Random, rooms: int, size: int | None = None, originals: float = 0.3
 ) -> Fleet:
     """
-    Return a fleet of *rooms* conferences; it has more bridges if it has more conferences.
+    Return a fleet of *rooms* conferences; a fleet with more conferences has more bridges.
 
     Args:
-        size: the number of participants in each conference; None: different sizes, mostly small.
-        originals: the ratio of participants who use the page of the original (JCMC).
+        size: the number of participants of each conference; None: various numbers, mostly small.
+        originals: the share of participants who use the page of the original (JCMC).
     """
     count = next(few for most, few in _BRIDGES_OF if rooms <= most or not most)
-    # If there are few bridges, each region has at least two of them.
+    # Each region has at least two bridges, unless there is only one bridge.
     regions = max(1, min(len(_REGIONS), count // 2))
     made = []
     for number in range(rooms):
@@ -131,5 +130,5 @@ def _person(
 
 
 def _network(chance: random.Random) -> str:
-    """Return the first three numbers of an IPv4 address in 198.18.0.0/15, for tests (RFC 2544)."""
+    """Return the first three numbers of an address for tests, in 198.18.0.0/15 (RFC 2544)."""
     return f"198.{chance.choice((18, 19))}.{chance.randrange(256)}"

@@ -1,11 +1,11 @@
 """
-Makes the pushes of a simulated participant's page, for crowd.py.
+Makes the bodies of the pushes of a simulated participant, for crowd.py.
 
-From push to push, the numbers change by small random steps. A participant may mute its microphone,
-turn its camera off, have a computer that is too slow, or have a bad network for some pushes. A
-value that the simulated browser does not know, or does not know yet, is null.
+The numbers change a little from push to push. Some participants mute their microphone, switch off
+their camera, have a slow computer, or have a bad network for a while. If a browser would not know a
+value, or would not know it yet, the value is null.
 
-Source: docs/push.md, docs/browsers.md and recorded pushes of browsers, for the form of the pushes.
+Source of the bodies: docs/push.md, docs/browsers.md, and what browsers were seen to send.
 """
 
 import random
@@ -15,7 +15,7 @@ from typing import Any, Final
 
 import msgspec
 
-# For how many intervals participants stay in the conference, on average.
+# The average number of intervals that a participant stays in the conference, in addition to two.
 MEAN_STAY: Final = 20
 
 _REGIONS: Final = ("eu-west", "eu-central", "us-east", "us-west", "ap-south")
@@ -39,20 +39,21 @@ _USER_AGENTS: Final = (
     _SAFARI.format("iPhone; CPU iPhone OS 18_6 like Mac OS X", "Mobile/15E148 ", "604.1"),
 )
 
-# Metrics of sent video that the client makes from the browser's report; null if no video is sent.
+# Metrics of sent video that come only from the browser's WebRTC report. They are null if the
+# participant sends no video.
 _LIMITS: Final = ("limitation_none", "limitation_cpu", "limitation_bandwidth")
 _PICTURE: Final = ("framerate_upload", "resolution_width_upload", "resolution_height_upload")
 _SENT_VIDEO: Final = (*_PICTURE, "encode_time", *_LIMITS)
 _SEEN: Final = ("framerate_download", "freezes", "freeze_time", "frames_dropped")
 _RECEIVED: Final = (*_SEEN, "audio_concealed")
-# Metrics that the client makes from the growth of counters in the browser's report. They are known
-# from the second push on.
+# Metrics that the client makes from the growth of counters in the report. The first push does not
+# have them yet.
 _GROWN: Final = ("packetloss_upload", "packetloss_total", "encode_time", *_LIMITS, *_RECEIVED)
 
 
 @dataclass
 class Conference:
-    """A conference: *present* participants push; *silent* ones do not, as in a mobile app."""
+    """A conference; *present* participants push, *silent* participants (mobile apps) do not."""
 
     name: str
     present: int = 0
@@ -60,12 +61,12 @@ class Conference:
 
     @property
     def size(self) -> int:
-        """The number of participants that Jitsi counts: *present* and *silent* participants."""
+        """The number of all participants, *present* and *silent*, as Jitsi counts them."""
         return self.present + self.silent
 
 
 class Page:
-    """The page of one simulated participant, from its join to its leave."""
+    """One participant's page, from its join to its leave."""
 
     headers = ""
     tells_end = True
@@ -73,7 +74,7 @@ class Page:
     def __init__(
         self, chance: random.Random, conference: Conference, interval_seconds: float
     ) -> None:
-        """Join *conference*; *chance* chooses the participant's browser, network and numbers."""
+        """Join *conference*; *chance* draws the participant's browser, network and numbers."""
         self._chance = chance
         self._conference = conference
         conference.present += 1
@@ -83,8 +84,8 @@ class Page:
             "participant_id": f"{chance.getrandbits(32):08x}",
             "roomname": conference.name,
         }
-        # The id is not made from *chance*. If a seed is used again, the same participants must
-        # begin new sessions, because the sessions of the first run have ended.
+        # The session id is not drawn by *chance*. If a user simulates twice with the same seed, the
+        # same participants come again, and need new sessions, because their former sessions ended.
         self._session_id = str(uuid.uuid4())
         self._meeting_id = str(uuid.uuid5(uuid.NAMESPACE_URL, conference.name))
         self._interval_ms = round(interval_seconds * 1000)
@@ -107,16 +108,16 @@ class Page:
         self._rtt_ms = chance.uniform(12, 90)
         self._jitter_ms = chance.uniform(2, 15)
         self._quality = chance.uniform(80, 100)
-        # In what percentage of the time the computer is too slow for the video that it sends.
+        # The percent of the time in which the computer is too slow to send full video.
         self._cpu = chance.randint(30, 90) if chance.random() < 0.1 else 0
-        # For how many pushes the network is still bad. One participant in ten begins with a bad
-        # network.
+        # The number of pushes for which the network stays bad. One participant in ten begins with a
+        # bad network.
         self._bad = chance.randint(3, 8) if chance.random() < 0.1 else 0
         self._muted = chance.random() < 0.4
         self._camera = chance.random() < 0.7
 
     def body(self, end: str = "") -> bytes:
-        """Return the body of the next push; *end* is the reason why the participant leaves."""
+        """Return the body of the next push; *end* is the reason to leave, empty: no leave."""
         session: dict[str, Any] = {
             "id": self._session_id,
             "meeting_id": self._meeting_id,
@@ -134,11 +135,7 @@ class Page:
         return msgspec.json.encode(push)
 
     def _drift(self) -> None:
-        """
-        Change the numbers by a small random step.
-
-        Sometimes the participant mutes its microphone, turns its camera off or gets a bad network.
-        """
+        """Change each number by a small random step; sometimes mute, or make the network bad."""
         chance = self._chance
         self._width = _bounded(self._width + chance.uniform(-0.05, 0.05), 0.3, 1.3)
         self._rtt_ms = _bounded(self._rtt_ms + chance.uniform(-4, 4), 8, 150)
@@ -153,11 +150,11 @@ class Page:
             self._camera = not self._camera
 
     def leave(self) -> None:
-        """Note that the participant has left the conference."""
+        """Take the participant out of its conference."""
         self._conference.present -= 1
 
     def _metrics(self) -> dict[str, Any]:
-        """Return the metrics of a push, from the library and from the browser's own report."""
+        """Return a push's metrics, from lib-jitsi-meet and from the browser's WebRTC report."""
         rtt_ms = round(self._rtt_ms * (self._chance.uniform(3, 8) if self._bad else 1))
         values = {
             **self._library_values(),
@@ -178,7 +175,7 @@ class Page:
         return metrics
 
     def _library_values(self) -> dict[str, float | None]:
-        """Return the metrics that lib-jitsi-meet counts; in the first push, its bitrates are 0."""
+        """Return the metrics from lib-jitsi-meet; in the first push, all bitrates are zero."""
         chance, width = self._chance, self._width_now
         up = 1 if self.pushes else 0
         down = up * (self._conference.size > 1)
@@ -190,7 +187,8 @@ class Page:
         return {
             "connectionquality": round(quality, 1),
             "bandwidth_upload": None if self._is_firefox else round(3000 * width),
-            # Only a bridge estimates this bandwidth, and not before the first push.
+            # The bridge estimates this bandwidth. There is no estimate without a bridge, and none
+            # in the first push.
             "bandwidth_download": round(6000 * width)
             if up and self._conference.size != 2
             else None,
@@ -203,7 +201,7 @@ class Page:
         }
 
     def _path_values(self, rtt_ms: int) -> dict[str, float | None]:
-        """Return the metrics of the network path: packet loss, jitter, round trip, bandwidth."""
+        """Return the metrics of the network: loss, jitter, round trip and available bandwidth."""
         chance, bad = self._chance, self._bad
         loss = [chance.randint(5, 30) if bad else int(chance.random() < 0.1) for _ in range(2)]
         jitter_ms = self._jitter_ms * (chance.uniform(3, 8) if bad else 1)
@@ -236,7 +234,7 @@ class Page:
         }
 
     def _received(self) -> dict[str, float | None]:
-        """Return the metrics of the streams that the participant receives from others."""
+        """Return the metrics of the streams that the participant receives from the others."""
         chance, bad = self._chance, self._bad
         freezes = chance.randint(0, 4) if bad else int(chance.random() < 0.02)
         frozen_ms = sum(chance.randint(200, 1500) for _ in range(freezes))
@@ -250,10 +248,10 @@ class Page:
 
     @property
     def _width_now(self) -> float:
-        """The factor for bandwidths; while the network is bad, it is 0.2 of the usual factor."""
+        """The factor for all bandwidths and video bitrates; a bad network makes it a fifth."""
         return self._width * (0.2 if self._bad else 1)
 
 
 def _bounded(value: float, least: float, most: float) -> float:
-    """Return *value*; if it is below *least* or above *most*, return this bound."""
+    """Return *value*, but at least *least* and at most *most*."""
     return min(most, max(least, value))

@@ -1,10 +1,9 @@
 """
-Reads recorded pushes of browsers in disturbed conferences, which simulated participants push again.
+Reads recorded pushes of real pages in disturbed calls, so that a crowd can push them again.
 
-recorded.json.xz has these pushes; tests/crowds makes this file from recordings of real browsers. A
-story is what was done in a recording, such as the loss of packets. Pushes are in the file by story
-and browser tab. The simulation never mixes the values of different recorded pushes, because the
-values of one push belong together. A kind is the trouble that a participant has, such as an outage.
+recorded.json.xz has these pushes, by story and by browser tab. tests/crowds makes the file from
+recordings. A crowd always takes all values of a recorded push together, because they belong
+together. A "kind" is a kind of trouble, such as an outage. Its name fits a call through a bridge.
 """
 
 import json
@@ -21,15 +20,14 @@ _FILE: Final = Path(__file__).with_name("recorded.json.xz")
 
 class Interval(NamedTuple):
     """
-    The values of one recorded push.
+    One recorded push, with the values of one interval.
 
     Attributes:
-        number: the position of the push in the file, from 0.
-        nth: the position of the push in `before`, `during` or `after` of its spell, from 0.
-        covers_ms: the length of the time that the push covers.
-        age_ms: how old the push's statistics were when it was sent.
-        labels: the labels of the push's `connectionquality`.
-        values: metric -> value, None if not known. `round_trip` is the transport's round trip time.
+        number: the index of the push in the file, from 0.
+        nth: the index of the push in its part (before, during or after) of the spell, from 0.
+        covers_ms, age_ms: the time that the push covers, and the age of its statistics.
+        labels: the labels of the push's metric `connectionquality`.
+        values: metric -> value; None: not known. `round_trip` is the transport's round trip.
     """
 
     number: int
@@ -42,11 +40,11 @@ class Interval(NamedTuple):
 
 class Spell(NamedTuple):
     """
-    The pushes of one browser tab in a recording.
+    The recorded pushes of one browser tab in one story.
 
     Attributes:
-        derived: what was changed in the pushes after the recording; empty: nothing.
-        before, during, after: the pushes before the story's trouble, while it lasted, and after it.
+        derived: how the recorded pushes were changed afterwards; empty: they were not changed.
+        before, during, after: the pushes before, during and after the trouble of the story.
     """
 
     story: str
@@ -64,13 +62,11 @@ class Kind(NamedTuple):
     A kind of trouble that a participant can have.
 
     Attributes:
-        cause: the cause that a verdict on the participant should name.
-        is_bad: whether the verdict should be bad, because the participant would complain. If not,
-            the verdict should be fair.
-        told_by: the story and the tab of each recording in which a participant has this trouble.
-        is_of_network: whether the network causes the trouble. If so, the verdict should name the
-            cause `pair` in a conference without a bridge, because the verdict then can't know
-            which of the two networks is bad.
+        cause: the cause that a verdict should have in a conference with a bridge.
+        is_bad: whether the call is bad, so that the participant would complain; False: it is fair.
+        told_by: the recordings with this trouble: each a story and a tab.
+        is_of_network: whether the network is at fault. If there is no bridge, a verdict then can't
+            decide whose network is bad, and the cause is `pair`.
     """
 
     cause: str
@@ -84,7 +80,7 @@ def _both(*stories: str) -> tuple[tuple[str, str], ...]:
 
 
 def _of_three(*stories: str, tabs: tuple[str, ...] = ("ada",)) -> tuple[tuple[str, str], ...]:
-    """Return pairs of story and tab, for recordings with three participants and a bridge."""
+    """Return (story, tab) for recordings of *stories* with three participants and a bridge."""
     return tuple((f"sfu-{story}", tab) for story in stories for tab in tabs)
 
 
@@ -117,33 +113,34 @@ KINDS: Final = {
     "slow sender": Kind("device", False, _both("slow-sender"), False),
     "slow page": Kind("device", False, _of_three("slow", "slow-sender"), False),
 }
-# Story and tab of recordings in which this tab has no trouble, even if another tab has trouble.
+# The recordings (story and tab) whose tab has no trouble. Another tab of the same story may have
+# trouble.
 _CALM: Final = {
     *_both("hidden"),
     ("muted", "ada"),
     *_of_three("sound", "hidden", "last-n", tabs=("ada", *_OTHERS)),
     *_of_three("loss-down", "delay", tabs=_OTHERS),
 }
-# This story begins when the trouble has already begun, so it has no calm pushes.
+# This story begins in the middle of a disturbed call. So its pushes before the trouble are not
+# calm.
 _NEVER_CALM: Final = "dead-up-v2193"
 
 
 class Recorded:
-    """Finds recorded pushes with a kind of trouble, and recorded pushes without trouble."""
+    """Finds recorded pushes for a kind of trouble, and pushes without trouble."""
 
     def __init__(self, spells: Sequence[Spell] | None = None) -> None:
-        """Search in *spells*; None: in all spells of recorded.json.xz."""
+        """Use the pushes in *spells*; None: all recorded pushes of the package."""
         self._spells = read() if spells is None else spells
         self._calm: dict[tuple[int, str], list[Interval]] = {}
 
     def during(self, kind: str, interval_ms: int, browser: str = "Chromium") -> list[Spell]:
         """
-        Return the spells in which the tab has trouble of *kind* and pushes every *interval_ms*.
+        Return the spells of *browser*, pushed every *interval_ms*, with a *kind* of trouble.
 
-        If *browser* has no such spell, return those of other browsers. Spells that were changed
-        after the recording are used only if there is no other spell. Spells with only one push
-        during the trouble are used only if there is no other spell, because this push shows only
-        the beginning of the trouble.
+        If *browser* has no such spells, spells of another browser are returned. Derived spells are
+        returned only if no unchanged spells exist. A spell with only one push during the trouble
+        shows only how the trouble begins. Such a spell is returned only if no longer spell exists.
         """
         told_by = KINDS[kind].told_by
         found = [
@@ -159,12 +156,12 @@ class Recorded:
         """
         Return the recorded pushes without trouble, except the first push after a join.
 
-        If *browser* has no such pushes, return those of other browsers. The list lacks pushes from
-        moments when the recording machine was too slow. In these pushes, the browser concealed
-        missing sound, a picture stood still, or the page's timers were late. Later calls return the
-        same list: callers must not change it.
+        If *browser* has no such pushes, pushes of another browser are returned. Pushes are left out
+        if the recording machine was too slow for a moment: the browser filled gaps in the sound,
+        pictures stood still, or the page's timers were late. Callers must not change the list,
+        because later calls return the same list.
         """
-        # The list is kept, because this method is called for each participant of a crowd.
+        # The list is kept, because a crowd asks for it once for each participant.
         if (told := self._calm.get((interval_ms, browser))) is None:
             told = self._calm[interval_ms, browser] = self._find_calm(interval_ms, browser)
         return told
@@ -182,14 +179,14 @@ class Recorded:
 
     @property
     def stories(self) -> set[str]:
-        """The names of all recorded stories."""
+        """The names of the stories of all spells."""
         return {each.story for each in self._spells}
 
 
 @cache
 def read(file: Path = _FILE) -> tuple[Spell, ...]:
     """
-    Return all spells of *file*, by default recorded.json.xz.
+    Return all spells (recorded pushes of a tab in a story) of a *file*, by default the package's.
 
     The first push of each spell is left out, because a page knows few values right after a join.
     """

@@ -1,11 +1,10 @@
 """
-Decides which participants have which trouble in a story, and which verdicts would then be right.
+Decides which participants have which trouble in a crowd's story, and which verdicts are right.
 
-A story is a plan of trouble for a simulation. There is a story for each cause and for each scope of
-a verdict. In the story `mixed`, trouble of several kinds happens at the same time. In the story
-`quiet`, single participants have trouble at random times. A happening is the trouble of one
-participant. If a participant sends badly, the other participants of its conference receive it
-badly. Then the sender has a happening, and each of the others has one too.
+Each cause and each scope has a story of its own. In the story `mixed`, several kinds of trouble
+happen at the same time. In `quiet`, some participants have trouble alone, at any time. A happening
+is one trouble of one participant. If a participant sends badly, the others of its conference hear
+it badly. Then the sender and each of the others have a happening.
 """
 
 import random
@@ -16,30 +15,28 @@ from typing import Final, NamedTuple
 from otel_jcmc.simulate.fleet import Fleet, Person, Room
 from otel_jcmc.simulate.recorded import KINDS
 
-# In many stories, only a few conferences have trouble: this ratio of the fleet's conferences.
+# The share of a story's conferences in which a trouble happens to one participant.
 FEW: Final = 0.1
-# The ratio of a conference's participants that get the trouble, on average, if it reaches a whole
-# conference, bridge, region or fleet.
+# If a conference, a bridge or a region is bad: the average share of its participants with trouble.
 MOST: Final = 0.85
-# In the story `quiet`: the ratio of participants that have trouble at a given moment, and the
+# In the story `quiet`: the share of participants who have trouble at a given moment, and the
 # average length of a trouble in seconds.
 ALONE: Final = 0.02
 ALONE_SECONDS: Final = 60.0
-# The kinds of trouble that many participants may have at the same time. In none of these kinds does
-# a participant send badly, because the others would then receive it badly too.
+# The kinds of trouble that happen to many participants at the same time. They do not spoil the
+# sound and the video that a participant sends, because then the others would hear it badly too.
 _WIDE: Final = ("outage", "downlink", "far")
 _OWN: Final = ("outage", "downlink", "far", "delay", "slow receiver", "slow sender")
 
 
 class Happening(NamedTuple):
     """
-    One trouble of one participant, *person*.
+    One trouble of the participant *person*, from *begins* to *ends*, in seconds of the story.
 
     Attributes:
-        begins, ends: in seconds since the story began.
         kind: the kind of trouble, a key of recorded.KINDS.
-        scope: how far the trouble reaches: a scope that a verdict can name.
-        source: the participant who causes the trouble by sending badly; None: no participant does.
+        scope: how far the trouble reaches, such as "participant" or "bridge", as in a verdict.
+        source: the participant whom *person* hears badly; None: no other participant is the cause.
     """
 
     person: Person
@@ -51,24 +48,18 @@ class Happening(NamedTuple):
 
     @property
     def cause(self) -> str:
-        """The cause that a verdict on this participant should name."""
+        """The cause that the verdict on this trouble should have."""
         kind = KINDS[self.kind]
         return "pair" if self.person.room.is_direct and kind.is_of_network else kind.cause
 
     @property
     def state(self) -> str:
-        """The state that a verdict on this participant should have: bad or fair."""
+        """The state that the verdict on this trouble should have: "bad" or "fair"."""
         return "bad" if KINDS[self.kind].is_bad else "fair"
 
 
 class StandsOut(NamedTuple):
-    """
-    A conference, bridge, region or fleet that a verdict should report as bad.
-
-    Attributes:
-        name: the name of the conference, bridge or region; empty for the fleet.
-        begins, ends: in seconds since the story began.
-    """
+    """A bridge, region, conference or the fleet that should stand out; the fleet has no name."""
 
     scope: str
     name: str
@@ -79,18 +70,18 @@ class StandsOut(NamedTuple):
 
 @dataclass
 class Told:
-    """The content of a story: all trouble of participants, and everything that should stand out."""
+    """The truth of a story: all troubles of participants, and all things that should stand out."""
 
     happenings: list[Happening] = field(default_factory=list)
     standing: list[StandsOut] = field(default_factory=list)
 
     def of(self, person: Person) -> list[Happening]:
-        """Return all happenings of *person*."""
+        """Return the troubles of *person*."""
         return [each for each in self.happenings if each.person is person]
 
 
 class _Teller:
-    """Adds trouble of a *fleet* to the story *told*, from *begins* to *ends*, in seconds."""
+    """Adds troubles to *told* for one story of a *fleet*; they last from *begins* to *ends* (s)."""
 
     def __init__(
         self, fleet: Fleet, chance: random.Random, begins: float, ends: float, told: Told
@@ -107,29 +98,28 @@ class _Teller:
 
     def few(self, rooms: list[Room], share: float = FEW) -> list[Room]:
         """
-        Return the first conferences of *rooms*, and note that they now have trouble.
+        Return the first of *rooms*, as many as *share* of the fleet's conferences, at least one.
 
-        Their number is *share* times the number of the fleet's conferences, at least 1. If *rooms*
-        has fewer conferences, all of *rooms* are returned.
+        `free` does not return these conferences any more. If *rooms* is empty, none are returned.
         """
         taken = rooms[: max(1, round(share * len(self.fleet.rooms)))]
         self._taken |= {room.name for room in taken}
         return taken
 
     def happens(self, person: Person, kind: str, scope: str, source: Person | None = None) -> None:
-        """Give *person* trouble of *kind*, which begins at a random moment within the first 2 s."""
+        """Add a trouble of *person*; it begins at a random time in the 2 s after *begins*."""
         begins = self.begins + self.chance.uniform(0, 2)
         self.told.happenings.append(Happening(person, begins, self.ends, kind, scope, source))
 
     def alone(self, kinds: Iterable[str], share: float = FEW) -> None:
-        """In a few conferences, give one participant trouble; *kinds* are used in turn."""
+        """In a *share* of the conferences, give one participant a trouble of one of *kinds*."""
         kinds = list(kinds)
         for number, room in enumerate(self.few(self.free(_is_by_bridge), share)):
             kind = kinds[number % len(kinds)]
             self.happens(self.chance.choice(able(room, kind)), kind, "participant")
 
     def sends_badly(self, share: float = FEW) -> None:
-        """In a few conferences, let one participant send badly, and the others receive it badly."""
+        """In a *share* of the conferences, let one participant send badly; the others hear it."""
         for room in self.few(self.free(_is_by_bridge), share):
             senders = room.senders
             source = self.chance.choice(senders)
@@ -142,14 +132,14 @@ class _Teller:
                 self.happens(person, kind, "sender", source)
 
     def pairs(self, share: float = FEW) -> None:
-        """In a few conferences of two without a bridge, let one participant send badly."""
+        """In some conferences of two without a bridge, let one participant send badly."""
         for room in self.few(self.free(lambda each: each.is_direct), share):
             one, other = self.chance.sample(room.people, 2)
             self.happens(one, "uplink", "participant")
             self.happens(other, "downlink", "participant")
 
     def rooms(self, rooms: Iterable[Room], scope: str, name: str = "", region: str = "") -> None:
-        """Give most participants in *rooms* trouble, so that *name*, a *scope*, stands out."""
+        """Give trouble to most participants in *rooms*; *scope* and *name* tell what stands out."""
         kind = self.chance.choice(_WIDE)
         rooms = list(rooms)
         self._taken |= {room.name for room in rooms}
@@ -164,12 +154,12 @@ class _Teller:
         self.told.standing.append(StandsOut(scope, name, region, self.begins, self.ends))
 
     def conferences(self, share: float = FEW) -> None:
-        """In a few conferences of three or more, give trouble to most participants."""
+        """Make some conferences bad as a whole; pairs are left out, as they never stand out."""
         for room in self.few(self.free(lambda each: len(each.people) >= 3), share):
             self.rooms([room], "conference", room.name, room.region)
 
     def bridge(self) -> None:
-        """Give trouble to most participants on one bridge; if it is the only one, to the fleet."""
+        """Make the conferences of a bridge bad; if it is the only bridge, the fleet stands out."""
         bridges = self.fleet.bridges
         if len(bridges) < 2:
             self.rooms(self.fleet.rooms, "fleet")
@@ -179,7 +169,7 @@ class _Teller:
         self.rooms(of_it, "bridge", name, region)
 
     def region(self) -> None:
-        """Give trouble to most participants in one region; if it is the only one, to the fleet."""
+        """Make the conferences of a region bad; if it is the only region, the fleet stands out."""
         regions = sorted({region for _, region in self.fleet.bridges})
         if len(regions) < 2:
             self.rooms(self.fleet.rooms, "fleet")
@@ -189,7 +179,7 @@ class _Teller:
         self.rooms(of_it, "region", name, name)
 
     def mixed(self) -> None:
-        """Give trouble of several kinds and scopes at the same time, to different conferences."""
+        """Let many kinds of trouble happen at the same time, each kind to some participants."""
         if len(self.fleet.bridges) > 3:
             self.bridge()
         for tell in (self.conferences, self.sends_badly, self.pairs):
@@ -199,9 +189,9 @@ class _Teller:
 
 def able(room: Room, kind: str) -> list[Person]:
     """
-    Return the participants in *room* that can have trouble of *kind*.
+    Return the participants in *room* who can have a *kind* of trouble.
 
-    For some kinds a participant must send video, for others it must receive another participant.
+    Some kinds need a participant who sends, other kinds a participant who hears another one.
     """
     if kind == "slow sender":
         return room.senders
@@ -234,7 +224,11 @@ NAMES: Final = (*_STORIES, QUIET)
 
 
 def tell(name: str, fleet: Fleet, chance: random.Random, begins: float, ends: float) -> Told:
-    """Return the content of the story *name*; its trouble lasts from *begins* to *ends* (s)."""
+    """
+    Return the troubles of the story called *name*, and the things that should stand out.
+
+    The troubles last from *begins* to *ends*, in seconds of the story; in `quiet` from 0 to *ends*.
+    """
     told = Told()
     if name == QUIET:
         told.happenings += _quiet(fleet, chance, ends)
@@ -244,7 +238,7 @@ def tell(name: str, fleet: Fleet, chance: random.Random, begins: float, ends: fl
 
 
 def _quiet(fleet: Fleet, chance: random.Random, ends: float) -> Iterator[Happening]:
-    """Yield happenings at random times from 0 to *ends* (s), each of a single participant."""
+    """Yield the troubles of the story `quiet`: participants have trouble alone, at any time."""
     well = ALONE_SECONDS * (1 - ALONE) / ALONE
     for person in fleet.people:
         now = 0.0 if chance.random() < ALONE else chance.expovariate(1 / well)

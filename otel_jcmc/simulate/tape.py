@@ -1,10 +1,11 @@
 """
-Chooses the recorded pushes that a simulated participant's page pushes in a story, and adapts them.
+Makes the pushes of one participant's page in a story, from recorded pushes.
 
-While the participant has no trouble, recorded pushes without trouble are chosen at random. During a
-trouble, the pushes of a recording with this trouble follow in their order. If the trouble lasts
-longer than in the recording, the second half of these pushes repeats. Then the recorded pushes
-after the trouble follow. body() puts the participant's identity, conference and bridge into a push.
+While the participant has no trouble, its pushes are drawn at random from recorded pushes without
+trouble. When a trouble begins, the recorded pushes of such a trouble follow from their beginning.
+The second half of them then repeats until the trouble ends. Then the pushes follow that were
+recorded after the trouble. body() puts the participant's identity, conference and bridge into a
+recorded push.
 """
 
 import random
@@ -18,13 +19,13 @@ from otel_jcmc.simulate.fleet import Person
 from otel_jcmc.simulate.recorded import Interval, Recorded
 from otel_jcmc.simulate.stories import Happening
 
-# Metrics of sent streams: if a participant only listens, its page does not know them.
+# Metrics of sent streams. The page of a participant who only listens does not know these metrics.
 _SENT: Final = (
     *("packetloss_upload", "jitter_upload", "framerate_upload", "encode_time"),
     *("resolution_width_upload", "resolution_height_upload", "resolution_height_wanted"),
     *("limitation_none", "limitation_cpu", "limitation_bandwidth"),
 )
-# Metrics of received streams: a page does not know them if no other participant sends.
+# Metrics of received streams. A page does not know these metrics if no other participant sends.
 _RECEIVED: Final = (
     *("packetloss_download", "packetloss_download_best", "packetloss_download_worst"),
     *("jitter_download", "audio_concealed", "audio_buffer_time", "framerate_download"),
@@ -32,8 +33,8 @@ _RECEIVED: Final = (
 )
 _RECEIVED_RATES: Final = ("bitrate_download", "bitrate_audio_download", "bitrate_video_download")
 _SENT_RATES: Final = ("bitrate_upload", "bitrate_audio_upload", "bitrate_video_upload")
-# The metrics that the page of the original (JCMC) takes from a recorded push. `_original` also adds
-# its round trip time and its three losses.
+# The metrics that the original page (JCMC's) pushes, without round trip and losses. `_original`
+# adds these.
 _ORIGINAL: Final = (
     *("connectionquality", "bandwidth_upload", "bandwidth_download"),
     *("bitrate_audio_upload", "bitrate_audio_download", "bitrate_video_upload"),
@@ -49,15 +50,13 @@ USER_AGENTS: Final = {
 
 class Moment(NamedTuple):
     """
-    One push of a tape: a tape is the series of pushes of one participant.
+    One push of a participant in a story.
 
     Attributes:
         at: the time of the push, in seconds since the story began.
-        interval: the recorded values to push.
-        happening: the participant's trouble at this moment; None: no trouble.
-        turn: how many pushes came before this push in the trouble; if `is_after`, after it.
-        is_after: whether the trouble has just ended.
-        round: how many times the second half of the recorded trouble was pushed before.
+        happening: the trouble at that time; None: no trouble.
+        turn: the number of earlier pushes in this trouble, or, if `is_after`, after this trouble.
+        round: how often the second half of the recorded trouble was repeated before this push.
     """
 
     at: float
@@ -69,14 +68,14 @@ class Moment(NamedTuple):
 
 
 class Tapes:
-    """Makes the tapes of a story's participants, from *recorded* pushes."""
+    """Makes the pushes of each participant of a story (a tape) from *recorded* pushes."""
 
     def __init__(self, recorded: Recorded, interval_seconds: int, chance: random.Random) -> None:
-        """Use pushes that were recorded every *interval_seconds*: 2 or 10."""
+        """Use recorded pushes with an interval of *interval_seconds*: 2 or 10."""
         self._recorded, self._seconds, self._chance = recorded, interval_seconds, chance
 
     def tape(self, person: Person, happenings: Sequence[Happening]) -> Iterator[Moment]:
-        """Yield the pushes of *person* in order of time, without end; it has *happenings*."""
+        """Yield the pushes of *person* in order of time; *happenings* are its troubles."""
         ms = self._seconds * 1000
         calm = self._recorded.calm(ms, person.browser)
         left = sorted(happenings, key=lambda each: each.begins)
@@ -93,9 +92,9 @@ class Tapes:
                 now = moment.at + self._seconds
 
     def _told(self, happening: Happening, now: float, browser: str) -> Iterator[Moment]:
-        """Yield the pushes during one *happening* from *now* on, and the pushes right after it."""
+        """Yield the pushes during one *happening* from time *now* on, and the pushes after it."""
         spells = self._recorded.during(happening.kind, self._seconds * 1000, browser)
-        # recorded.json.xz has spells for every kind of trouble, but another file may lack them.
+        # The package has recordings of every kind of trouble. Other recordings may lack a kind.
         if not spells:
             return
         spell = self._chance.choice(spells)
@@ -114,10 +113,10 @@ class Tapes:
 
 
 class Voice:
-    """Makes pushes of the page of *person* from recorded pushes."""
+    """Changes recorded pushes into pushes of *person*: identity, conference, bridge, streams."""
 
     def __init__(self, person: Person, session_id: str) -> None:
-        """Make pushes of *person* in the session *session_id*."""
+        """Prepare for the pushes of *person* in the session *session_id*."""
         self._person, self._session_id = person, session_id
         self._round_trip: float | None = None
         self.pushes = 0
@@ -137,7 +136,7 @@ class Voice:
         )
 
     def leave(self) -> bytes:
-        """Return the body of the last push; pages of the original (JCMC) have no last push."""
+        """Return the body of the last push, which tells that the participant leaves."""
         session = self._session() | {"end": {"reason": "left"}}
         return msgspec.json.encode({"default_labels": self._identity(), "session": session})
 
@@ -157,14 +156,14 @@ class Voice:
         values = dict(moment.interval.values)
         trip = values.pop("round_trip")
         for name in ("outage_down", "outage_up"):
-            # While the second half of a recording repeats, the length of an outage must grow.
+            # When the second half of a trouble repeats, the length of an outage must still grow.
             if values.get(name) and moment.round and moment.happening:
                 values[name] = 1000 * (moment.at - moment.happening.begins)
         if values.get("streams_expected") is not None:
             values["streams_expected"] = self._streams()
         self._be_in_the_room(values)
         metrics: dict[str, Any] = {name: {"value": value} for name, value in values.items()}
-        # A heartbeat (a push without new statistics) has null here.
+        # In a heartbeat, the number of participants is null, because the statistics have stopped.
         is_heartbeat = values.get("connectionquality") is None and not moment.interval.labels
         present = None if is_heartbeat else len(self._person.room.people)
         metrics["conference_participants"] = {"value": present}
@@ -173,12 +172,7 @@ class Voice:
         return metrics
 
     def _be_in_the_room(self, values: dict[str, float | None]) -> None:
-        """
-        Remove *values* that this participant's page can't know.
-
-        A page that sends no media has no values of sent streams. A page to which no other
-        participant sends has no values of received streams.
-        """
+        """Remove the *values* of streams that this participant does not send or receive."""
         if not self._person.is_sender:
             _take_away(values, _SENT, _SENT_RATES)
         if not self._person.sources:
@@ -186,9 +180,9 @@ class Voice:
 
     def _streams(self) -> int:
         """
-        Return how many streams the page expects from other participants.
+        Return the number of streams that the page expects to receive.
 
-        With a bridge, the library in the recordings expects only sound; without one, also video.
+        With a bridge, the library in the recordings counts only the streams of sound.
         """
         return len(self._person.sources) * (2 if self._person.room.is_direct else 1)
 
@@ -196,7 +190,7 @@ class Voice:
         room = self._person.room
         labels = dict(moment.interval.labels) | {"serverregion": room.region}
         if room.is_direct:
-            # The recorded push may come from a conference with a bridge.
+            # The push may have been recorded in a conference with a bridge.
             labels.pop("bridge", None)
             labels["p2p"] = "true"
         else:
@@ -212,10 +206,10 @@ class Voice:
 
     def _original(self, moment: Moment) -> dict[str, Any]:
         """
-        Return the push of a page of the original (JCMC), with its 13 metrics.
+        Return a push of the original page, which has 13 metrics.
 
-        As in the original, the packet loss of uploads is always 0. If the round trip time is not
-        known, the push has the last known one.
+        The upload loss is always 0. If the round trip is not known, the push has the last known
+        round trip.
         """
         values = dict(moment.interval.values)
         self._be_in_the_room(values)
@@ -238,6 +232,6 @@ class Voice:
 def _take_away(
     values: dict[str, float | None], names: tuple[str, ...], rates: tuple[str, ...]
 ) -> None:
-    """Set the metrics *names* in *values* to None, and the bitrates *rates* to 0."""
+    """Set the metrics *names* to None and the bitrates *rates* to 0: there is no such stream."""
     values |= {name: None for name in names if name in values}
     values |= {name: 0 for name in rates if values.get(name)}

@@ -1,9 +1,9 @@
 """
-`otel-jcmc simulate --story`: simulates participants that have trouble, and writes who had which.
+`otel-jcmc simulate --story`: pushes with trouble of participants, and a file that tells the truth.
 
-A story is a plan of which participants have which trouble. All participants are in their
-conferences from the beginning to the end. The trouble begins after a quarter of the time and ends
-after three quarters. In the story `quiet`, trouble may begin at any time before three quarters.
+All participants are in their conferences from the beginning to the end of the story. The trouble of
+a story begins after a quarter of the time and ends after three quarters. In the story `quiet`,
+trouble may come at any time. The file lists each trouble and each thing that should stand out.
 """
 
 import json
@@ -23,21 +23,19 @@ from otel_jcmc.simulate.recorded import Recorded
 from otel_jcmc.simulate.stories import NAMES, Happening, Told, tell
 from otel_jcmc.simulate.tape import USER_AGENTS, Moment, Tapes, Voice
 
-# The intervals in seconds between two pushes for which there are recordings.
+# The intervals between pushes, in seconds, for which the package has recordings.
 INTERVALS_SECONDS = (2, 10)
 
 
 class Plan(NamedTuple):
     """
-    The options of `otel-jcmc simulate --story`.
+    The settings of a story.
 
     Attributes:
-        story: the name of the story.
         rooms: the number of conferences.
-        size: the number of participants in each conference; None: different sizes.
-        originals: the ratio of participants who use the page of the original (JCMC).
-        truth: the file into which the command writes who has which trouble; None: no file.
-        seed: the same seed gives the same participants and the same trouble; None: random.
+        size: the number of participants of each conference; None: various numbers.
+        originals: the share of participants who use the page of the original (JCMC).
+        truth: the file for the troubles and the things that stand out; None: no file is written.
     """
 
     story: str
@@ -51,23 +49,23 @@ class Plan(NamedTuple):
 
 
 class StoryPage:
-    """The page of one participant in a story; it pushes what the participant's tape has."""
+    """The page of one participant in a story; its pushes are those of *tape*, made by tape.py."""
 
     stay_seconds = inf
 
     def __init__(self, person: Person, tape: Iterator[Moment], started: float) -> None:
-        """Begin a new session; *started* is when the story began, by the monotonic clock."""
+        """Begin a session; *started* is the story's start by the monotonic clock, in seconds."""
         self._tape, self._started = tape, started
         self._voice = Voice(person, str(uuid.uuid4()))
         self._next = next(tape)
         self.user_agent = USER_AGENTS[person.browser]
-        # All participants push from this machine. The service shows their simulated addresses only
-        # if it trusts this machine as a proxy.
+        # All pushes come from this machine. This header tells each participant's own address, and
+        # the service believes it only if it trusts this machine as a proxy.
         self.headers = f"x-forwarded-for: {person.address}\r\n"
         self.tells_end = not person.is_original
 
     def body(self, end: str = "") -> bytes:
-        """Return the body of the push that is due now; *end* is the reason why they leave."""
+        """Return the body of the push that is due now; with *end*, the body of the last push."""
         if end:
             return self._voice.leave()
         now = monotonic() - self._started
@@ -77,15 +75,11 @@ class StoryPage:
         return self._voice.body(moment)
 
     def leave(self) -> None:
-        """Do nothing, because in a story no participant leaves before the end."""
+        """Do nothing: in a story, all participants stay until the end."""
 
 
 async def tell_story(plan: Plan, url: str) -> int:
-    """
-    Push as the participants of *plan*'s story would, to the service at *url*.
-
-    Returns the exit code: 0, or 1 if an option is wrong or no push was accepted.
-    """
+    """Push the story of *plan* to the service at *url*, and return the exit code."""
     if plan.story not in NAMES:
         near = get_close_matches(plan.story, NAMES, 1)
         meant = f"; is {near[0]} meant?" if near else ""
@@ -117,10 +111,9 @@ async def tell_story(plan: Plan, url: str) -> int:
 
 def truth_of(told: Told, started: float) -> Iterator[dict[str, Any]]:
     """
-    Yield the lines of the file with the truth, as dictionaries.
+    Yield a line of the truth file for each thing that should stand out, and for each trouble.
 
-    There is a line for each thing that should stand out, and for each trouble of a participant.
-    *started* is the Unix time at which the story began.
+    *started* is the Unix time, in seconds, at which the story began.
     """
     for thing in told.standing:
         yield {

@@ -1,6 +1,6 @@
 """
-Makes spans of sessions and conferences that have ended, and sends them.
+Makes spans of sessions and conferences that are over.
 
-Redis's data about ended sessions come in; requests with spans go out to `otlp`. Spans wait in Redis
-until a receiver has accepted them. `metrics` exports the values of live participants.
+This room reads ended sessions from Redis and hands requests with spans to the room `otlp`. Spans
+wait in Redis until a receiver has accepted them. The room `metrics` handles live participants.
 """

@@ -1,9 +1,9 @@
 """
 Turns ended sessions and conferences into spans, and sends the spans to the receiver.
 
-Of all replicas that use one Redis, only the replica with the lease does this, in its exporter
-process. It makes the spans (sweep.py), and sends each span (otlp/delivery.py) until the receiver
-has accepted it.
+Of all replicas at one Redis, only the replica with the lease does this, in its exporter's process.
+It makes the spans (sweep.py), and sends waiting spans until the receiver has accepted them
+(otlp/delivery.py).
 """
 
 import asyncio
@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 
 
 def without_marks(send: Callable[[list[bytes]], Sent]) -> Callable[[list[bytes]], Sent]:
-    """Return a function that removes the marks of waiting spans and sends the spans by *send*."""
+    """Return a function that removes the marks of sessions/span_marks.py and calls *send*."""
     return lambda waiting: send([without_mark(each) for each in waiting])
 
 
@@ -31,11 +31,11 @@ class Traces:
     """
     Makes spans and sends them, while this process has the lease.
 
-    Concurrency: call it from one event loop.
+    Concurrency: one event loop.
     """
 
     def __init__(self, sending: Sending, link: AnyLink, sweep: Sweep) -> None:
-        """Keep the arguments; `run` closes their connections when it ends."""
+        """Prepare; `run` closes the connections of these arguments when it ends."""
         self._sending = sending
         self._link = link
         self._sweep = sweep
@@ -44,7 +44,7 @@ class Traces:
         )
 
     async def run(self) -> None:
-        """Make spans and send them, until the task is cancelled."""
+        """Make spans and send them until the task is cancelled."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for loop in (*self._sending.loops(), self._sweeping()):
@@ -55,7 +55,7 @@ class Traces:
             await self._sweep.close()
 
     async def _sweeping(self) -> None:
-        """Every second, make spans of ended sessions and conferences and put them in the outbox."""
+        """Every second, make spans of ended sessions and conferences; they then wait in Redis."""
         while True:
             more = False
             if self._sending.lease.is_ours:

@@ -1,10 +1,10 @@
 """
-Makes a span of each leg of an ended session, and of each instance of a conference that has ended.
+Makes one span of each ended leg of a session, and one span of each ended conference.
 
-The hashes of store/stays.lua and the samples of sessions/entry.py come in. OTLP spans go out as
-bytes. The same input always gives the same bytes. With each session's span go out the fields that
-Redis keeps for the span of its conference. Ids are digests of conference, instance, member, session
-and leg. Every replica therefore gives the same span the same ids.
+The hashes that store/stays.lua writes come in, with the samples of a leg's log (sessions/entry.py).
+OTLP spans as bytes go out, and the fields of each session that its conference's hash keeps. The
+same input always gives the same bytes. The ids in a span are digests of conference, instance,
+member, session and leg. So all replicas give the same ids to the same span.
 
 Source: opentelemetry-proto, trace.proto; names of JCMC_NAMING=otel (catalogue).
 """
@@ -36,15 +36,15 @@ from otel_jcmc.verdict.journal import Entry
 
 SESSION_SPAN: Final = "jitsi.session"
 CONFERENCE_SPAN: Final = "jitsi.conference"
-# How many events a span may have: the default of OpenTelemetry's specification.
+# The most events of a span: the default limit in OpenTelemetry's specification.
 MAX_EVENTS: Final = 128
-# `sampled` of W3C Trace Context, because every session becomes a span. The other bit says that it
-# is known whether the parent is remote: it is not.
+# The W3C flag "sampled", because every session becomes a span, and the flag that tells that the
+# parent span comes from the same service.
 _FLAGS: Final = 0x1 | SpanFlags.SPAN_FLAGS_CONTEXT_HAS_IS_REMOTE_MASK
 NS_IN_MS: Final = 1_000_000
 
-# If a session ends with this reason, its span has the status error, even if the call was good. No
-# other reason has this effect.
+# The reason of a session's end that makes its span an error, even if the call was good. No other
+# reason does this.
 _FAILED: Final = "failed"
 
 
@@ -55,17 +55,15 @@ def fold_session(
     entries: Sequence[Entry] | None = None,
 ) -> Folded:
     """
-    Return the span of *leg*, and the fields that Redis keeps for the span of its conference.
+    Return the span of *leg*, made from its *samples* in order of time.
 
     Args:
-        samples: the samples of the leg, in the order of time.
-        about: catalogue id -> attribute of the leg, used if no sample has the attribute.
-        entries: the journal's entries about what stood out during the leg; None: not known.
+        about: attributes of the leg by catalogue id; a sample's value replaces the value here.
+        entries: the journal's entries about things that stood out during the leg; None: not known.
     """
     attributes = dict(about)
     for sample in samples:
-        # A push without numbers has no transports: they are then not known. Their former values
-        # stay.
+        # A push without numbers has no transports. Then the transports of earlier pushes are kept.
         attributes.update({id_: each for id_, each in (sample.attributes or {}).items() if each})
     numbers, kept = numbers_of(samples)
     ended = max(leg.ended, leg.started)
@@ -89,7 +87,7 @@ def fold_session(
 
 
 def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
-    """Return the attributes of *leg*'s span: its ids, its participant, its end and its rating."""
+    """Return the attributes of *leg*'s span about its participant, its end and its rating."""
     rating, feedback = read_word(leg.word)
     previous = None
     if leg.previous:
@@ -108,15 +106,15 @@ def _told_of(leg: Leg, attributes: dict[int, Any]) -> dict[str, Any]:
 
 
 def _name_of(session: str, number: int, sid: str, attributes: Mapping[int, Any]) -> str:
-    """Return the name of leg *number*; if *session* is empty, one that the service makes."""
+    """Return the name of a leg; if the page sent no session id, *session* is empty."""
     if session:
         return leg_name(session, number)
-    # If a leg's log is lost, it is not known which participant it belonged to.
+    # If the participant's log is lost, its client id is not known, and the sid is the name.
     return session_name(attributes, float(began_ms(sid))) if CLIENT.id in attributes else sid
 
 
 def _add_link(span: Span, leg: Leg) -> None:
-    """Link *span* with the span of the session's previous leg, if there is one."""
+    """Link *span*, the span of *leg*, with the span of the session's previous leg, if any."""
     if leg.previous and leg.former:
         link = span.links.add()
         link.trace_id = trace_id(sid_conference(leg.previous), leg.former)
@@ -126,9 +124,9 @@ def _add_link(span: Span, leg: Leg) -> None:
 
 def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
     """
-    Return the span of one instance of a conference, made from *of_redis*, its hash.
+    Return the span of a conference, made from *of_redis*, the conference's hash in Redis.
 
-    *room* is "conference:instance": the conference's digest and the start in ms.
+    *room* is the conference's digest, a colon, and the start of the instance in ms.
 
     Raises:
         ValueError: the hash is not in the form that store/stays.lua and sessions/moves.lua write.
@@ -155,7 +153,7 @@ def fold_conference(room: str, of_redis: Mapping[str, str]) -> bytes:
 
 
 def _span(name: str, conference: str, instance: int, started: int, ended: int) -> Span:
-    """Return a span in the trace of one conference's *instance*; the times are in ms."""
+    """Return a span without attributes, from *started* to *ended* (ms), in a conference's trace."""
     return Span(
         name=name,
         trace_id=trace_id(conference, instance),
@@ -167,27 +165,27 @@ def _span(name: str, conference: str, instance: int, started: int, ended: int) -
 
 
 def _failure_of(leg: Leg) -> list[str]:
-    """Return a list with the reason why *leg* failed; an empty list if it did not fail."""
+    """Return the error text of *leg* in a list; an empty list if *leg* did not fail."""
     if leg.reason != _FAILED:
         return []
     return [f"{_FAILED}: {leg.cause}" if leg.cause else _FAILED]
 
 
 def _set_status(span: Span, *problems: str) -> None:
-    """If there are *problems*, set the status of *span* to error, with a text that names them."""
+    """If a text in *problems* is not empty, set the status of *span* to error with the texts."""
     if said := "; ".join(filter(None, problems)):
         span.status.code = Status.STATUS_CODE_ERROR
         span.status.message = said
 
 
 def _packed(span: Span) -> bytes:
-    """Return *span* as bytes (protobuf)."""
+    """Return *span* in OTLP's protobuf encoding."""
     packed: bytes = span.SerializeToString(deterministic=True)
     return packed
 
 
 def _add_events(span: Span, samples: Sequence[Sample], started: int, ended: int) -> None:
-    """Add the first MAX_EVENTS events of *samples* to *span*, and count the others as dropped."""
+    """Add the events in *samples* to *span*, up to MAX_EVENTS; count the events left out."""
     for number, (at, name, told) in enumerate(events_of(samples)):
         if number < MAX_EVENTS:
             event = span.events.add()

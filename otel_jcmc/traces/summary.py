@@ -1,9 +1,10 @@
 """
 Reduces the log of a leg to a few numbers, attributes and events for its span.
 
-The samples of a leg come in, in the order of time (sessions/entry.py); several processes may have
-taken its pushes. The attributes and events of the leg's span go out, with the names of
-JCMC_NAMING=otel (catalogue). The fields that Redis keeps for the conference's span also go out.
+The samples of a leg (sessions/entry.py) come in, in order of time. They may come from several
+processes if several processes took the leg's pushes. The attributes and events of the leg's span go
+out, with the names that JCMC_NAMING=otel has in the catalogue. The fields for the conference's hash
+go out too.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -26,11 +27,11 @@ from otel_jcmc.sessions.entry import Sample
 from otel_jcmc.sessions.pushes import Event
 from otel_jcmc.sessions.vitals import COUNTED_FIELDS, LOWER_IS_WORSE, VITALS, vitals
 
-# For quality, loss and round trip, in this order: the word in names of attributes, and the factor
-# that converts the value to its base unit.
+# For quality, loss and round trip: the word in the names of attributes, and the factor that
+# converts a value to the attribute's unit.
 WORDS: Final = (("quality", 1.0), ("packet_loss", 0.01), ("round_trip_time", 0.001))
-# Attributes that no span has. A span names a participant only by its id in Jitsi. The worst source
-# belongs to one push, not to a session.
+# Attributes that a session's span never has. A trace names a participant only by its id in Jitsi.
+# The worst source belongs to one push, not to a session.
 _NEVER: Final = {USERNAME.id, CLIENT.id, SESSION.id, WORST_SOURCE.id}
 NAMED: Final = [
     (row.id, row.otel_name or "jitsi.meeting.id", dict(row.otel_values), row.scope is Scope.PATH)
@@ -38,10 +39,10 @@ NAMED: Final = [
     if row.id not in _NEVER and (row.otel_name or row is MEETING)
 ]
 _OF_NETWORK: Final = [each for each in NAMED if each[3]]
-# Kinds of events that a log may repeat -> the state with which a session begins. An event is left
-# out if it equals the last event of its kind. Two verdicts are equal if state and cause are equal.
+# Kinds of events that tell a state, and the state at a session's beginning. A log may repeat these
+# events. An event becomes part of the span only if its state differs from the state before.
 _AT_FIRST: Final = {"verdict": "verdict.good", "stats": "stats.resumed"}
-# Counter -> the word in names of attributes, and the factor that converts it to its base unit.
+# For each counter: the word in the name of its attribute, and the factor to the attribute's unit.
 _COUNTERS: Final = {
     "freezes": ("freezes", 1),
     "freeze_time": ("freeze_time", 0.001),
@@ -53,10 +54,9 @@ _REGION_CHANGED: Final = "jitsi.session.region.changed"
 
 def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, str]]:
     """
-    Return the average, the worst value and the ratio of bad time for quality, loss and round trip.
+    Return quality, loss and round trip over all *samples*, in two forms.
 
-    The first dictionary has the attributes of the leg's span. The second has the worst values, as
-    fields that Redis keeps for the conference's span.
+    The first dict has attributes of the session's span, the second has fields of the conference.
     """
     sums = [[0.0, 0.0, 0.0] for _ in VITALS]
     worst: list[float | None] = [None] * len(VITALS)
@@ -64,13 +64,13 @@ def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, s
         lasts = vitals(sample.numbers)
         for index, lower in enumerate(LOWER_IS_WORSE):
             tally = sample.tally[index] if index < len(sample.tally) else None
-            # A single push has no duration yet, so its value counts as the average.
+            # A single push covers no time yet and has no tally. Its value then counts as the mean.
             mean, known, bad = (lasts[index], 1, 0) if tally is None else tally
             if mean is not None:
                 weight = max(known, 1)
                 for at, value in enumerate((mean * weight, weight, bad)):
                     sums[index][at] += value
-            # A push may have only the values that changed. The tally then has the other values.
+            # A push may contain only the values that changed. The tally has the other values.
             extreme = mean if sample.worst[index] is None else sample.worst[index]
             if extreme is not None:
                 before = worst[index]
@@ -92,7 +92,7 @@ def numbers_of(samples: Iterable[Sample]) -> tuple[dict[str, float], dict[str, s
 
 
 def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
-    """Return attribute -> sum over all *samples*, for each counter that at least one push has."""
+    """Return attribute -> total over *samples*, for each counter that at least one sample has."""
     told: dict[str, float] = {}
     for sample in samples:
         for field, count in zip(COUNTED_FIELDS, sample.counts, strict=False):
@@ -104,15 +104,15 @@ def counted_in(samples: Iterable[Sample]) -> dict[str, float]:
 
 
 def rounded(value: float) -> float:
-    """Return *value* rounded to six decimals, to remove a float's inexact last digits."""
+    """Return *value* rounded to six decimals, without the inexact last digits of a float."""
     return round(value, 6)
 
 
 def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
     """
-    Return name -> value, for each of *rows* that *attributes* has.
+    Return name -> value for the *attributes* (by catalogue id) that *rows* list.
 
-    If there are several transports, the first gives the values of the network path.
+    If there are several transports, only the first transport's attributes are returned.
     """
     paths = attributes.get(LIST_ID) or [{}]
     found: dict[str, Any] = {}
@@ -128,15 +128,15 @@ def named(attributes: Mapping[int, Any], rows: Iterable[Any]) -> dict[str, Any]:
 
 def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, Any]]]:
     """
-    Return the time in ms, name and attributes of each event in *samples*, in order of time.
+    Yield the time in ms, the name and the attributes of each event, in order of time.
 
-    If two processes noted the same event, it is returned only once.
+    If two processes have written the same change of a state, the change gives only one event.
     """
     found = [
         (event, _told_by(event))
         for sample in samples
         for event in sample.events
-        # An earlier version also wrote events about the quality; they are left out.
+        # An earlier version also wrote events about quality, which are no longer used.
         if event.what.partition(".")[0] in _AT_FIRST
     ]
     found += _changes(samples)
@@ -153,13 +153,13 @@ def events_of(samples: Sequence[Sample]) -> Iterator[tuple[int, str, dict[str, A
 
 
 def _told_by(event: Event) -> dict[str, Any]:
-    """Return the attributes of *event*: the cause, if `what` has one, as in "verdict.bad.path"."""
+    """Return the attributes of *event*: the cause, if its text is like `verdict.bad.uplink`."""
     cause = event.what.split(".")[2:]
     return {"jitsi.verdict.cause": cause[0]} if cause else {}
 
 
 def _changes(samples: Sequence[Sample]) -> Iterator[tuple[Event, dict[str, Any]]]:
-    """Return an event for each change of the network or region, with the new values."""
+    """Yield an event for each change of network or region, with the new values."""
     kinds: tuple[tuple[str, list[Any]], ...] = (
         (_NETWORK_CHANGED, _OF_NETWORK),
         (_REGION_CHANGED, [each for each in NAMED if each[0] == REGION.id]),
@@ -170,8 +170,7 @@ def _changes(samples: Sequence[Sample]) -> Iterator[tuple[Event, dict[str, Any]]
             continue
         for name, rows in kinds:
             told = named(sample.attributes, rows)
-            # A heartbeat (a push without new statistics) has no attributes. They are then not
-            # known, which is no change.
+            # A heartbeat has no such attributes. Then the former values are kept.
             if told:
                 if name in known and known[name] != told:
                     yield Event(sample.at_ms, name), told

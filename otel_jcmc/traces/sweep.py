@@ -1,7 +1,8 @@
 """
-Makes the spans of ended sessions and conferences, and puts them in the outbox in Redis.
+Makes the spans of ended sessions and conferences, which then wait in Redis.
 
-sessions/sweep.py finds what has ended; this file makes the spans, by spans.py.
+sessions/sweep.py finds the ended sessions and conferences, and calls this file. This file makes
+each span with the functions in spans.py. sessions/sweep.py then puts the spans into Redis.
 """
 
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from otel_jcmc.verdict.journal import Entry
 
 
 class Sweep(sweep.Sweep):
-    """The sweep of sessions/sweep.py, which here also makes spans."""
+    """A sweep of ended sessions and conferences that makes spans of them."""
 
     def span_of(
         self,
@@ -24,15 +25,11 @@ class Sweep(sweep.Sweep):
         about: Mapping[int, Any],
         entries: Sequence[Entry] | None,
     ) -> Folded:
-        """
-        Return the span of *leg*, as `fold_session` does.
-
-        If the leg began while spans were switched off, the result has no span.
-        """
+        """Return the span of *leg*; no span if the leg began while spans were switched off."""
         if not leg.instance:
             return super().span_of(leg, samples, about, entries)
         return fold_session(leg, samples, about, entries)
 
     def room_span_of(self, room: str, of_redis: Mapping[str, str]) -> bytes:
-        """Return the span of a conference's instance, as `fold_conference` does."""
+        """Return the span of the ended conference *room*, made from its hash *of_redis*."""
         return fold_conference(room, of_redis)

@@ -1,9 +1,9 @@
 """
-Decides whether a whole session or conference was good, fair or bad, and for which cause.
+Decides what was wrong with a session as a whole, and with a conference as a whole.
 
-The samples of a leg (sessions/entry.py) come in, with stretches: times with the same verdict. The
-attributes and the status text of the leg's span go out, and the fields that Redis keeps for the
-conference's span.
+The samples of a leg (sessions/entry.py) come in; they contain the verdict on each push. The
+attributes of the span, the text of its status, and the fields for the conference's hash go out. A
+stretch is a time with one verdict.
 """
 
 from collections import Counter
@@ -18,9 +18,9 @@ from otel_jcmc.sessions.totals import state_by
 from otel_jcmc.verdict.journal import Entry
 from otel_jcmc.verdict.rules import UNKNOWN, WORD_OF, State
 
-# How many regions, networks and bridges a span names at most.
+# The most regions that a span names, and also the most networks and the most bridges.
 MOST_NAMED: Final = 3
-# A conference's span has the status error if more than this ratio of its sessions was bad.
+# A conference is bad if more than this share of its sessions were bad.
 MOST_SHARE: Final = 0.5
 
 _WORDS: Final = {state.value: state.name.lower() for state in State}
@@ -29,12 +29,12 @@ _NETWORK_WORDS: Final = dict(NETWORK_TYPE.otel_values)
 
 class Verdict(NamedTuple):
     """
-    The verdict on a whole leg of a session.
+    The verdict on a session as a whole.
 
     Attributes:
-        told: the attributes of the leg's span.
-        kept: fields that Redis keeps for the conference's span, in the form of sessions/moves.lua.
-        problem: the text of the span's status; empty: the leg was not bad.
+        told: attributes of the session's span.
+        kept: fields for the conference's hash, in the form that sessions/moves.lua reads.
+        problem: the text of the span's status; empty if the session was not bad.
     """
 
     told: dict[str, Any]
@@ -44,10 +44,10 @@ class Verdict(NamedTuple):
 
 def verdict_of(samples: Iterable[Sample], lasted_ms: int) -> Verdict:
     """
-    Return the verdict on a leg with *samples* that has *lasted_ms*.
+    Return the verdict on a session that has *lasted_ms*, from its *samples*.
 
-    Time that no push covers is unknown. The verdict reports the length of the unknown time. All
-    ratios are ratios of the known time.
+    Time that no push covers has no verdict. The length of this time is an attribute. All shares are
+    shares of the time with a verdict.
     """
     stretches = [stretch for sample in samples for stretch in sample.stretches]
     times = _by(stretches, _state_of)
@@ -78,12 +78,10 @@ def scopes_of(
     samples: Iterable[Sample], conference: str, participant: str, entries: Sequence[Entry]
 ) -> dict[str, Any]:
     """
-    Return attributes about the scopes of the bad time in *samples*.
+    Return span attributes about the bad time in *samples*: the main scope, each scope's share.
 
-    A scope says how far the trouble reached, such as one participant or a bridge. The attributes
-    are the scope with the most bad time, and the ratio of the bad time that each scope has.
-    *entries* are the journal's entries about what stood out during the leg. The exact time of a
-    stretch is not known. Only the end of the interval that contains it is known.
+    *entries* are the journal's entries about things that stood out at that time. The exact time of
+    a stretch is not known, only the end of the interval that contains it.
     """
     ordered = bad_by_scope(samples, conference, participant, entries)
     whole = sum(tenths for _, tenths in ordered)
@@ -97,9 +95,9 @@ def scopes_of(
 
 def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str]:
     """
-    Return the attributes of a conference's span, and the text of its status, empty: not bad.
+    Return attributes of a conference's span and the text of the span's status.
 
-    *of_redis* is the hash that Redis has about the conference.
+    *of_redis* is the conference's hash. The text is empty if the conference was not bad.
 
     Raises:
         ValueError: the hash is not in the form that sessions/moves.lua writes.
@@ -124,20 +122,20 @@ def conference_verdict(of_redis: Mapping[str, str]) -> tuple[dict[str, Any], str
 
 
 def _state_of(stretch: Stretch) -> State | None:
-    """Return the state of *stretch*; None: it is unknown, or this version does not know it."""
+    """Return the state of *stretch*; None if it is unknown or this version has no such state."""
     return State(stretch.state) if stretch.state in _WORDS else None
 
 
 def _word_of(stretch: Stretch) -> str:
-    """Return the cause of *stretch* as a word, such as "path"."""
+    """Return the cause of *stretch* as a word, such as in `jitsi.verdict.cause`."""
     return WORD_OF.get(stretch.cause, UNKNOWN)
 
 
 def _main_cause(wrong: list[Stretch], state: State) -> str | None:
     """
-    Return the cause with the most time in *wrong*; None if *state* is good.
+    Return the cause that lasted longest in the stretches *wrong*; None if *state* is GOOD.
 
-    If *state* is bad, only bad stretches count.
+    If *state* is BAD, only bad stretches count. Otherwise fair stretches count too.
     """
     if state is State.GOOD:
         return None
@@ -146,7 +144,11 @@ def _main_cause(wrong: list[Stretch], state: State) -> str | None:
 
 
 def _by(stretches: Iterable[Stretch], what: Any) -> dict[Any, int]:
-    """Group *stretches* by the value that *what* returns; return value -> ms, longest first."""
+    """
+    Group *stretches* by a value, and return value -> total ms, the longest total first.
+
+    *what* is the function that returns the value of a stretch.
+    """
     tenths: Counter[Any] = Counter()
     for stretch in stretches:
         tenths[what(stretch)] += stretch.tenths
@@ -155,7 +157,7 @@ def _by(stretches: Iterable[Stretch], what: Any) -> dict[Any, int]:
 
 
 def _where_bad(stretches: Iterable[Stretch]) -> dict[str, Any]:
-    """Return attributes with the regions, networks and bridges of bad time, longest first."""
+    """Return attributes: the regions, bridges and networks with the most bad time, with shares."""
     bad = [each for each in stretches if each.state == State.BAD]
     whole = sum(each.tenths for each in bad) * TENTH_MS
     told: dict[str, Any] = {}
@@ -173,5 +175,5 @@ def _where_bad(stretches: Iterable[Stretch]) -> dict[str, Any]:
 
 
 def _round(share: float) -> float:
-    """Return *share* rounded to six decimals, to remove a float's inexact last digits."""
+    """Return *share* rounded to six decimals, without the inexact last digits of a float."""
     return round(share, 6)
