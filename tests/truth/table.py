@@ -17,37 +17,40 @@ loss, and the true loss in brackets.
 
 `make truth` holds conferences of two participants, ada and bob, with the real lib-jitsi-meet in a
 real browser. The browser is Chromium, unless the table names another one. All packets between ada
-and bob go through a relay, which drops or delays packets as the story says. Each story below is one
-such conference. The true values come from two sources: the numbers that the relay counts, read
+and bob go through a relay, which drops or delays packets. Each story below is one
+such conference, and says what the relay does to the packets. The true values come from two
+sources: the numbers that the relay counts, read
 every half second, and the browser's own statistics, read every second. The exported values come
 from the service's /metrics, read every half second. The recordings of all stories are in
 `.cache/truth/`, in the form of [tests/recordings](../tests/recordings/README.md).
 
 ## How to read a cell
 
-A cell is *mean / last / highest* of the exported values during the story, and in brackets the true
-value. If the conditions of a story do not change, the cell leaves out the time before the values
-have settled. For frozen video the cell has the sum of all pushes, for outages the highest value of
-a push. The true length of an outage is exact to one second. An outage lasts while no packet comes
+A cell has three exported values, *mean / last / highest* during the story, and then in brackets the
+true value. If a story has the same conditions from begin to end, the cell leaves out the first
+seconds, in which the values still change. For frozen video the cell has one exported value, the sum
+of all pushes; for outages it has the highest value of all pushes.
+The true length of an outage is exact to one second. An outage lasts while no packet comes
 through, even after lib-jitsi-meet has given up the connection. `-` means that no value was
 exported. If a cell has no brackets, the true value is not known.
 
 A cell is within bounds if:
 
-- The means of round trip and jitter differ from the truth by at most 20 %, or by at most 10 ms if
-  that is more, while the conditions are steady.
-- The mean loss differs from the truth by at most 3 percentage points while the conditions are
-  steady. After an outage, no push contains the loss during the outage.
-- `outage_down` differs from the truth by at most 2 s, `outage_up` by at most 5 s or one interval.
-  Both are 0 if packets came through in both directions.
-- The time of frozen video differs from the truth by at most 20 %, or by at most 1 s if that is
-  more. A camera that is off is not a freeze.
+- The means of round trip and jitter differ from the true means by at most 20 % or 10 ms, whichever
+  is more. This counts only while the story's conditions do not change.
+- The mean loss differs from the true mean by at most 3 percentage points while the story's
+  conditions do not change. After an outage, no push contains the loss during the outage.
+- `outage_down` differs from the true value by at most 2 s, `outage_up` by at most 5 s or one push
+  interval, whichever is more. Both are 0 if packets came through in both directions.
+- The time of frozen video differs from the true time by at most 20 % or 1 s, whichever is more. A
+  camera that is off is not a freeze.
 - The service exports no number, not even 0, for a time in which there was nothing to measure. There
   is one exception: while no push can arrive, the service exports the last values until the
   participant expires.
 - A participant who leaves is absent from /metrics within 2 s. A participant whose tab dies is
-  absent after the time to live. If one participant remains alone, its old numbers are exported for
-  at most one interval more. A join that fails is counted in /metrics.
+  absent after the time to live. If one participant remains alone in the conference, the service
+  exports its old numbers for at most one push interval more. A join that fails is
+  counted in /metrics.
 """
 
 
