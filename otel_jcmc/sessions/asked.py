@@ -1,8 +1,9 @@
 """
 The conditions of a search for sessions, and a check whether a session meets these conditions.
 
-history.py runs such a search. search.py finds sessions by their cards. If a card is not enough to
-decide, history.py calls `is_asked` for the session.
+history.py runs such a search. search.py finds sessions by their cards. If the card of a session
+does not show whether the session meets the conditions, history.py calls `is_asked` for this
+session.
 """
 
 import struct
@@ -24,17 +25,18 @@ class Asked(NamedTuple):
     The conditions of a search for sessions.
 
     Attributes:
-        conferences: the session's conference must be one of them, as it is stored; empty: any.
-        clients: the session's client must be one of them, as it is stored; empty: any. A client
-            given in lower case matches in any case.
+        conferences: names of conferences, as Redis has them. The session's conference must be one
+            of these conferences; empty: any conference.
+        clients: client ids, as Redis has them. The session's client must have one of these ids;
+            empty: any client. An id in lower case also matches the same id with capital letters.
         from_ms, to_ms: the participant must have been in the session at some moment between these
             times, Unix time in ms; None: no limit.
-        after: the last session of the answer before, after which this answer continues. It is the
-            sid; if the worst sessions come first, it is the badness and the sid. Empty: the answer
-            begins with the first session.
+        after: the last session of the previous answer, after which this answer continues: its sid,
+            or, if the worst sessions come first, its badness and its sid. Empty: the answer begins
+            with the first session.
         limit: how many sessions the answer has at most.
-        conditions: conditions on the lines of the session's card. A search is quick only without
-            conferences and clients: then the cards are enough to decide.
+        conditions: conditions on the lines of the session's card. A search with conditions is quick
+            only if *conferences* and *clients* are empty, because the search then reads only cards.
         end: the reason why the session ended, or `live` if the session has not ended; empty: any.
         by_badness: true: the worst sessions come first; false: the newest sessions come first.
     """

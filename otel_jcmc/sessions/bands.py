@@ -1,8 +1,9 @@
 """
 Returns the states of a session over time; history pages draw a picture of the session from them.
 
-The session's samples (entry.py) come in. Bands go out in the order of time. Between two bands there
-is a gap if no pushes came for a long time.
+The session's samples (entry.py) come in. Bands go out in the order of time. A band is a time in
+which the session had one state and one cause. Between two bands there is a gap if no push came for
+more than `ttl_ms`.
 """
 
 from collections.abc import Iterable, Sequence
@@ -62,7 +63,7 @@ def pushes_of(samples: Iterable[Sample]) -> Sequence[Push]:
     Return the pushes of *samples* in the order of time.
 
     A sample that an earlier version of the service wrote has no list of pushes. For such a sample,
-    only the last push of its interval is returned, which is made from the sample's numbers.
+    this function makes one push from the sample's numbers: the last push of the sample's interval.
     """
     found: list[Push] = []
     for sample in samples:

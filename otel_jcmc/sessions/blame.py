@@ -2,10 +2,10 @@
 Says how far the trouble of a session reached: compares its bad times with the journal.
 
 How far trouble reached is its scope: for example only one participant, or a whole bridge
-(verdict/reach.py). The samples of a session's log come in, in the order of time, with the journal's
-entries of the same time.
-`bad_by_scope` returns the bad time of each scope, for spans and lists. `spells_of` returns the
-states over time, from which pages draw a picture.
+(verdict/reach.py). The functions here get the samples of a session's log in the order of time, and
+the entries of the journal (verdict/journal.py) from the time of the session. `bad_by_scope` returns
+the bad time of each scope, for spans and lists. `spells_of` returns the session's states over time;
+pages draw a picture from these states.
 """
 
 from bisect import bisect_right
@@ -50,8 +50,8 @@ def bad_by_scope(
     """
     Return (scope, bad time in tenths of a second), the scope with the most bad time first.
 
-    A stretch (stretches.py) does not say when in its interval it was. Its scope is therefore the
-    scope by the journal at the end of this interval.
+    A stretch (stretches.py) does not say at which moment of its interval the session was bad. The
+    function therefore uses the scope that the journal shows at the end of the interval.
     """
     times: Counter[str] = Counter()
     for sample in samples:
@@ -114,7 +114,8 @@ def _scope_at(
     """
     Return how far the trouble by *cause* reached at the time of *sample*.
 
-    The bridge and region come from the last stretch of the sample that was bad by this cause.
+    The function takes the bridge and the region from the last stretch in *sample* that has the
+    state bad and this cause.
     """
     place = Place(conference)
     for each in sample.stretches:

@@ -68,7 +68,7 @@ def scale(entry: Stored, wanted: int) -> None:
 
 def _share(one: Stored, other: Stored, most: int) -> None:
     """
-    Scale both entries if they cover more than *most* tenths of a second together.
+    Reduce the times of both entries if they cover more than *most* tenths of a second together.
 
     Afterwards both entries cover *most* tenths of a second together. The time of each entry is in
     proportion to the number of its pushes.
@@ -133,7 +133,7 @@ def _mean(one: StoredTally | None, other: StoredTally | None) -> StoredTally | N
 
 
 def _together(*both: Iterable[Stretch]) -> list[Stretch]:
-    """Return the stretches of *both*; stretches with the same state, cause and place are added."""
+    """Return the stretches of *both*; add up stretches with the same state, cause and place."""
     tenths: dict[Any, int] = {}
     for each in (stretch for some in both for stretch in some):
         key = msgspec.structs.astuple(each)[1:]

@@ -1,10 +1,10 @@
 """
 Counts summaries: how many sessions there were, and how bad they were, by one property and by time.
 
-For example, it counts the sessions of each region in each week. Summaries come in, some at a time,
-with the day on which their sessions ended (summaries.py). Groups of sessions go out. The number of
-groups stays small, even if clients push many different names: the names with the fewest sessions
-share one group, `other`.
+For example, it counts the sessions of each region in each week. `Counts.add` gets summaries
+(summaries.py) and the day on which their sessions ended. `Counts.groups` returns the sums of each
+group of sessions. The number of groups stays small, even if clients push many different names: the
+names with the fewest sessions share one group, `other`.
 """
 
 from collections import Counter
@@ -55,7 +55,8 @@ class VitalCount:
     The sums of one vital over the sessions of a group, in the units of summary.py.
 
     Attributes:
-        sum: the sum of each session's average, times the tenths of a second in which it was known.
+        sum: for each session, the vital's average multiplied by the tenths of a second in which the
+            vital was known; added up over all sessions.
         known, bad: tenths of a second in which the vital was known, and in which it was bad.
         worst: the worst value of all sessions; None: not known.
         scale: divide *worst* by it to get the unit of vitals.py.
@@ -176,12 +177,12 @@ class Group:
 
     @property
     def known(self) -> int:
-        """For how long the state of the sessions is known, in tenths of a second."""
+        """How long the states of all sessions together were known, in tenths of a second."""
         return sum(self._times[state] for state in _WORDS)
 
     @property
     def bad(self) -> int:
-        """For how long the sessions were bad, in tenths of a second."""
+        """How long all sessions together were bad, in tenths of a second."""
         return self._times[State.BAD.value]
 
     @property
@@ -222,7 +223,7 @@ class Counts:
 
     def groups(self) -> list[tuple[str, str, Group]]:
         """
-        Return (period, name, group) by period; in a period, the largest group comes first.
+        Return (period, name, group), sorted by period; in a period, the largest group comes first.
 
         The name is empty if the session's property is not known, or if all sessions are one group.
         """

@@ -89,8 +89,8 @@ class Sample(msgspec.Struct):
         tally: a `Tally` for each vital, over all pushes of the interval; empty if an earlier
             version of the service, which did not send spans, wrote the entry.
         events: the events of the interval (pushes.py).
-        attributes: catalogue id -> value of the session's attributes, from this interval on; None:
-            they have not changed.
+        attributes: the session's attributes from this interval on, catalogue id -> value; None:
+            they have not changed since the entry before.
         stretches: how long the session was in each state; empty if *tally* is empty.
         counts: the interval's sum of each counter of COUNTED (vitals.py); empty: not known.
         pushes: the pushes of the interval; empty if an earlier version of the service wrote the
@@ -149,7 +149,8 @@ def encode(
 
     Args:
         at_ms: when the interval's last push came, Unix time in ms.
-        numbers: in the form that `Sample` has; this function changes the list.
+        numbers: the numbers of the last push, as in `Sample.numbers`; this function changes the
+            list.
         worst, best, attributes, tally, events, stretches, counts, pushes: the fields of the entry
             in their stored form.
     """

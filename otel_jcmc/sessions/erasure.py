@@ -6,7 +6,8 @@ participants, waiting spans (span_marks.py) and waiting events (event_erasure.py
 because history may have dropped their sessions already. Then, for each participant of the client,
 erasure.lua removes all its sessions and its last push in one step. Processes may have gathered
 entries about the participant and not written them yet: log.lua refuses these entries. Each summary
-with names has the digest of its client, by which it is found (summaries.py).
+with names contains the digest of its client. `Summaries.erase` finds the summary by this digest
+(summaries.py).
 """
 
 import re
@@ -107,7 +108,7 @@ class Erasure:
         return erased
 
     async def _sids(self, members: Collection[str]) -> dict[str, set[str]]:
-        """Return member -> sids of all its sessions, also of those without attributes."""
+        """Return member -> sids of all its sessions, also of sessions without attributes."""
         found: dict[str, set[str]] = {member: set() for member in members}
         for base in {self._history.keys.base_of(member) for member in members}:
             async for listed in self._history.read_index(f"{base}sessions", "-inf"):
@@ -120,7 +121,8 @@ class Erasure:
         """
         Return member -> stay of all live participants that belong to the clients of *asked*.
 
-        Their last pushes are read, so participants without a session in history are found too.
+        This method reads the last pushes of live participants. It therefore also finds participants
+        without a session in history.
         """
         found = {}
         for base in self._history.keys.bases:
@@ -200,8 +202,8 @@ class Erasure:
         """
         Erase the waiting spans of *members*; return how many do not belong to a session in *gone*.
 
-        A span that an earlier version of the service made has no mark. It is found by its span id,
-        if its session is in *gone*.
+        A span that an earlier version of the service made has no mark. Such a span is found by its
+        span id, if its session is in *gone*.
         """
         ids = {
             session_span_id(sid, int(of), session, int(leg)) for sid, session, of, leg in gone if of
@@ -221,10 +223,10 @@ class Erasure:
 
     async def _erase_summaries(self, asked: Asked, gone: list[_Erased]) -> int:
         """
-        Erase the summaries with names that match *asked*.
+        Erase the summaries that match *asked*; only summaries with names can match.
 
-        Return the number of erased summaries whose sessions are not in *gone*. Summary and session
-        are compared by the second in which the session began.
+        Return the number of erased summaries whose sessions are not in *gone*. A summary belongs to
+        a session in *gone* if both began in the same second.
         """
         erased = await self._summaries.erase(asked.conferences, asked.clients)
         began = {began_ms(each.sid) // 1000 * 1000 for each in gone}

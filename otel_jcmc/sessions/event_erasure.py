@@ -1,10 +1,10 @@
 """
 Erases the waiting events of an erased client, and the data about its outages.
 
-A waiting event of a participant has the participant's member (events.py). A waiting event which
-says that a sender stands out has the digest of the sender's client. A process may have noticed an
-event, or read an event from the journal, and not have sent it to Redis yet: events.lua refuses such
-events after the erasure.
+A waiting event of a participant contains the participant's member (events.py). A waiting event
+which says that a sender stands out contains the digest of the sender's client. A process may have
+noticed an event, or read an event from the journal, and not have sent it to Redis yet: events.lua
+refuses such events after the erasure.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
@@ -44,9 +44,9 @@ async def members_of_events(keys: Keys, read: ReadList, clients: Collection[byte
 
 async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> None:
     """
-    Erase the waiting events about the clients of *theirs*, and the data about their outages.
+    Erase the waiting events about the clients of *theirs*, and the data about outages.
 
-    Outages that go on and outages that are over are both erased.
+    Only outages of these clients are erased, both those that go on and those that are over.
 
     Raises:
         StoreUnavailable: Redis did not answer in time; some of this data may be erased already.
@@ -85,7 +85,7 @@ async def erase_events(keys: Keys, run: Run, read: ReadList, theirs: Theirs) -> 
 
 
 def _is_theirs(event: WaitingEvent, theirs: Theirs) -> bool:
-    """Say whether *event* is about a participant of *theirs*, or says that it stands out."""
+    """Say whether *event* is about a participant of *theirs*, also as a sender that stands out."""
     if event.member:
         return event.member in theirs.members
     told = event.payload.told

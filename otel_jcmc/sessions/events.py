@@ -2,12 +2,13 @@
 Adds noticed events to Redis, where they wait until a replica sends them; reads waiting events.
 
 intake/noticing.py and logs/onsets.py notice events. events.lua stores each event once and keeps
-track of outages that go on. It also adds the session's leg to the event, by which a log record gets
-its trace id. logs/records.py makes log records from waiting events. event_erasure.py finds the
-waiting events of one client.
+track of outages that go on. events.lua also adds the sid, the instance and the number of the
+session's leg to the event. logs/records.py makes a log record from each waiting event, and
+calculates the record's trace id from these fields. event_erasure.py finds the waiting events of one
+client.
 
-A waiting event is a line of text, and after this line a payload in msgpack. The line has these
-fields with a space between them: when the event was noticed and when it began (ms of Redis's
+A waiting event consists of a line of text and, after this line, a payload in msgpack. The line has
+these fields with a space between them: when the event was noticed and when it began (ms of Redis's
 clock), how long it lasted (ms), its name, uid, member, sid, instance of the conference, and number
 of the leg. The last four fields are empty if the event is not about a participant; the last three
 are also empty if its session is not known.
@@ -55,8 +56,8 @@ class Payload(msgspec.Struct, array_like=True, gc=False):
     Redis stores the fields in this order, so new fields are added at the end.
 
     Attributes:
-        client: the digest of the client that the event is about, by which the event can be erased;
-            zeros: the event is not about a client.
+        client: the digest of the client that the event is about; an erasure finds the event by this
+            digest. Zeros: the event is not about a client.
         session: the session id that the client sent; empty: the client sent none.
         instance: `service.instance.id` of the replica that noticed the event.
         attributes: the attributes of the participant and its place: catalogue id -> value.
@@ -72,7 +73,7 @@ class Payload(msgspec.Struct, array_like=True, gc=False):
 
 class Noticed(NamedTuple):
     """
-    One event, or one push of an outage, which is sent to events.lua.
+    One event, or one push of an outage, as it is sent to events.lua.
 
     Attributes:
         kind: HAPPENED, OUT or OVER.

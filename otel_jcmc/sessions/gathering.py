@@ -1,10 +1,10 @@
 """
 Gathers the pushes that a session gets in one interval, and makes the log's entry from them.
 
-The session's pushes come in from recorder.py. An item (items.py) goes out, with the entry
-(entry.py) and the card, and waits until log.py writes it. A process has thousands of sessions, so
-it keeps only little of each push: bytes and a few numbers. The last push is kept in its stored
-form, and its numbers are decoded when the entry is made.
+The session's pushes come in from recorder.py. `make_item` returns an item (items.py) with the entry
+(entry.py) and the card. The item waits until log.py writes it. A process has thousands of sessions,
+so it keeps little of each push: bytes and a few numbers. The last push is kept in its stored form,
+and its numbers are decoded when the entry is made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -56,10 +56,11 @@ class Gathered(Weighed):
         count: how many attributes the last push had.
         is_told: whether the entries so far contain all attributes in *known*.
         lines: the lines of the session's card (lines.py).
-        totals: the packed totals over all entries of the session so far, with the entries of other
-            processes that this process knows.
+        totals: the packed totals over all entries of the session so far, including entries of other
+            processes if merging.py has added them.
         version: the version of the last write that *totals* include (items.py).
-        address: the sender's address, in the form that shares.py uses; empty: not known.
+        address: the address that sends the pushes, in the form that shares.py uses; empty: not
+            known.
         began: when this process first got a push of the session, in seconds of its clock.
         is_over: whether the participant has left, or is in another session now.
     """
@@ -92,7 +93,7 @@ def gather(
 
     Args:
         payload: the payload of the push, in the form in which Redis has it.
-        report: the same push, checked.
+        report: the same push, after `wire` has checked it.
         at: when the push came, in seconds of this process's clock.
         ttl_ms: after how many ms without another push the participant expires.
         bounds: the thresholds beyond which the vitals are bad.
@@ -130,9 +131,9 @@ def make_item(
         offset: how many seconds Redis's clock is ahead of this process's clock.
         versions: gives the item its version.
         bounds: the thresholds beyond which the vitals are bad.
-        sent: only for a push that does not have all numbers, so that the service takes its other
-            numbers from earlier pushes: the numbers that this push has. The entry is then about
-            this push alone. None: a usual push.
+        sent: the numbers that the last push itself has, if the service took its other numbers from
+            earlier pushes. The entry is then about this push alone. None: the last push has all
+            numbers itself.
         is_whole: true: if the entry is the first of its log, it has all known numbers, not only
             those in *sent*.
     """

@@ -3,10 +3,10 @@ Lists the sessions in Redis, newest or worst first, and reads the log of one ses
 
 A search (`Asked`) comes in; sessions (`PastSession`) and the entries of their logs go out. This
 file writes nothing to Redis. store/stays.lua and log.lua describe the keys. To find sessions by
-time, conference and client, the index `sessions` is read, a few thousand sids at a time, in the
-order of the last push. A session that pushes only moves forward in this order. If it pushes during
-the read, its sid is read twice, but never missed. For all other conditions the cards are searched
-(search.py).
+time, conference and client, `History` reads the index `sessions`, a few thousand sids at a time, in
+the order of the last push. A new push always moves its session forward in this order. If a session
+pushes during the read, `History` may read its sid twice, but never misses it. For all other
+conditions, search.py searches the cards.
 """
 
 import heapq
@@ -99,7 +99,7 @@ class History:
         """
         Return the first sessions that meet *asked*, at most `asked.limit`.
 
-        Also return the `after` with which the next call continues; None: no more sessions.
+        Also return the value of `Asked.after` for the next call; None: there are no more sessions.
 
         Raises:
             StoreUnavailable: Redis did not answer in time.
@@ -231,7 +231,7 @@ class History:
                     yield session
 
     async def _index(self, asked: Asked, floor_ms: int | None) -> Iterable[str]:
-        """Return the sids that may meet *asked* by their start and conference, newest first."""
+        """Return the sids of sessions whose start and conference meet *asked*, newest first."""
         digests = tuple(conference_digest(name).encode() for name in asked.conferences)
         indexes = self.keys.each("sessions")
         if digests:

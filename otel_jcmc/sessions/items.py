@@ -3,7 +3,7 @@ Packs and unpacks items. An item is one write to a session's log and card, as by
 
 gathering.py makes items and log.py sends them. If another process has written to the same session
 since the item was made, merging.py makes a new item. Versions show whether another process has
-written: each item has its own version, and it also has the version of the write on which it builds.
+written: each item has its own version, and also the version of the write on which the item builds.
 """
 
 import secrets
@@ -50,7 +50,8 @@ class Item(msgspec.Struct, gc=False):
         entry: the entry for the log; empty: only the card is written.
         attributes: the session's new attributes; empty: they have not changed.
         card: the session's new card (card.py); empty: the card is not changed.
-        other: another entry, which the flags REPLACES and IS_WHOLE use.
+        other: with REPLACES, the entry that *entry* replaces; with IS_WHOLE, the entry that is
+            written if the log is empty; otherwise empty.
     """
 
     at_ms: int

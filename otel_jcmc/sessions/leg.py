@@ -23,7 +23,7 @@ class Leg(NamedTuple):
         former: when the instance of the leg before this leg began; 0: this is the first leg, or
             spans were off.
         word: the participant's rating of the call and its text, as store/participant.py reads them.
-        cause: why it failed; empty: it did not fail, or the cause is not known.
+        cause: why the session failed; empty: the session did not fail, or the cause is not known.
     """
 
     sid: str

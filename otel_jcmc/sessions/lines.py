@@ -80,7 +80,7 @@ def folded(text: str) -> str:
     """
     Return *text* in the form that lines have: lower case, no control characters, cut to LONGEST.
 
-    The text of a search must be folded too, before it is compared with a line.
+    The text of a search must be brought into this form too, before it is compared with a line.
     """
     return _no_controls(" ", text.lower())[:LONGEST]
 

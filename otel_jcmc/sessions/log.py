@@ -4,9 +4,10 @@ Writes the sessions' logs to Redis: entries wait here, and are sent in batches.
 recorder.py makes the entries, each packed in an item (items.py). log.lua writes one batch at a
 time; all entries of a batch belong to one partition. Batches have their own connection, so pushes
 do not wait for them. While Redis can't be reached, entries wait. If too many wait, the oldest are
-dropped and counted. If the reply to a batch was lost, the batch is sent again with the same number,
-by which Redis recognises it. If another process has written to the session of an entry since the
-entry was made, the caller gets the entry back and merges it (merging.py).
+dropped and counted. If the reply to a batch was lost, the batch is sent again with the same number.
+log.lua recognises the batch by this number. If another process has written to the session of an
+entry since the entry was made, `take_conflicts` returns the entry to recorder.py, which merges it
+(merging.py).
 """
 
 import logging
@@ -236,7 +237,7 @@ class SessionLogs:
 
     def _note(self, entries: list[bytes], answers: bytes, newest: list[Newest]) -> None:
         """
-        Count the outcomes of *entries* by the digits *answers* of log.lua.
+        Count the outcomes of *entries*; *answers* has one digit of log.lua for each entry.
 
         Entries in conflict are kept for `take_conflicts`, with the *newest* states of their
         sessions.

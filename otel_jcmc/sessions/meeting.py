@@ -53,8 +53,10 @@ class Meeting(NamedTuple):
         people: how many sessions the instance has.
         attendees: the first MOST_PEOPLE sessions of the instance, by their start.
         stood_out: the entries of the journal that concern the instance.
-        earlier_ms: when the instance before this one began; None: there is none before.
-        later_ms: when the instance after this one began; None: there is none after.
+        earlier_ms: when the conference's instance before this instance began; None: there is no
+            earlier instance.
+        later_ms: when the conference's instance after this instance began; None: there is no later
+            instance.
     """
 
     conference: str

@@ -1,11 +1,12 @@
 """
 Merges the entries that two processes made of one session, if both took pushes of this session.
 
-An item (items.py) adds an entry to the session in the state that the process last knew. If another
-process has written to the session meanwhile, Redis has a newer state, and refuses the item.
-`rebased` gets the refused items, each with the newer state, and changes them so that they add to
-the newer state. If both processes made an entry for the same time, both.py merges the two entries
-into one. The session's totals then count the pushes of both processes.
+An item (items.py) adds an entry to a session. The item builds on the state of the session that its
+process last knew. If another process has written to the session meanwhile, Redis has a newer state,
+and refuses the item. `rebased` gets the refused items, each with the newer state, and changes these
+items so that they build on the newer state. If both processes made an entry for the same time,
+both.py merges the two entries into one. The session's totals then count the pushes of both
+processes.
 """
 
 from collections.abc import Iterable, Iterator
@@ -186,7 +187,7 @@ def _unpacked(entry: bytes) -> Stored | None:
 
 
 def _count(how: Any, totals: Totals, entry: Stored) -> None:
-    """Add the sums of *entry* to *totals* or take them away, as *how* does; skip its outages."""
+    """Call *how* (`add` or `take_away`) with *totals* and the sums of *entry*, without outages."""
     tally = [*(entry.tally or ()), *[None] * len(VITALS)][: len(VITALS)]
     times = [time_of(msgspec.structs.astuple(each)) for each in entry.stretches or ()]
     how(totals, tally, extreme_of(entry, entry.worst), times, entry.counts or ())

@@ -162,7 +162,8 @@ def may_name(packed: bytes, clients: Iterable[str]) -> bool:
     """
     Say whether the *packed* attributes contain the text of one of *clients*.
 
-    This check is faster than unpacking. If it is True, the caller must still unpack and compare.
+    This check is faster than unpacking. If the result is True, the caller must still unpack the
+    attributes and compare the client's id.
     """
     folded = packed.lower()
     return any(client.lower().encode() in folded for client in clients)

@@ -55,9 +55,9 @@ class Event(NamedTuple):
 
     Attributes:
         at_ms: when the push came that shows the change, Unix time in ms.
-        what: the event's name. `verdict.good`, or a state with its cause, such as
-            `verdict.fair.uplink`; `stats.stopped`, `stats.resumed`. In logs of an earlier version
-            also `quality.bad` and `quality.good`.
+        what: the event's name: `verdict.good`, or a state with its cause, such as
+            `verdict.fair.uplink`, or `stats.stopped` or `stats.resumed`. Logs of an earlier version
+            also have `quality.bad` and `quality.good`.
         value: the number that showed the change; only events of an earlier version have it.
     """
 
@@ -113,7 +113,7 @@ def _apart(packed: bytes) -> tuple[list[int], list[int]]:
     """
     Return two lists: the tenths of a second before each push of *packed*, and its second byte.
 
-    Unlike a slice, this function also reads pushes that take four bytes.
+    A push may take four bytes instead of two, so a slice with step 2 would not be enough.
     """
     gaps, codes = [], []
     at, end = 0, len(packed)

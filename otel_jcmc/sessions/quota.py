@@ -3,11 +3,11 @@ Keeps history below its limits: when history has too many sessions, the oldest s
 
 Once a second, recorder.py calls `make_space`. It runs quota.lua, which removes up to 100 sessions
 of one partition in each call. The oldest session is the session whose participant has been gone for
-the longest time. The partition with the oldest session comes first. Several replicas may do this at
-the same time: together they remove no more sessions than one replica would. Sessions whose last
-pushes came within the same minute count as equally old. If several partitions have such sessions,
-the largest of these partitions loses sessions. When Redis is out of memory, history removes
-sessions and takes less memory for ten minutes, because pushes need this memory.
+the longest time. The partition with the oldest session loses sessions first. Several replicas may
+do this at the same time: together they remove no more sessions than one replica would. Sessions
+whose last pushes came within the same minute count as equally old. If several partitions have such
+sessions, the largest of these partitions loses sessions. When Redis is out of memory, history
+removes sessions and takes less memory for ten minutes, because pushes need this memory.
 
 When many participants join at once, more sessions may begin in a second than Redis can remove. For
 this reason the key `places` of each partition limits how many sessions may begin until the next
@@ -248,7 +248,8 @@ class Quota:
 
         Args:
             oldest: when the participant of the oldest session was last there, Unix time in ms.
-            second: the same for the oldest session of all other partitions, Unix time in ms.
+            second: when the participant of the oldest session in all other partitions was last
+                there, Unix time in ms.
             now_ms: the time now, Unix time in ms.
             there: how large history is now.
         """

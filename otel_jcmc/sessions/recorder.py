@@ -1,8 +1,8 @@
 """
 Records sessions: gathers the pushes of each session, and writes entries to the session's log.
 
-`take` gets every push that Redis has stored (intake/intake.py). gathering.py makes an entry of the
-gathered pushes of a session at the end of each interval (`JCMC_HISTORY_INTERVAL`), when the
+intake/intake.py passes every push that Redis has stored to `take`. gathering.py makes an entry of
+the gathered pushes of a session at the end of each interval (`JCMC_HISTORY_INTERVAL`), when the
 participant leaves, and when the service stops. The entry then waits until log.py writes it to
 Redis. No code here may make a push fail or wait. If a process is killed, it loses the pushes that
 it has gathered in the present interval.

@@ -4,8 +4,8 @@ Finds the scope of the trouble in each session of a list: which participants had
 A scope is for example `participant`, if only this participant's call was bad, or `bridge`, if many
 calls on its bridge were bad (verdict/census.py). The bad times of one session may have different
 scopes; `scopes_of` returns the scope of most of its bad time. `scopes_of` compares the log of the
-session with the journal (verdict/journal.py): the list of what stood out, and when. It reads the
-log only if the journal has an entry from the time of the session.
+session with the journal (verdict/journal.py): the list of the places and senders that stood out,
+and when. It reads the log only if the journal has an entry from the time of the session.
 """
 
 from asyncio import sleep

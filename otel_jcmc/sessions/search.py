@@ -4,9 +4,9 @@ Finds sessions that match a search, in one pass over all cards in Redis.
 `Search` gets conditions on cards, and returns one place for each session that it finds. A place is
 a text by which the results are sorted; it contains the sid. Redis keeps cards in no order, so
 search.lua compares all cards inside Redis with the conditions, 250 cards in each call so that no
-push waits long. It returns only sessions that may be among the first `limit` results. Sessions
-without a card are found by cardless.lua. If a session has no card, or its card is not enough to
-decide, the caller's function `look` reads the session and decides.
+push waits long. search.lua returns only sessions that may be among the first `limit` results.
+Sessions without a card are found by cardless.lua. If a session has no card, or its card is not
+enough to decide, the caller's function `look` reads the session and decides.
 """
 
 import heapq
@@ -40,7 +40,7 @@ class Wanted(NamedTuple):
 
     Attributes:
         conditions: conditions on the lines of a card; a card must meet all of them.
-        end: how the session ended: a reason, LIVE or EXPIRED; empty: it does not matter.
+        end: how the session ended: a reason, LIVE or EXPIRED; empty: any end.
         from_ms, to_ms: the participant was there at some time between these two, Unix time in ms;
             None: no bound.
         behind_ms: a session may go on for so many ms after the last push that its card counts.
@@ -86,7 +86,7 @@ def place_of(sid: str, badness: int | None) -> str:
 
 
 def to_after(place: str) -> str:
-    """Return a *place* as callers get it: its badness if it has one, then the sid as usual."""
+    """Return `Asked.after` for *place*: the badness, if *place* has one, and then the sid."""
     return place[:-48] + sid_of(place)
 
 

@@ -33,7 +33,8 @@ class Shares:
     Counts for each address how much of history it has filled.
 
     An address has a bucket of a quarter of history. Recorded sessions and entries fill the bucket.
-    It empties at a constant speed: a full bucket is empty after the time for which history is kept.
+    The bucket empties at a constant speed: a full bucket is empty after the time for which history
+    is kept.
 
     Memory: an address is forgotten when its bucket is empty. An address that has filled a
     thousandth of its bucket is forgotten after a thousandth of the time for which history is kept.

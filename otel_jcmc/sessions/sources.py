@@ -75,7 +75,7 @@ def _changed(
     """
     Return those of *entries* that name a participant of *theirs*.
 
-    Each comes as a pair: the entry as it is, and the entry without the name.
+    Each result is a pair: the entry as it is, and the entry without the name.
     """
     for entry in entries:
         # A damaged entry stays as it is: no reader can decode it, so it shows no name.
@@ -91,7 +91,7 @@ def _without(attributes: bytes, conference: str, theirs: Theirs) -> bytes | None
     """
     Return the packed *attributes* without the participant whose stream was received worst.
 
-    Return None if this participant is not of *theirs*: then nothing must be removed.
+    Return None if this participant is not of *theirs*, because then there is nothing to remove.
     """
     with suppress(msgspec.MsgspecError, UnicodeDecodeError):
         told = _decode(attributes)

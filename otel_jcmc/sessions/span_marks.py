@@ -5,7 +5,8 @@ A span does not contain its client's id, and history may drop the session before
 erasure.py needs the mark to find the waiting spans of an erased client. A mark is a protobuf field
 at the end of the span, with a number that spans do not use. It has a digest of the client, and the
 member. An earlier version of the service does not remove the mark. The receiver of such a span
-skips the field, because protobuf skips unknown fields; it can't read the client's id from a digest.
+skips the field, because protobuf skips unknown fields; the receiver can't calculate the client's id
+from the digest.
 """
 
 from typing import Final, NamedTuple

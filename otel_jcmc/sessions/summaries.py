@@ -135,8 +135,8 @@ class Summaries:
         """
         Erase the summaries of *clients*, and return the erased summaries.
 
-        Only summaries with names can be found. If *conferences* are given, only their summaries are
-        erased.
+        Only summaries with names can be found. If *conferences* are given, only summaries of these
+        conferences are erased.
 
         Raises:
             StoreUnavailable: Redis did not answer in time; some summaries may be erased already.

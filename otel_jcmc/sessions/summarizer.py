@@ -1,9 +1,9 @@
 """
 Makes summaries of finished sessions if the service makes no spans.
 
-Only the replica that has the lease makes summaries. This replica also takes pushes, so each step of
-a sweep (sweep.py) is short, and pushes get their turn between two steps. If the service makes
-spans, traces/delivery.py makes the summaries together with the spans.
+Only the replica that has the lease (store/lease.py) makes summaries. This replica also takes
+pushes, so each step of a sweep (sweep.py) is short, and pushes get their turn between two steps. If
+the service makes spans, traces/delivery.py makes the summaries together with the spans.
 """
 
 import asyncio

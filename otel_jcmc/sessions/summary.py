@@ -71,9 +71,9 @@ class Summary(msgspec.Struct, array_like=True, gc=False):
         state, cause: the verdict on the whole call (totals.py); the cause is a word.
         vitals: a `Told` for each of VITALS, in the order of VITALS.
         mos: average and worst MOS, in units of 1 / MOS_SCALE.
-        times, counts: see `Totals`.
-        scopes: for each scope of trouble (such as a bridge), its name and how long it made the
-            session bad, in tenths of a second.
+        times, counts: as in `Totals` (totals.py).
+        scopes: (scope, time) for each scope of trouble, such as `bridge`: for how many tenths of a
+            second the session was bad with trouble of this scope.
         bad_at: the region, the bridge and the network with the longest bad time, each found
             separately; None: the session was never bad.
     """

@@ -223,8 +223,8 @@ class Summing:
         """
         Return the row of *leg* and the list that keeps the row.
 
-        The other arguments are as in `Sum`. If they can't be read, the row has only the data of
-        *leg*. Pushes get their turn while the samples are added up.
+        The other arguments are as in `Sum`. If the other arguments can't be read, the row has only
+        the data of *leg*. Pushes get their turn while the samples are added up.
         """
         try:
             of = Sum(about, entries, card)

@@ -158,7 +158,7 @@ class Sweep:
         """
         Replace a claimed session by its span and summary, and return 1.
 
-        Return 0 if another process has done so, or if the session can't be read.
+        Return 0 if another process has replaced the session, or if the session can't be read.
         """
         try:
             leg = Leg.from_redis(sid, of_redis)

@@ -59,7 +59,8 @@ class Totals(msgspec.Struct, array_like=True, gc=False):
 
     Attributes:
         vitals: a `VitalTotal` for each of VITALS, in the order of VITALS.
-        times: for each pair of state and cause, how long the session had this state and cause.
+        times: for each pair of state and cause, how long the session had both, in tenths of a
+            second.
         counts: the sum of each counter of COUNTED (vitals.py); None: it was never pushed.
         outages: how many outages the session had.
     """
