@@ -415,7 +415,7 @@ class PushProtocol(Framing):
                 self._end_unless_owed()
 
     def _end_unless_owed(self) -> None:
-        """If all answers are sent, send the last answer if there is one, and close."""
+        """If no request waits for an answer, send `_last_word` if it is set, and close."""
         if self._has_ended:
             self._drop_unfinished()
         if not self._is_owed():
