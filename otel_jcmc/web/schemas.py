@@ -5,7 +5,7 @@ Routes pass these descriptions to FastAPI as `responses` and `openapi_extra`. Fa
 the push endpoints; openapi.py uses the same functions to describe them.
 
 Source: OpenAPI 3.1. The schemas in that document are JSON Schema 2020-12, with the regular
-    expressions of ECMA-262.
+expressions of ECMA-262.
 """
 
 from collections.abc import Sequence
