@@ -133,7 +133,7 @@ class Connections:
             self._look(newcomer, now)
 
     def _look(self, newcomer: Connection, now: float) -> None:
-        """Choose the next connections to close, 1 % of the limit at once, so that searches are rare."""
+        """Choose the next connections to close, 1 % of the limit at once, so searches are rare."""
         assert self._everyone is not None
         found = (
             (_rank(quiet, now), quiet, each)
