@@ -3,7 +3,8 @@ Reads the token of a push: from the Authorization header, or if there is none, f
 
 Pages normally send the token in the header. A closing page has no time for the CORS preflight that
 this header requires, so its last push has the token in the body. This module returns the token as
-bytes. It checks only the token's form, so that libraries get no text that can't be a token.
+bytes. It checks only the token's form. So the library that verifies tokens (PyJWT) gets no other
+text.
 
 Source: RFC 6750 (Bearer), and the compact form of RFC 7515.
 """
@@ -62,7 +63,7 @@ def token_of(headers: Iterable[Header], report: Report) -> bytes:
 
 def expect_compact(token: bytes) -> None:
     """
-    Raise if *token* does not have the form of a token, so that no library must read it.
+    Raise if *token* does not have the form of a token: too long, or not three base64 parts.
 
     Raises:
         PushRefused: the token is too long, or not three parts of base64.

@@ -1,12 +1,13 @@
 """
-Replaces the bridge in a report by the operator's name for it, or by a hash if it has no name.
+Replaces the bridge in a report by the name that the operator gave this bridge, or by a hash.
 
 A page sends the id of its bridge, or the bridge's address and port. If the operator has named that
-id or address, the report gets this name. Any other text is replaced by its keyed hash. A forged
-push could contain any text, for example a person's address, and Prometheus keeps labels for long.
-If the push lists transports and any of them is not known to go to a bridge, the bridge is removed.
+id or address, the report gets this name. Any other text is replaced by its keyed hash, because a
+forged push could contain any text, for example a person's address, and Prometheus keeps labels for
+long. If the push lists transports, the report keeps its bridge only if all these transports go to a
+bridge.
 
-Source of what a page sends: docs/client.md.
+Source: docs/client.md says in which form a page sends its bridge.
 """
 
 from collections.abc import Iterable, Mapping
@@ -52,12 +53,12 @@ class Bridges:
     """
 
     def __init__(self, names: Mapping[str, str], secret: "SharedSecret") -> None:
-        """Use *names*, or hashes with the key *secret*, which is the same in all replicas."""
+        """Use *names*; if a bridge has no name, use its hash with the key *secret*."""
         self._names = names
         self._hashes = Hashes(secret, "bridge", _HASH_BYTES)
 
     def apply(self, report: "Report") -> None:
-        """Replace the bridge in *report* by its name or hash; remove it if it can have neither."""
+        """Replace the bridge in *report* by its name or hash, or remove it from *report*."""
         attributes = report.attributes
         told = attributes.get(BRIDGE.id)
         if told is None:
@@ -80,6 +81,6 @@ class Bridges:
 
 
 def _host(told: str) -> str:
-    """Return the address *told* without its port and brackets."""
+    """Return the address in *told*, without its port and brackets."""
     host = told.rpartition(":")[0] if told.count(":") == 1 or "]" in told else told
     return host.strip("[]")

@@ -93,7 +93,7 @@ def warm() -> None:
 
 
 def _whole(version: str, user_agent: str) -> str:
-    """Return *version* with all its numbers from *user_agent*; ua-parser may omit the last."""
+    """Return *version* with its last numbers from *user_agent*, which ua-parser may omit."""
     found = re.search(rf"(?<=/){re.escape(version)}(?:\.\d+)*", user_agent)
     return found[0] if found else version
 

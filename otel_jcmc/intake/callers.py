@@ -50,8 +50,8 @@ def is_private(scope: Any, trusted: Sequence[Network]) -> bool:
     Say whether the request of the ASGI *scope* comes from a loopback or private address.
 
     *trusted* are the proxies whose forwarded headers are believed. The answer is no in these cases:
-    another sender's request has a forwarded header; a forwarded header is unreadable; a forwarded
-    header names an address that is not private.
+    a sender that is not one of these proxies sent a forwarded header; a forwarded header is
+    unreadable; a forwarded header names an address that is not private.
     """
     client = scope.get("client")
     peer = _address(client[0]) if client else None
@@ -73,8 +73,8 @@ def caller_address(peer: str, headers: Iterable[Header], trusted: Sequence[Netwo
     Return the address of the caller behind *peer*; empty if it is not known.
 
     *peer* is the remote address of the connection. If it is one of the *trusted* proxies, the
-    result is the address in the proxy's forwarded headers; it is empty if they name different
-    addresses. Otherwise the result is *peer*, and forwarded headers are ignored.
+    result is the address in the proxy's forwarded headers; the result is empty if these headers
+    name different addresses. Otherwise the result is *peer*, and forwarded headers are ignored.
     """
     address = _address(peer)
     if address is None:
@@ -92,7 +92,7 @@ def origin_of(headers: Iterable[Header]) -> bytes:
 
 
 def _forwarded(headers: Iterable[Header]) -> Iterable[list[str]]:
-    """Return a list for each kind of forwarded header: its addresses, our nearest proxy's last."""
+    """Return the addresses in each kind of forwarded header; our nearest proxy wrote the last."""
     chains: dict[bytes, list[str]] = {}
     for name, value in [(name.lower(), value) for name, value in headers]:
         if name not in FORWARDED:
@@ -152,7 +152,7 @@ def _is_in(address: Address, networks: Sequence[Network]) -> bool:
 
 class Callers:
     """
-    Finds the key of the caller of a push; limits by address are counted by this key.
+    Finds the key of a push's caller: the text by which limits tell one address from another.
 
     Attributes:
         on_unknown: called each time that the caller's address is not known.
@@ -161,7 +161,7 @@ class Callers:
     def __init__(
         self, trusted: Sequence[Network], on_unknown: Callable[[], None] = lambda: None
     ) -> None:
-        """Believe *trusted* proxies; if there are none, any private address may be a proxy's."""
+        """Believe *trusted* proxies; if none are given, private addresses get no key."""
         self._trusted = trusted
         self.on_unknown = on_unknown
         # Most pushes have the same peer and forwarded headers as an earlier push, so caches help.
@@ -192,7 +192,7 @@ class Callers:
         return key
 
     def _key_of_peer(self, peer: str) -> str:
-        """Return the key of *peer* if it is the caller itself; empty: it may be a proxy."""
+        """Return the key of *peer*; empty if *peer* may be a proxy, and not the caller itself."""
         address = _address(peer)
         if address is None or _is_in(address, self._trusted or PRIVATE):
             return ""

@@ -1,5 +1,5 @@
 """
-Keeps the state of each address: how fast it pushes, and which of its participants are live.
+Keeps for each caller's address how fast it pushes, and which of its participants are live.
 
 Each address has one `Crowd`. Intake finds it once for each push, and passes it to all functions
 that need it. Only participants whose pushes went through this process count as live. A new process
@@ -98,7 +98,7 @@ class Crowds:
         return False
 
     def has_seat(self, crowd: Crowd, member: str, now: float) -> bool:
-        """Say whether *member* has a seat in its conference, or *crowd* has a free seat there."""
+        """Say whether *member* is in its conference already, or *crowd* may have one more there."""
         lives = crowd.lives
         if not self._seats or len(lives) < self._seats:
             return True
@@ -111,7 +111,7 @@ class Crowds:
         return len(there) < self._seats or hash(member) in there
 
     def seat(self, crowd: Crowd, member: str) -> None:
-        """Give *member*, which has just joined its conference, a seat of *crowd* there."""
+        """Count *member*, which has just joined, for the limit *seats* of its conference."""
         if self._seats:
             # Many addresses have participants in the same conference: they share one key text.
             conference = intern(member[:_CONFERENCE_DIGITS])

@@ -21,7 +21,7 @@ class Hashes:
     """
 
     def __init__(self, secret: "SharedSecret", kind: str, size_bytes: int) -> None:
-        """Hash with the key *secret*; each *kind* gives a text a different hash."""
+        """Hash with the key *secret*; the same text has a different hash for each *kind*."""
         self.secret = secret
         self._kind, self._size_bytes = kind.encode(), size_bytes
         # The cache has a limit, because forged pushes may contain any number of different texts.

@@ -79,7 +79,7 @@ class RawHead(msgspec.Struct, gc=False):
 
     Attributes:
         raw: the bytes of the head, with the request line; a parser has found no fault in them.
-        lines: the lines whose names are in READ; None before the first iteration.
+        lines: the lines whose names are in READ; None until a caller first iterates over this head.
     """
 
     raw: bytes

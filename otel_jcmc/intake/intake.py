@@ -131,7 +131,7 @@ class Intake:
 
     def submit(self, sender: Sender, report: Report, settle: Settle, reply: Any) -> None:
         """
-        Store *report*; when Redis has answered or failed, call *settle* with *reply* and outcome.
+        Store *report*; after Redis has answered or failed, give *settle* the outcome and *reply*.
 
         Raises:
             PushRefused: *sender* has no permission for this push.
@@ -151,8 +151,8 @@ class Intake:
         """
         Check permission, change *report* to the form to store, and return its owner.
 
-        The owner is the user of the push, hashed if the policy hashes any attribute; it is empty if
-        no user is required.
+        The owner is the user in the token of the push, hashed if the policy hashes any attribute;
+        it is empty if no user is required.
 
         Raises:
             PushRefused: *sender* has no permission for this push.
@@ -182,7 +182,7 @@ class Intake:
 
     def pace(self, sender: Sender, report: Report) -> None:
         """
-        Count a push against its participant's limits; call `screen` with *report* before.
+        Count a push against its participant's limits; first call `screen` with *report*.
 
         Raises:
             TooFast: the participant has recently pushed too often, or begun another session.
@@ -193,7 +193,7 @@ class Intake:
 
     def store(self, sender: Sender, report: Report, owner: str, settle: Settle, reply: Any) -> None:
         """
-        Store the *report* that `screen` changed; *owner* is its result, the rest as in `submit`.
+        Store *report* after `screen`, which returned *owner*; other arguments are as in `submit`.
 
         Raises:
             TooFast: the participant has just begun another session.
@@ -203,7 +203,7 @@ class Intake:
         self._store.submit(write, partial(self._settle, sender, write, report, settle, reply))
 
     def _to_write(self, sender: Sender, report: Report, owner: str) -> Write:
-        """Return *report* of *owner* as a write; it is kept out of history if it is a test."""
+        """Return *report* of *owner* as a write; a test push does not go into history."""
         write = to_write(report, self._expiration_ms, owner, may_join=sender.may_join)
         return msgspec.structs.replace(write, is_kept=False) if report.is_test else write
 
@@ -226,8 +226,8 @@ class Intake:
         Return *write*, restricted by the limits of its sender.
 
         If the address has no free seat in the conference (crowds.py), Redis will refuse the write
-        of a new participant. If the address has filled its part of history, a new session of this
-        write does not go into history.
+        of a new participant. If history may keep no more sessions from this address, a new session
+        of this write does not go into history.
 
         Raises:
             TooFast: the participant began another session, or failed to join, a moment ago.
@@ -254,7 +254,7 @@ class Intake:
         reply: Any,
         stored: Stored | Exception,
     ) -> None:
-        """Count what Redis did with a push; hand a stored push on, and the outcome to *settle*."""
+        """Count the outcome of a push, give a stored push to the recorder, and call *settle*."""
         is_new = stored is _JOINED
         if is_new:
             stored = _STORED

@@ -74,7 +74,7 @@ class Keys:
         self.now = self._load(text)
 
     def reload(self) -> bool:
-        """Check the file if the last check is 2 s old; return whether the keys were replaced."""
+        """Check the file if the last check was 2 s ago; return whether the keys were replaced."""
         if self._path is None or monotonic() - self._looked_at < LOOK_SECONDS:
             return False
         self._looked_at = monotonic()
@@ -194,7 +194,7 @@ def keys_of(secret: str = "", public_key: str = "", jwks_file: Path | None = Non
 
 
 def _signature(path: Path | None) -> Any:
-    """Return time, size and inode of the file at *path*, to see a change; None: no such file."""
+    """Return time, size and inode of the file at *path*: they show a change. None: no such file."""
     try:
         found = os.stat(path) if path else None  # noqa: PTH116  # one call, for both cases
     except OSError:

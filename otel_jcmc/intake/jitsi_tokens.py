@@ -46,8 +46,8 @@ class _Verified(NamedTuple):
     The content of a verified token.
 
     Attributes:
-        plain: the same as room if room has no tenant: a conference with exactly this name is
-            allowed without further checks; otherwise empty.
+        plain: the room, if it is one conference without a tenant in its name; otherwise empty. The
+            token permits pushes to a conference with exactly this name, without further checks.
         room: the room in lower case, or ANY.
         tenant: the tenant in lower case, or ANY.
         owner: the issuer and the user's id; empty if the token names no user.
@@ -72,7 +72,7 @@ class JitsiTokens:
         subjects: Collection[str],
         leeway_seconds: float = 0,
     ) -> None:
-        """Accept tokens that *keys* verify and whose claims are in the lists; ANY: every value."""
+        """Accept tokens that *keys* verify, with claims in the lists; ANY allows every value."""
         self._keys = keys
         self._issuers = frozenset(issuers)
         self._audiences = frozenset(audiences)
@@ -142,7 +142,7 @@ class JitsiTokens:
         raise failure
 
     def _read(self, claims: dict[str, Any]) -> _Verified:
-        """Return the content of *claims*; raise any exception if this service rejects them."""
+        """Return the content of *claims*; raise an exception of any kind if they are rejected."""
         issuer = claims.get("iss", "")
         _expect_one_of(self._issuers, issuer)
         audience = claims.get("aud", "")

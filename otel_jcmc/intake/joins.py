@@ -62,6 +62,6 @@ class Joins:
         return region
 
     def _begin(self, region: str) -> None:
-        """Begin the counts of all causes of *region* at 0; called at its first successful join."""
+        """Begin all causes of *region* at 0; called at the first successful join of *region*."""
         for cause in sorted(WORDS):
             self.failures.setdefault((cause, region), 0)

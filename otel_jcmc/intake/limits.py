@@ -3,8 +3,9 @@ Applies the limits on pushes in one process; logs when a limit begins to refuse 
 
 `Pace` is a token bucket for any number of keys in constant memory. `Refusals` writes the log lines
 for the operator. `Limits` uses both classes. Each process counts alone, so two replicas together
-accept twice as many pushes as one limit allows. This is still few enough to stop a flood. The
-number of participants must be exact over all replicas, so store/participant.lua counts it in Redis.
+accept twice as many pushes as the limit of one process allows. Twice the limit is still few enough
+to stop a flood. The number of participants must be exact over all replicas, so
+store/participant.lua counts it in Redis.
 """
 
 import logging
@@ -41,7 +42,7 @@ class Pace:
     token bucket will be full again. The number of slots is fixed. A key has two slots and uses the
     slot with more tokens, as in a count-min sketch. Other keys can delay a key only if they empty
     both of its slots. A caller can't choose its slots, because Python salts the hash of a text. A
-    call takes 0.3 µs.
+    call of `take` takes 0.3 µs.
     """
 
     __slots__ = ("_every", "_full_at", "_mask", "_slack")
@@ -142,7 +143,7 @@ class TooFast(Exception):
     """A limit refuses a push; the sender may try it again after *seconds*."""
 
     def __init__(self, reason: Reason, seconds: float) -> None:
-        """Refuse a push for *reason* (one of LIMITS); it may come again in *seconds*."""
+        """Refuse a push for *reason* (one of LIMITS); the sender may try again after *seconds*."""
         super().__init__(reason)
         self.reason = reason
         self.seconds = seconds
@@ -150,12 +151,12 @@ class TooFast(Exception):
 
 class Limits:
     """
-    The limits on pushes for which each process counts alone.
+    The limits that each process applies only to the pushes that it gets itself.
 
     Attributes:
         refusals: logs when a limit begins to refuse and when it no longer does.
         crowds: has the crowd of each address (crowds.py).
-        has_seat: the method of `crowds`, kept here because each push calls it.
+        has_seat: the method of this name of `crowds`, kept here because each push calls it.
         paces_participants: whether participants have a rate limit.
     """
 
@@ -173,11 +174,12 @@ class Limits:
 
         Args:
             callers: finds the address of the caller of a push.
-            address_per_second: pushes of one address.
-            participant_per_second: pushes of one participant.
-            newcomers_per_second: new participants of one address.
-            address_participants: live participants of one address.
-            conference_participants: live participants of one conference.
+            address_per_second: the most pushes per second from one address.
+            participant_per_second: the most pushes per second of one participant.
+            newcomers_per_second: the most new participants per second from one address.
+            address_participants: the most live participants from one address.
+            conference_participants: the most live participants in one conference; one address may
+                have at most half of them.
         """
         # The Crowd of an address holds the address's token buckets; the algorithm is as in Pace.
         self._every, self._slack = _bucket(address_per_second)
@@ -245,7 +247,7 @@ class Limits:
         Count a failed join of *member*.
 
         Raises:
-            TooFast: another join failed a moment ago.
+            TooFast: another join of *member* failed a moment ago.
         """
         pace = self._failures
         if pace and (seconds := pace.take(member, now)):

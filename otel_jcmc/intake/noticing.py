@@ -282,7 +282,7 @@ class Noticing:
 
 
 def _remember(what: dict[str, str], name: str, word: str) -> None:
-    """Set *what*[*name*] to *word*; at MOST_KNOWN names, remove the oldest for a new name."""
+    """Set *what*[*name*] to *word*; if it has MOST_KNOWN names, first remove the oldest name."""
     if name not in what and len(what) >= MOST_KNOWN:
         del what[next(iter(what))]
     what[name] = word

@@ -8,7 +8,7 @@ service needs to know the policy.
 
 Hashes are keyed: without the key, a reader of the data can't find a name by hashing likely names.
 While the key stays the same, the same text has the same hash. Upper and lower case differ:
-`Standup` and `standup` have two hashes, as without hashing they have two series.
+`Standup` and `standup` have two hashes, and therefore two series, as they have without hashing.
 """
 
 import socket
@@ -91,7 +91,7 @@ def choices_for(row: Attribute) -> list[Treatment]:
 
 def read_entries(entries: Iterable[str]) -> Policy:
     """
-    Return the treatments in *entries* like `roomname=hash`; other attributes are left out.
+    Return a dict, attribute's id -> treatment, from *entries* like `roomname=hash`.
 
     Raises:
         ValueError: an entry is not valid; the message is a line with the valid values.

@@ -2,10 +2,10 @@
 Issues and checks push tokens, which prove that a page of an allowed origin has asked for a token.
 
 The service answers a token request with a signed and short-lived token. The token is valid only for
-pushes from the same origin; other pushes are refused. A browser sends its page's origin with each
-POST, and no page can change this header. So push tokens stop pushes of other web sites. A program
-that is not a browser can send any origin, so push tokens do not stop such programs.
-service/app.py makes the PushTokens object if JCMC_PUSH_AUTH is `token`.
+pushes from the same origin; other pushes are refused. With each POST, a browser sends its page's
+origin in the header Origin, and no page can change this header. So push tokens stop pushes of other
+web sites. A program that is not a browser can send any origin, so push tokens do not stop such
+programs. service/app.py makes the PushTokens object if JCMC_PUSH_AUTH is `token`.
 
 Source: RFC 7519 (JWT) by PyJWT, which compares signatures in constant time; the WHATWG Fetch
 standard (Origin).
@@ -42,7 +42,7 @@ class PushTokens:
     """Issues tokens, and checks the token of each push; intake.py calls this object."""
 
     def __init__(self, secret: SharedSecret, seconds: int, allows: Callable[[bytes], bool]) -> None:
-        """Sign with *secret*; tokens last *seconds*; issue to origins that *allows* accepts."""
+        """Sign with *secret* tokens for *seconds*, for pages of origins that *allows* accepts."""
         self._secret = secret
         self._seconds = seconds
         self._allows = allows

@@ -3,8 +3,8 @@ Puts the operator's name for a TURN server into the report of a participant that
 
 A page sends the address of its local ICE candidate. If the candidate's type is `relay`, this is the
 address of the TURN server. If the operator has named this address, the report gets the name;
-otherwise the report gets no name of a server. If the settings do not allow addresses, the address
-is removed from the report.
+otherwise the report gets no name of a server. If the settings do not permit to store addresses, the
+address is removed from the report.
 """
 
 from collections.abc import Mapping

@@ -1,5 +1,5 @@
 """
-Reads connections under uvicorn's server: splits bytes into requests, limits them, speeds up pushes.
+Reads connections for uvicorn's server: splits bytes into requests, sets limits, speeds up pushes.
 
 Bytes come in from sockets. Most pushes go directly to the push endpoint, without ASGI; all other
 requests go to the application by ASGI. If another program mounts our application, that program's

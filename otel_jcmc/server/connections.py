@@ -56,7 +56,7 @@ class ConnectionLimits(NamedTuple):
 
 
 class Connection(Protocol):
-    """What `Connections` reads of a connection, to choose a connection to close."""
+    """The part of a connection that `Connections` uses to choose which connection to close."""
 
     transport: Any
 
@@ -101,9 +101,9 @@ class Connections:
         """
         Say whether *newcomer*, a connection that *everyone* already contains, may remain open.
 
-        *spare* is how many connections more than the limit may be open for this newcomer. If more
-        are open, one connection is closed: an idle connection, or a connection that has sent no
-        request. If all other connections are busy, *newcomer* is closed.
+        *spare* is the number of connections by which this newcomer may exceed the limit. If still
+        more connections are open, one is closed: an idle connection, or a connection that has sent
+        no request. If all connections except *newcomer* are busy, *newcomer* is closed.
         """
         self._everyone = everyone
         most = self.limits.connections + spare
@@ -133,7 +133,7 @@ class Connections:
             self._look(newcomer, now)
 
     def _look(self, newcomer: Connection, now: float) -> None:
-        """Choose the next connections to close: 1 % of the limit at once, to search rarely."""
+        """Choose the next connections to close, 1 % of the limit at once, so searches are rare."""
         assert self._everyone is not None
         found = (
             (_rank(quiet, now), quiet, each)

@@ -29,7 +29,7 @@ GRACE_SECONDS: Final = 5
 
 
 class EndingProtocol(PushProtocol):
-    """One connection. At a stop it answers the requests that have begun, and then closes."""
+    """One connection. At a stop of the service it answers requests that have begun, then closes."""
 
     def shutdown(self) -> None:
         """Answer the requests that have begun, then close; uvicorn calls this at the stop."""

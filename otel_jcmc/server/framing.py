@@ -1,16 +1,17 @@
 """
 Splits the bytes of one connection into requests; ends the connection if they are not HTTP.
 
-httptools' parser finds the parts of a request (RFC 9112). The class Framing decides what the parser
-does not. If a request asks for an upgrade to another protocol, Framing ignores this and reads the
-body by its length. It drops trailers. It answers CONNECT with an error, and also a transfer coding
-that this service can't decode; then it ends the connection. It parses no bytes behind the last
-request of a connection. It limits the number of requests that wait for an answer, the size of a
-head, and the bytes that frame a body (the lengths and line ends of its chunks).
+httptools' parser finds the parts of a request (RFC 9112). The class Framing handles the cases that
+the parser does not handle. If a request asks for an upgrade to another protocol, Framing ignores
+this and reads the body by its length. It drops trailers. If the method of a request is CONNECT, or
+this service can't decode its transfer coding, Framing answers with an error and ends the
+connection. It parses no bytes after the last request of a connection. It limits the number of
+requests that wait for an answer, the size of a head, and the bytes that frame a body (the lengths
+and line ends of its chunks).
 
-uvicorn's own protocol class is not used: it parses the bytes behind an upgrade as a request
-(Kludex/uvicorn 2722) and has none of these limits. Of uvicorn only RequestResponseCycle is used,
-which answers one request by ASGI.
+uvicorn's own protocol class is not used: if a request asks for an upgrade, that class parses the
+bytes after its head as a new request (Kludex/uvicorn 2722), and it has none of these limits. Of
+uvicorn only RequestResponseCycle is used, which answers one request by ASGI.
 """
 
 import asyncio
@@ -52,7 +53,7 @@ class Refused(Exception):
 
 
 class _IsOver(Exception):
-    """Raised to stop the parser at bytes behind the last request of a connection."""
+    """Raised to stop the parser at bytes that come after the last request of a connection."""
 
 
 class Framing(asyncio.Protocol, ABC):
@@ -121,7 +122,7 @@ class Framing(asyncio.Protocol, ABC):
     # Reading.
 
     def read(self, data: bytes) -> None:
-        """Parse *data*, the bytes of one read; keep bytes that must wait for answers."""
+        """Parse *data*, the bytes of one read; keep them unparsed while earlier requests wait."""
         size = len(data)
         if self._rest or self.waiting or (size > PIECE_BYTES and _has_more(data, size)):
             self._rest = memoryview(bytes(self._rest) + data)
@@ -196,7 +197,7 @@ class Framing(asyncio.Protocol, ABC):
 
     def _read_without_upgrade(self, rest: bytes) -> None:
         """
-        Parse the request again without its wish for an upgrade, then parse the *rest* of the bytes.
+        Parse the request again without its headers for an upgrade, then parse *rest*.
 
         When a request asks for an upgrade, the parser assumes that it has no body, and that all
         further bytes belong to another protocol.
@@ -277,7 +278,7 @@ class Framing(asyncio.Protocol, ABC):
             self._is_replayed = True
 
     def on_chunk_header(self) -> None:
-        """Check the codings at the first chunk; at others, allow _CHUNK_BYTES for framing."""
+        """Check the codings at the first chunk; at later chunks, allow _CHUNK_BYTES for framing."""
         if self._sees_chunks:
             self._framing_bytes = max(0, self._framing_bytes - _CHUNK_BYTES)
             return
@@ -309,5 +310,5 @@ class Framing(asyncio.Protocol, ABC):
 
 
 def _has_more(data: bytes, size: int) -> bool:
-    """Say whether *data* of *size* bytes may hold more requests behind its first piece."""
+    """Say whether *data* of *size* bytes may hold more requests after its first PIECE_BYTES."""
     return size > WHOLE_BYTES or data.find(b"\n", PIECE_BYTES) >= 0

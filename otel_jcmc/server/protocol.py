@@ -415,7 +415,7 @@ class PushProtocol(Framing):
                 self._end_unless_owed()
 
     def _end_unless_owed(self) -> None:
-        """If all answers are sent, send the last answer if there is one, and close."""
+        """If no request waits for an answer, send `_last_word` if it is set, and close."""
         if self._has_ended:
             self._drop_unfinished()
         if not self._is_owed():
@@ -441,7 +441,7 @@ class PushProtocol(Framing):
         self.flow.resume_writing()
 
     def _look_at_answer(self) -> None:
-        """End the connection if the client has not read its answer in time; else check later."""
+        """End the connection if the client has not read its answer in time, or check later."""
         self._answer_timer = None
         is_unread = self._unread is not None and not self._unread.response_complete
         if not (is_unread or self.flow.write_paused):

@@ -232,7 +232,7 @@ def _body(answer: _Answer, *, more: bool) -> Any:
 
 
 async def _be_away(send: Send, why: str) -> None:
-    """Answer 503 with the text *why*; the header Retry-After asks for the request again in 1 s."""
+    """Answer 503 with the text *why*; Retry-After asks the client to try again in 1 s."""
     text = f"{why}: again in a second\n".encode()
     headers = [*_AGAIN, (b"content-length", str(len(text)).encode())]
     await send({"type": "http.response.start", "status": 503, "headers": headers})

@@ -33,7 +33,7 @@ def listen(
 
     When a client stops reading an answer, the kernel still takes megabytes of it from the service,
     and keeps them after the service has closed the connection. *answer_seconds* is the time without
-    progress after which the kernel drops them; 0: the kernel's own time.
+    progress after which the kernel drops these bytes; 0: the kernel's default time.
 
     Raises:
         CannotServe: the address is in use, or does not belong to this machine.

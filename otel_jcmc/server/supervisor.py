@@ -77,7 +77,8 @@ class Supervisor:
             groups: names of processes in groups. At the end, the processes of the first group get
                 SIGTERM first; when all have ended, those of the second group, and so on.
             run: called in each new process with the process's number and a function. `run` must
-                call this function when the process is up. Its result is the exit code.
+                call this function when the process is up. The result of `run` is the exit code of
+                the process.
             on_up: called once in the parent, when all processes are up.
             on_end: called once in the parent, before the first process gets SIGTERM.
             tend: called in the parent at least once a second, and soon after a child has ended.

@@ -4,8 +4,8 @@ Recognises a whole push in the bytes of one read of a socket, and returns its he
 Most pushes come whole in one read, with no other bytes. The parser (httptools, as in framing.py)
 checks all bytes of such a push, but makes no objects for its header lines, because that would take
 more time than the check. `read` returns None for all other bytes: an incomplete body, another
-request behind the push, chunks, an upgrade, `Connection: close`, a fault. framing.py then parses
-the same bytes from the beginning.
+request after the push, chunks, an upgrade, `Connection: close`, a fault. framing.py then parses the
+same bytes from the beginning.
 """
 
 from functools import partial
@@ -45,7 +45,7 @@ class WholePushes:
         self._begin()
 
     def _begin(self) -> None:
-        """Make a new parser, which knows nothing of earlier reads."""
+        """Make a new parser, which has no state from earlier reads."""
         self._parser = httptools.HttpRequestParser(self)
 
     def on_message_complete(self) -> None:

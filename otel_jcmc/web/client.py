@@ -124,7 +124,7 @@ def make_client_file(
 
 
 def client_routes(path: str, make: Callable[[], ClientFile], cors: Cors) -> APIRouter:
-    """Return the routes at *path* that serve the script of *make*, also to other origins."""
+    """Return the routes at *path* that serve the script made by *make* to pages of any origin."""
     router = APIRouter(default_response_class=Response)
 
     @router.get(path, responses=_ANSWERS, openapi_extra={"parameters": [_KNOWN, GZIP]})

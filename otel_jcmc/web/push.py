@@ -40,8 +40,8 @@ class PushEndpoint:
         refuse, stop: methods of `Answers`; the server calls them for a push that it does not give
             to `take`.
 
-    Concurrency: any number of pushes on one event loop; pushes that wait for Redis together are
-    sent in one batch.
+    Concurrency: any number of pushes on one event loop; pushes that wait at the same time are sent
+    to Redis in one batch.
     """
 
     def __init__(

@@ -3,9 +3,10 @@ Checks whether a caller may read an answer that is not public.
 
 A request comes in. None goes out if the caller may read, otherwise the answer that refuses.
 
-For pages, a private address alone is not enough: the host name in the request is checked too.
-Otherwise an attacker could let the name of a website point to our address (DNS rebinding). A page
-of that website, opened in the browser of a user, could then read all that this browser may read.
+For answers that people read in a browser, a private address alone is not enough: the host name in
+the request is checked too. Otherwise an attacker could let the name of a website point to our
+address (DNS rebinding). A page of that website, opened in the browser of a user, could then read
+all that this browser may read.
 
 Source: RFC 6750 (bearer tokens).
 """
@@ -67,9 +68,9 @@ class Readers:
         Protect the answers called *name*; *trusted* are the proxies whose forwarded headers count.
 
         *private_setting* is the name of the setting that gives *private_only*. If this name is
-        empty, a caller needs a private address or the *token*. If it is given, a caller needs a
-        private address if *private_only* is true, and also the *token* if a token is set. An empty
-        *token* means that no token is set, so no caller can have it.
+        empty, a caller needs a private address or the *token*. If this name is given, a caller
+        needs a private address if *private_only* is true, and also the *token* if a token is set.
+        An empty *token* means that no token is set, so no caller can have it.
 
         If *hosts* are given, a private address counts only if the request uses one of these host
         names, an IP address, or a name that can't be in public DNS. *hosts_setting* is the name of
@@ -166,9 +167,10 @@ def hosts_of(scope: Any) -> list[str]:
     Return the host names that the caller of the ASGI *scope* used, in lower case.
 
     A proxy that replaces `Host` sends the browser's name for the service in `X-Forwarded-Host`.
-    `X-Forwarded-Host` counts from any sender, because it can only take rights away. If `Host` is
-    given twice or is not a valid name, the result has an empty name. If the request has no `Host`,
-    the caller is not a browser, and the result has no name for `Host`.
+    `X-Forwarded-Host` is read from any sender, not only from a proxy, because a further name can
+    only take rights away. If `Host` is given twice or is not a valid name, the result has an empty
+    name. If the request has no `Host`, the caller is not a browser, and the result has no name for
+    `Host`.
     """
     told = [value for name, value in scope["headers"] if name == b"host"]
     hosts = [_host(told[0]) if len(told) == 1 else ""] if told else []

@@ -37,7 +37,8 @@ async def answer_read(
     """
     Return the answer that *read* makes from *of*, or one line that says why there is no answer.
 
-    *of* is None if no history is kept. *none* is the line if *read* finds no such session.
+    *of* is what *read* reads, for example the history; None: the service keeps no history. *none*
+    is the line that is sent if *read* finds no such session.
     """
     if refusal := readers.refuse(request.scope):
         return line(refusal.text, refusal.status, refusal.headers)

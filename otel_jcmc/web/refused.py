@@ -1,8 +1,8 @@
 """
 Logs how many pushes are refused: at most one line a minute for each reason.
 
-The service's counters come in regularly. Log lines go out. They say how many pushes were refused
-and what the operator can do. The lines contain nothing from a push or about its sender.
+The service's counters come in regularly. Log lines go out. The lines say how many pushes were
+refused and what the operator can do. The lines contain nothing from a push or about its sender.
 intake/limits.py logs the pushes that limits refuse, and `store` logs the pushes that the store
 refuses.
 """
@@ -24,7 +24,7 @@ _TOLD: Final = tuple(reason for reason in REFUSALS if reason not in LIMITS)
 
 
 class RefusedLog:
-    """Logs refused pushes; remembers for each reason when it last logged, and the count then."""
+    """Logs refused pushes; keeps for each reason the time of the last line, and the count then."""
 
     def __init__(self, telemetry: Telemetry, clock: Callable[[], float] = monotonic) -> None:
         """Log the refused pushes that *telemetry* counts; *clock* returns seconds."""

@@ -4,7 +4,8 @@ Makes parts of the OpenAPI document: descriptions of answers, parameters and hea
 Routes pass these descriptions to FastAPI as `responses` and `openapi_extra`. FastAPI does not know
 the push endpoints; openapi.py uses the same functions to describe them.
 
-Source: OpenAPI 3.1. Its schemas are JSON Schema 2020-12, with the regular expressions of ECMA-262.
+Source: OpenAPI 3.1. The schemas in that document are JSON Schema 2020-12, with the regular
+expressions of ECMA-262.
 """
 
 from collections.abc import Sequence

@@ -1,9 +1,9 @@
 """
 Answers scrapes: checks that the caller may read, and sends the metrics in pieces.
 
-The routes also limit how many scrapes are answered at a time. They read headers from the request
-and return responses. If a route had typed parameters or results, FastAPI would make a model, and
-import all of pydantic's version 1 (40 ms, 2 MiB).
+The routes also limit how many scrapes are answered at a time. The routes read headers from the
+request and return responses. If a route had typed parameters or results, FastAPI would make a
+model, and import all of pydantic's version 1 (40 ms, 2 MiB).
 """
 
 import asyncio
@@ -58,8 +58,8 @@ def scrape_routes(
     Return the routes for scrapes by callers that *readers* admit.
 
     Without a *scraper*, the routes answer 404 and name the setting that turns scrapes on. At most
-    *most* scrapes are answered at a time; 0: any number. Each scrape keeps its snapshot in memory
-    until the caller has read the answer. *partitions* is the number of all partitions.
+    *most* scrapes are answered at the same time; 0: any number. Each scrape keeps its snapshot in
+    memory until the caller has read the answer. *partitions* is the number of all partitions.
     """
     shares = _shares_of(partitions)
     smallest = f"{partitions}/{partitions}"
@@ -110,7 +110,7 @@ def _described(*parameters: Any) -> dict[str, Any]:
     """
     Return *parameters* and the headers that a scrape route reads, for the OpenAPI document.
 
-    FastAPI can't find them, because the routes read them from the request.
+    FastAPI can't find these parameters and headers, because the routes read them from the request.
     """
     return {"parameters": [*parameters, GZIP, *FORWARDED]}
 
@@ -160,8 +160,8 @@ class _Stream(Response):
     """
     An answer whose pieces are made only as fast as the caller reads them.
 
-    If a piece can't be made, the call raises an error, and the server cuts the connection. The
-    last chunk is then missing, so the caller knows that the text is incomplete.
+    If a piece can't be made, sending raises an error, and the server cuts the connection. The last
+    chunk is then missing, so the caller knows that the text is incomplete.
     """
 
     def __init__(self, exposition: Exposition, end: Callable[[], None]) -> None:

@@ -2,8 +2,8 @@
 Describes sessions: the participant, the times and the quality, as JSON or as a row of a table.
 
 Sessions of history come in, with the scope of each: how far its trouble reached. Objects for JSON,
-lines of JSON and rows of CSV go out. They name a metric like its field in a push, and an attribute
-like its label.
+lines of JSON and rows of CSV go out. All three name a metric like its field in a push, and an
+attribute like its label.
 """
 
 import csv
@@ -109,8 +109,8 @@ def how(totals: Totals | None, scope: str | None) -> dict[str, Any]:
     """
     Return verdict, summary, seconds, outages and counts of a session with these *totals*.
 
-    Without *totals*, these members are None. *scope* says how far the trouble reached during most
-    of the bad time; None: not known.
+    Without *totals*, these members of the result are None. *scope* says how far the trouble reached
+    during most of the bad time; None: not known.
     """
     if totals is None:
         return dict.fromkeys(("verdict", "summary", "seconds", "outages", "counts"))

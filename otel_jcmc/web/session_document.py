@@ -57,7 +57,7 @@ def _asking(*parameters: dict[str, Any]) -> dict[str, Any]:
     """
     Return *parameters* and the headers of proxies, in the form of `openapi_extra`.
 
-    FastAPI can't find them, because the routes read them from the request.
+    FastAPI can't find these headers and parameters, because the routes read them from the request.
     """
     return {"parameters": [*parameters, *FORWARDED]}
 

@@ -1,9 +1,9 @@
 """
 Sends all sessions that a search finds, as lines of CSV or JSON.
 
-The search first finds the place of each session in the list, for 10,000 sessions at a time. A place
-contains the sid. The service makes the line of a session only when the caller is ready to read it.
-So the service's memory does not grow with the number of sessions.
+The search first reads only the place of each session in the list, with its sid, for 10,000 sessions
+at a time. The service makes the line of a session only when the caller is ready to read it. So the
+service's memory does not grow with the number of sessions.
 """
 
 from collections.abc import AsyncIterator

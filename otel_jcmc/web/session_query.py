@@ -1,8 +1,9 @@
 """
 Reads the query of a request for sessions.
 
-The parameters come in. An `Asked` or a `View` goes out, or a line that says how to correct them. If
-the service hashes names before it stores them, a request may use the name or its hash.
+The parameters come in. An `Asked` or a `View` goes out, or a line that says how to correct the
+parameters. If the service hashes names before it stores them, a request may use the name or its
+hash.
 """
 
 import re
@@ -133,9 +134,9 @@ def _conditions(query: Mapping[str, str], privacy: Privacy) -> Iterator[Conditio
 
 def _part(row: Attribute, mark: str, text: str, privacy: Privacy) -> Condition:
     """
-    Return the condition that the attribute *row* contains *text*, in the card's line *mark*.
+    Return the condition that attribute *row*, a card's line that begins *mark*, contains *text*.
 
-    If the attribute is hashed, it must equal *text* or the hash of *text*.
+    If the attribute is hashed, its whole value must equal *text* or the hash of *text*.
     """
     stored = privacy.stored(row, text)
     return part_of(text, mark) if len(stored) == 1 else whole_of(stored, mark)

@@ -127,8 +127,8 @@ class _Log:
         """
         Return the worst, mean and best value of quality, loss and round trip.
 
-        *of_all* is the summary from the session's card. A value that it has is returned instead of
-        the value from the log.
+        *of_all* is the summary from the session's card. If this summary has a value, the value is
+        returned instead of the value from the log.
         """
         return {
             name: each.to_dict() | of_all.get(name, {})
@@ -202,7 +202,7 @@ class _Sum:
     """Finds the worst, mean and best value of one vital: quality, loss or round trip."""
 
     def __init__(self, lower_is_worse: bool) -> None:  # noqa: FBT001  # as LOWER_IS_WORSE has it
-        """Begin without values; *lower_is_worse* says whether the lowest value is the worst."""
+        """Begin without values; *lower_is_worse* says whether the lowest value is the worst one."""
         self._worse, self._better = (min, max) if lower_is_worse else (max, min)
         self._worst: list[float] = []
         self._best: list[float] = []

@@ -39,10 +39,10 @@ def session_routes(
     """
     Return the routes of sessions, for callers that *readers* admit.
 
-    Without *history*, the routes answer 404 and name the setting. *record* is the journal of what
-    stood out: it tells the scope of a session's bad time. *erasure* is None if the service keeps
-    no data of sessions, not even spans that wait to be sent. *interval_ms* is the time that an
-    entry of the log covers.
+    Without *history*, the routes answer 404 and name the setting that turns history on. *record* is
+    the journal of what stood out: it tells the scope of a session's bad time. *erasure* is None if
+    the service keeps no data of sessions, not even spans that wait to be sent. *interval_ms* is the
+    time that an entry of the log covers.
     """
     router = APIRouter(default_response_class=Response)
 

@@ -26,7 +26,7 @@ def summary_routes(summaries: Summaries | None, readers: Readers) -> APIRouter:
     """
     Return the route of *summaries*, for callers that *readers* admit.
 
-    Without *summaries*, the route answers 404 and names the setting.
+    Without *summaries*, the route answers 404 and names the setting that turns summaries on.
     """
     router = APIRouter(default_response_class=Response)
 

@@ -1,7 +1,8 @@
 """
 Reads the query of a request for summaries.
 
-The parameters come in. An `AskedSummaries` goes out, or a line that says how to correct them.
+The parameters come in. An `AskedSummaries` goes out, or a line that says how to correct the
+parameters.
 """
 
 import re

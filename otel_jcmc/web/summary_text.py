@@ -1,8 +1,8 @@
 """
 Writes groups of sessions as JSON or CSV.
 
-The groups of sessions/counts.py come in. Text goes out. An unknown value is null in JSON, and empty
-in CSV.
+The groups that sessions/counts.py makes come in. Text goes out. An unknown value is null in JSON,
+and empty in CSV.
 """
 
 import csv

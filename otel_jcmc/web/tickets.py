@@ -2,8 +2,8 @@
 Makes and checks the cookie that a browser gets after its user has entered the token.
 
 The cookie contains the time until which it is valid, and a signature. The key of the signature is
-derived from the token. Therefore all replicas accept the cookie, and no cookie is valid any more
-after the token has changed.
+derived from the token. Therefore all replicas accept the cookie, and after a change of the token
+all older cookies are invalid.
 
 Source: RFC 6265 (cookies).
 """
