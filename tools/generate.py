@@ -259,7 +259,7 @@ def browsers_page() -> str:
         "Example: Firefox does not report why it lowers the quality of the video that it sends.\n"
         "Participants with Firefox therefore have no series of `limitation_cpu`. They do not have\n"
         "a series with the value 0.",
-        "In the column `made of`, \"the library\" is lib-jitsi-meet. All other names in this\n"
+        'In the column `made of`, "the library" is lib-jitsi-meet. All other names in this\n'
         "column are members: named values of the browser's own report (RTCStatsReport of\n"
         "webrtc-stats).",
         table(("metric", "made of", *columns), metrics),

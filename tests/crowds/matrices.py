@@ -218,7 +218,7 @@ def _quiet(found: Quiet) -> str:
             f"{found.wide} looks.",
             "",
             "Several participants of one conference can be bad at the same time by chance. If each",
-            "is bad with a probability of 0.02, of 100,000 looks this many find them bad at once:",
+            "is bad with a probability of 0.02, the number of such looks in 100,000 looks is:",
             "",
             "- three of three: 0.02^3 = 0.8",
             "- three of four: 4 x 0.02^3 x 0.98 + 0.02^4 = 3.2",
