@@ -210,9 +210,10 @@ def verdict_page() -> str:
         "example `JCMC_BRIDGES=jvb-eu-west-1=jvb-1`.",
         "## When it is wrong",
         "- If a participant's last push is older than two push intervals of the participant's\n"
-        "  page, the state is unknown: a good call may have become bad. There are two exceptions:\n"
-        "  a participant who has pushed only once, and pages that do not send their interval. In\n"
-        "  these cases the state stays until the participant expires.\n"
+        "  page, the state is unknown: a good call may have become bad. If a page does not send\n"
+        "  its interval, the state stays until the participant expires. If a page has a long\n"
+        "  interval, the state may become unknown too early after the first push, because Redis\n"
+        "  keeps a first push for a shorter time than later pushes.\n"
         "- The receiver of the media reports loss on the way up only every 5 seconds. If a page\n"
         "  pushes every 2 seconds, two of five pushes contain the loss; the other pushes may be\n"
         "  good.\n"
