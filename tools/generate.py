@@ -255,19 +255,21 @@ def browsers_page() -> str:
     return page(
         "Which metrics each browser reports",
         "Use this page to see which metrics a browser reports, and from which version on. If a\n"
-        "browser does not report a metric, its participants have no series of this metric.\n"
+        "browser does not report a metric, participants with this browser have no series of it.\n"
         "Example: Firefox does not report why it lowers the quality of the video that it sends.\n"
-        "Its participants therefore have no series of `limitation_cpu`. They do not have a series\n"
-        "with the value 0.",
-        "In the column `made of`, the library is lib-jitsi-meet. The other names are members:\n"
-        "named values of the browser's own report (RTCStatsReport of webrtc-stats).",
+        "Participants with Firefox therefore have no series of `limitation_cpu`. They do not have\n"
+        "a series with the value 0.",
+        'In the column `made of`, "the library" is lib-jitsi-meet. All other names in this\n'
+        "column are members: named values of the browser's own report (RTCStatsReport of\n"
+        "webrtc-stats).",
         table(("metric", "made of", *columns), metrics),
         "`-` means that no version of the browser reports the metric. If a metric is made of\n"
         "members, the client sends the metric only if the report has all these members. Only a\n"
         "member that the client subtracts may be missing. The library needs Chrome 72,\n"
         "Firefox 91, Safari 14 or newer. If the table names an older version than these, every\n"
         "version in which the library runs reports the metric.",
-        "A metric with one of these names uses only the streams that are described beside it:",
+        "If a name in the column `made of` begins with one of the following names, the metric\n"
+        "uses only the streams that are described beside the name:",
         "\n".join(f"- `{which}`: {told}." for which, told in STREAMS.items()),
         "These members are not in the browser's report. The client computes them:",
         "\n".join(f"- `{member}`: {about.told}." for member, about in OWN_MEMBERS.items()),
@@ -275,8 +277,8 @@ def browsers_page() -> str:
         table(("member", "purpose", *columns), besides),
         "## Which column a browser belongs to",
         "- Chrome, Edge and all other browsers made of Chromium, on desktop and Android: use the\n"
-        "  first column. The versions in it are Chromium's.\n"
-        "- The Jitsi desktop app is made of Electron: use the first column. The app's user\n"
+        "  first column of versions, which has Chromium's versions.\n"
+        "- The Jitsi desktop app is made of Electron: use the same column. The app's user\n"
         "  agent has the version of Chromium after `Chrome/`. The label `browser_version` has\n"
         "  Electron's own version instead. Example: Electron 21 contains Chromium 106.\n"
         "- Chrome, Edge and Firefox on iOS use Safari's engine: use the column Safari.\n"
@@ -370,9 +372,9 @@ def reasons_page() -> str:
     """Return docs/reasons.md."""
     return page(
         "Reasons",
-        "Use this page to see why the service did not store a push, or one of its fields. No\n"
-        "other reasons exist. They appear as `reason` in an answer, and as the label `reason` of\n"
-        "`otel_jcmc_pushes_total` and `otel_jcmc_fields_dropped_total`.",
+        "Use this page to see why the service did not store a push, or one of its fields. The\n"
+        "table lists all reasons. A reason appears as `reason` in the answer to a push, and as\n"
+        "the label `reason` of `otel_jcmc_pushes_total` and `otel_jcmc_fields_dropped_total`.",
         table(("reason", "meaning"), [(f"`{reason}`", reason.brief) for reason in Reason]),
     )
 

@@ -277,9 +277,10 @@ _READ_OFF: Final = """\
   replicas behind a balancer that together have this number of workers. If the table says one worker
   and one reading process, the default `JCMC_WORKERS=0` is enough: one process does both and takes
   less memory. Some pushes are then slower during a scrape.
-- **Reading processes** answer scrapes; each replica has one. If you need several, scrape a part of
-  the participants at each: with two, `/metrics/participants?partition=1/2` at the first process and
-  `/metrics/participants?partition=2/2` at the second.
+- **Reading processes** answer scrapes; each replica has one. If you need several reading
+  processes, scrape a part of the participants from each process. With two processes, scrape
+  `/metrics/participants?partition=1/2` from the first and `/metrics/participants?partition=2/2`
+  from the second.
 - **Valkey nodes**: one node is a single server, several nodes are a cluster. The table does not
   include the replicas of Valkey that take over when a node fails.
 - **`JCMC_PARTITIONS`**: each Valkey node, Prometheus server and reading process needs at least one
@@ -296,12 +297,12 @@ limits the series of conferences. [history.md](history.md) still shows how the c
 participant was.
 
 Prometheus also keeps the series of participants who left in the last two to three hours in memory.
-A participant who comes back gets new series. Example: in that time, three participants were in a
-conference for each participant that is in it now. Prometheus then needs three times as much
-memory."""
+A participant who comes back gets new series. Example: 1,000 participants are in
+conferences now, but 3,000 different participants were in conferences in the last three hours.
+Prometheus then needs three times as much memory as for 1,000 participants."""
 _NOT_MEASURED: Final = """\
 All numbers are computed from the cost of one push and the cost of one series. Neither cost grows
 with the number of participants. The numbers assume a core for each process and node. A test with
-100,000 participants had only two cores, which also made the load. Two cores were not enough:
-[performance.md](performance.md#100000-participants). No test had more participants. If you halve
-the push interval, you need twice as many workers and Valkey nodes."""
+100,000 participants had only two cores, which also ran the program that pushed. Two cores were
+not enough: [performance.md](performance.md#100000-participants). No test had more participants.
+If you halve the push interval, you need twice as many workers and Valkey nodes."""

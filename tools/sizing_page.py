@@ -16,8 +16,8 @@ History contains sessions, their samples, the texts that searches use (cards), d
 conferences, and the names of sessions. One limit covers all of these. If history reaches it, the
 service removes the oldest session first, and a new session is not recorded until there is room for
 it: [history.md](history.md#what-is-kept-and-for-how-long). Tokens and secrets take some hundred
-bytes. Redis removes keys with their own time to live, such as a last push or a list of summaries,
-automatically."""
+bytes. Some keys, such as a last push or a list of summaries, have a time to live. Redis removes
+each of these keys when its time to live is over."""
 _SETTING_IT: Final = """\
 Set `maxmemory` to at least the sum of all rows that your settings switch on, and set
 `maxmemory-policy noeviction`. If Redis saves to disk, the machine needs more memory than that. The

@@ -151,23 +151,24 @@ def verdict_page() -> str:
         "- The state of all other calls is unknown: for example, a participant is alone, a page\n"
         "  reports too little, or the call is in its first seconds.",
         "## Cause: the symptom chooses",
-        "The symptom's kind chooses the causes that may explain it. The service checks these\n"
-        "causes in the order of the table and takes the first one with evidence. There are two\n"
-        "exceptions: it checks `received` before `downlink`, and `path` before late timers. If no\n"
-        "cause has evidence, the cause is `unknown`.",
+        "Each kind of symptom has its own possible causes: the column *explains* of the table\n"
+        "below says which. The service checks these causes in the order of the table and takes\n"
+        "the first cause with evidence. There are two exceptions: the service checks `received`\n"
+        "before `downlink`, and `path` before late timers. If no cause has evidence, the cause is\n"
+        "`unknown`.",
         table(("cause", "explains", "evidence", "means"), causes),
         "## Scope: how far it reaches",
-        "Every ten seconds one replica looks at all participants and finds the things that stand\n"
-        "out, that is, have unusually many bad calls. A thing is the fleet, a region, a bridge, a\n"
-        "TURN server (`relay`), a browser version, a conference or a sender. The replica writes\n"
-        "the result into a journal in Redis. All replicas read this journal, and Redis keeps it\n"
-        "for as long as history.",
+        "Every ten seconds one replica looks at all participants (a *look*) and finds the things\n"
+        "that stand out, that is, have unusually many bad calls. A thing is the fleet, a region,\n"
+        "a bridge, a TURN server (`relay`), a browser version, a conference or a sender. The\n"
+        "replica writes the result into a journal in Redis. All replicas read this journal, and\n"
+        "Redis keeps it for as long as history.",
         "- The label `scope` of `jitsi_jcmc_verdict` is the widest thing that stands out and that\n"
         "  the participant belongs to.\n"
         "- `jitsi_jcmc_standing_out` has one series for each thing that stands out;\n"
         "  `jitsi_jcmc_standing_out_since_seconds` is the time since when it stands out.\n"
-        "- Scope `unknown` means that no such look has succeeded for half a minute. Then\n"
-        "  `otel_jcmc_standing_known` is 0.",
+        "- Scope `unknown` means that for half a minute no look has succeeded. The metric\n"
+        "  `otel_jcmc_standing_known` is then 0.",
         _rules(),
         table(("scope", "stands out when"), _scopes()),
         "- The wider scope wins. While the fleet stands out, no region or bridge does. While a\n"
@@ -178,23 +179,26 @@ def verdict_page() -> str:
         "  (`device`), because no other participant can cause it.\n"
         "- Each conference counts once, with its share of bad calls, because a bad conference is\n"
         "  one event: forty participants in one bad conference do not make a bad bridge.\n"
-        "- The page names the bridge that it uses. So that invented conferences cannot blame a\n"
-        "  bridge, the bad calls must come from several networks (the first 24 bits of an\n"
-        "  address, 48 for IPv6). Redis holds a short keyed hash of each network.\n"
-        "- A page of the original names no bridge. If all other pages of its conference name the\n"
-        "  same bridge, the look counts it on that bridge. If one of the other pages has no\n"
-        "  bridge, the look does not count it: the call may be direct, between two participants.\n"
+        "- A participant's page tells the service which bridge it uses. An attacker could invent\n"
+        "  conferences to blame a bridge. Therefore the bad calls must come from several\n"
+        "  networks: from addresses that differ in the first 24 bits, or 48 bits for IPv6. Redis\n"
+        "  holds a short keyed hash of each network.\n"
+        "- A page with the client of the original (JCMC) names no bridge. If all other pages of\n"
+        "  its conference name the same bridge, the look counts the participant on that bridge.\n"
+        "  If one of the other pages has no bridge, the look does not count the participant: the\n"
+        "  call may be direct, between two participants.\n"
         "- In an outage no transport is known. A page of `otel_jcmc` still reports whether the\n"
         "  call is direct.\n"
-        "- If one or two looks do not find a thing again, it still stands out, because a push\n"
-        "  may be late.",
+        "- A thing that stands out continues to stand out if one or two later looks do not find\n"
+        "  it, because a push may be late.",
         "## One received stream",
         "If packets are lost between a sender and the bridge, the bridge forwards the stream with\n"
         "these gaps. A participant who receives only one stream cannot know where packets were\n"
         "lost: on the way from the sender to the bridge, or on the way from the bridge. The cause\n"
-        "is then `downlink_or_received`. The next look decides between the two. It uses the loss\n"
-        "up that the sender reported in the last half minute, or the loss of other participants\n"
-        "who receive the same stream. If it has neither, the cause stays `downlink_or_received`.",
+        "is then `downlink_or_received`. The next look decides which of\n"
+        "these two ways lost the packets. It uses the loss on the way up that the sender reported\n"
+        "in the last half minute, or the loss of other participants who receive the same stream.\n"
+        "If the look has neither of these losses, the cause stays `downlink_or_received`.",
         "## What each kind of page reports",
         table(("page", "values that it does not send", "possible states"), _SENDERS),
         "## Is it right?",
@@ -205,23 +209,26 @@ def verdict_page() -> str:
         "cause or of a scope, `mixed` or `quiet`. To see names of the simulated bridges, set for\n"
         "example `JCMC_BRIDGES=jvb-eu-west-1=jvb-1`.",
         "## When it is wrong",
-        "- If a participant's last push is older than two of its intervals, the state is unknown:\n"
-        "  a good call may have become bad. There are two exceptions: the first push of a\n"
-        "  participant, and pages that do not send their interval. Their state stays until the\n"
-        "  participant expires.\n"
-        "- The other side reports loss on the way up only every 5 seconds. If a page pushes every\n"
-        "  2 seconds, two of five pushes contain the loss; the other pushes may be good.\n"
-        "- In the first seconds of an outage no number shows the outage. The state is unknown. If\n"
-        "  the statistics have stopped for an interval, the state is bad and the cause `unknown`.\n"
+        "- If a participant's last push is older than two push intervals of the participant's\n"
+        "  page, the state is unknown: a good call may have become bad. If a page does not send\n"
+        "  its interval, the state stays until the participant expires. If a page has a long\n"
+        "  interval, the state may become unknown too early after the first push, because Redis\n"
+        "  keeps a first push for a shorter time than later pushes.\n"
+        "- The receiver of the media reports loss on the way up only every 5 seconds. If a page\n"
+        "  pushes every 2 seconds, two of five pushes contain the loss; the other pushes may be\n"
+        "  good.\n"
+        "- In the first seconds of an outage no number shows the outage. The state is then\n"
+        "  unknown. If the statistics have stopped for longer than one push interval, the state\n"
+        "  is bad and the cause is `unknown`.\n"
         "- If the stream of only one of several senders loses packets, a page of the original\n"
         "  reports the mean loss of all streams, in whole percent. This mean is usually below the\n"
         "  threshold of fair.\n"
-        "- For two participants without a bridge the service cannot know whose network is bad:\n"
-        "  `pair`.\n"
-        "- The service finds a slow computer if the page measures how long it waits for the\n"
-        "  CPU. Hidden pages, pages that have just joined and pages of the original do not\n"
-        "  measure it. If the timers of a page are less than 10 ms late, they never lead to the\n"
-        "  cause `device`. The service then judges the call by sound and picture alone.\n"
+        "- In a call of two participants without a bridge, the service cannot know whose network\n"
+        "  is bad: the cause is then `pair`.\n"
+        "- The service finds a slow computer if the page measures how long it waits for the CPU.\n"
+        "  Hidden pages, pages that have just joined and pages of the original do not measure it.\n"
+        "  If the timers of a page are less than 10 ms late, they never lead to the cause\n"
+        "  `device`. The service then judges the call by sound and picture alone.\n"
         "- The page measures jitter at the moment of the push, and the round trip over the whole\n"
         "  interval. Jitter counts only if the round trip makes it possible: a path with a round\n"
         "  trip of 2 ms cannot have a jitter of 36 ms.",

@@ -1,9 +1,10 @@
 """
 All events that are sent as log records, one row each. An event is described nowhere else.
 
-intake/noticing.py notices the events of participants. logs/onsets.py notices when something begins
-or ceases to stand out. logs/records.py makes log records from the events of both. The severities
-are OpenTelemetry's (logs data model).
+intake/noticing.py notices the events of participants. logs/onsets.py notices when something, such
+as a bridge, begins or ceases to stand out (to have unusually many bad calls). logs/records.py makes
+log records from the events that both files notice. The severities are OpenTelemetry's (logs data
+model).
 """
 
 from enum import IntEnum
@@ -11,7 +12,7 @@ from typing import Final, NamedTuple
 
 
 class Severity(IntEnum):
-    """SeverityNumber of a record; its name is the SeverityText."""
+    """SeverityNumber of a record; the name of the member is the SeverityText."""
 
     INFO = 9
     WARN = 13

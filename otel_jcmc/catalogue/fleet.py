@@ -19,8 +19,9 @@ class Histogram(NamedTuple):
 
     Attributes:
         of: field of the metric whose values are counted.
-        field: its name in the `jcmc` naming, after the prefix.
-        otel_name: its name in the `otel` naming; rows with the same name have the same brief.
+        field: the histogram's name in the `jcmc` naming, after the prefix.
+        otel_name: the histogram's name in the `otel` naming; rows with the same name have the same
+            brief.
         bounds: upper bounds of the buckets, ascending, in the wire's unit.
         otel_attributes: fixed attributes that distinguish the rows of one `otel` name.
     """
@@ -52,10 +53,11 @@ _OUTAGE_MS: Final = (0, 5_000, 10_000, 15_000, 30_000, 60_000, 120_000, 300_000,
 
 def histograms(bad_loss: float = 5, bad_round_trip_ms: float = 400) -> tuple[Histogram, ...]:
     """
-    Return the histograms for the operator's thresholds of loss (percent) and round-trip time (ms).
+    Return the histograms, with buckets for the thresholds of loss (percent) and round trip (ms).
 
-    Each threshold is the bound of a bucket. Half of each threshold, above which a call is fair, is
-    a bound too. So the number of pushes beyond a threshold is counted, not estimated.
+    The operator sets the thresholds. Each threshold is the upper bound of a bucket. Half of each
+    threshold, above which a call is fair, is a bound too. The buckets therefore say exactly how
+    many pushes exceed a threshold.
     """
     loss = _with(_LOSS, bad_loss)
     return (

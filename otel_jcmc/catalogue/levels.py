@@ -3,7 +3,8 @@ The gauges about more than one participant: of a conference, a bridge, a region 
 
 One row for each gauge. JCMC_SERIES chooses which levels are exported. The number of these series
 does not grow with the number of participants: states and causes are closed lists, and settings
-limit the conferences, bridges and regions. All beyond a limit share the label value `other`.
+limit the conferences, bridges and regions. All conferences, bridges or regions beyond the limit
+share the label value `other`.
 """
 
 from dataclasses import dataclass
@@ -53,8 +54,8 @@ class Family:
     One gauge of a level.
 
     Attributes:
-        field: its name in the `jcmc` naming, without the prefix.
-        labels: in the order of output.
+        field: the gauge's name in the `jcmc` naming, without the prefix.
+        labels: the gauge's labels, in the order of output.
     """
 
     level: Level

@@ -154,7 +154,7 @@ def _outage(id_: int, way: str, brief: str, direction: tuple[str, str]) -> Metri
 
 
 def _received_loss(how: How) -> Reading:
-    """Return the reading of one received stream's loss; *how* chooses the stream."""
+    """Return how the client reads the loss of one received stream; *how* chooses the stream."""
     return Reading(how, (_LOST,), _EXPECTED, 100)
 
 

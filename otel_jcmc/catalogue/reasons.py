@@ -1,5 +1,5 @@
 """
-All reasons why a push or one of its fields is not stored, by a fault of the sender or the service.
+All reasons why a push or one of its fields is not stored: faults of the sender or the service.
 
 `Reason` is one closed list. An answer's body, the label `reason` of counters and docs/reasons.md
 use its words. A module raises `PushRefused` if the sender is at fault, or `StoreUnavailable` if the
@@ -135,7 +135,7 @@ TOKEN_REFUSALS: Final = (Reason.ORIGIN_NOT_ALLOWED, Reason.ADDRESS_RATE)
 
 
 class Fault(NamedTuple):
-    """One wrong field, as an answer names it."""
+    """One wrong field, in the form in which the answer to the push names it."""
 
     field: str
     reason: Reason

@@ -50,19 +50,21 @@ class Attribute:
 
     Attributes:
         id: permanent id in the stored form.
-        field: the name of its field in the push; the service reads the fields of `user_agent` from
-            the header.
-        scope: the series that have it in the `jcmc` naming.
-        label: its label in the `jcmc` naming; empty: that naming has no such label.
-        otel_name: its name in the `otel` naming; empty: no series of that naming has it.
+        field: the name of the attribute's field in the push; the service reads the fields of
+            `user_agent` from the header `User-Agent`.
+        scope: the series that have the attribute in the `jcmc` naming.
+        label: the attribute's label in the `jcmc` naming; empty: that naming has no such label.
+        otel_name: the attribute's name in the `otel` naming; empty: no series of that naming has
+            the attribute.
         max_length: most characters of text, if fewer than JCMC_LIMIT_LABEL_CHARACTERS; 0: only
             JCMC_LIMIT_LABEL_CHARACTERS limits the text.
-        choices: the words accepted where kind is CHOICE.
+        choices: the words that the service accepts if kind is CHOICE.
         otel_values: words that have another form in the `otel` naming.
-        collect: the setting that must be on for the service to keep it; empty: always kept.
+        collect: the service keeps the attribute only if this setting is on; empty: the service
+            always keeps the attribute.
         like: id of another attribute. This attribute then has the text that the other attribute
-            has for another participant. Privacy treats both in the same way, and their hashes are
-            equal. 0: none.
+            has for another participant. Privacy treats both attributes in the same way, and equal
+            texts have equal hashes. 0: no such attribute.
     """
 
     id: int
@@ -100,7 +102,7 @@ class OwnMember(NamedTuple):
     A member of the report that the client computes.
 
     Attributes:
-        told: its meaning, for the docs.
+        told: the meaning of the member, for the docs.
         of: the members that the client computes it from. A member with a minus sign may be missing.
     """
 
@@ -187,7 +189,7 @@ class Reading:
 
 
 def _sum_text(terms: tuple[str, ...]) -> str:
-    """Return *terms* as a sum; a type that all of them share stands before them."""
+    """Return *terms* as a sum; if all terms have the same type, the type is written once, first."""
     first, *others = terms
     kind = first.partition(".")[0] + "."
     rest = "".join(
@@ -207,20 +209,22 @@ class Metric:
     Attributes:
         id: permanent id in the stored form.
         field: key in the push's `metrics`; also the series name in the `jcmc` naming.
-        client: where the client finds it: a path into `cq.local_stats_updated`, or after `room.` a
-            method of lib-jitsi-meet's room object; empty: in neither.
-        reading: how the client computes it from the browser's own report; None: it does not.
+        client: where the client finds the value: a path into `cq.local_stats_updated`, or after
+            `room.` a method of lib-jitsi-meet's room object; empty: in neither.
+        reading: how the client computes the value from the browser's own report; None: the client
+            does not use this report.
         unit: unit on the wire and in the `jcmc` naming, for the docs.
-        minimum, maximum: bounds of an accepted value, in that unit.
+        minimum, maximum: bounds of an accepted value, in the wire's unit.
         otel_name, otel_unit: name and UCUM unit in the `otel` naming.
         times, per: wire value x times / per is the value in the `otel` naming. Two integers,
             because a division by 100 rounds correctly and a multiplication by 0.01 does not.
         otel_attributes: fixed attributes that distinguish the rows of one `otel` name.
         lower_is_worse: if one series gets two values, whether the service keeps the lower value;
             otherwise it keeps the higher value.
-        is_list: whether it has several values, one for each transport.
-        is_ours: whether the service computes it from the push; no client may push it.
-        panel: its subject, in a word or two; it is the description of a gauge with several rows.
+        is_list: whether the metric has several values, one for each transport.
+        is_ours: whether the service computes the metric from the push; clients may not push it.
+        panel: the metric's subject in a word or two. If a gauge has several rows, this is the
+            gauge's description.
         decimals: decimal places that history keeps.
     """
 

@@ -1,4 +1,4 @@
-"""Lines that `check` and the start print: where signals are sent, and advice on settings."""
+"""Lines that `check` and `serve` print: where OTLP sends spans and events; advice on settings."""
 
 from collections.abc import Iterator
 
@@ -13,7 +13,7 @@ LONG_INTERVAL_SECONDS = 120
 
 
 def ways(settings: Settings) -> Iterator[tuple[str, str]]:
-    """Yield `traces` and `logs`, each if OTLP sends it, with the protocol and the endpoint."""
+    """Yield `traces` and `logs`, if sent by OTLP, each with a text of its protocol and endpoint."""
     for signal, exporter, protocol, endpoint in (
         ("traces", settings.traces_exporter, settings.spans_protocol, settings.spans_endpoint),
         ("logs", settings.logs_exporter, settings.logs_protocol, settings.logs_endpoint),
@@ -112,7 +112,7 @@ def _of_former(settings: Settings) -> list[str]:
 
 
 def _is_dropped_unsaid(settings: Settings, row: Attribute) -> bool:
-    """Return whether *row* is dropped although JCMC_PRIVACY does not name it."""
+    """Return whether *row*'s attribute is dropped, although JCMC_PRIVACY does not name it."""
     is_dropped = settings.privacy_policy.get(row.id) is Treatment.DROP
     return is_dropped and row.id not in read_entries(settings.privacy)
 

@@ -42,7 +42,7 @@ def split(value: Any) -> Any:
 
 
 def show_url(url: str) -> str:
-    """Return *url* without user and password, fit to be shown."""
+    """Return *url* without user and password, so that it can be shown."""
     scheme, mark, rest = url.partition("://")
     where, slash, path = rest.partition("/")
     user, at, host = where.rpartition("@")

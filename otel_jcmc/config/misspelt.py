@@ -3,7 +3,7 @@ Finds misspelt variables, such as METRICS_EXPRATION or PUSH_URI, that no setting
 
 Names that begin with JCMC_ belong to this service alone: sources.py refuses an unknown one. Other
 names may belong to another program, so `misspelt` only returns a line for each such name, with the
-nearest setting.
+most similar setting.
 """
 
 import os
@@ -34,7 +34,7 @@ _TOO_SHORT: Final = 4
 
 
 def misspelt(settings: type[BaseSettings]) -> list[str]:
-    """Return a line for each variable, also in `.env`, whose name is near a setting's name."""
+    """Return a line for each variable, also in `.env`, whose name is like a setting's name."""
     env_file = settings.model_config.get("env_file")
     of_file: Mapping[str, Any] = dotenv_values(env_file) if isinstance(env_file, str) else {}
     given = {name.upper(): text for name, text in (*of_file.items(), *os.environ.items())}
@@ -52,7 +52,7 @@ def misspelt(settings: type[BaseSettings]) -> list[str]:
 
 
 def _nearest(name: str, known: Iterable[str]) -> str:
-    """Return the name of *known* that is near *name*; empty if none is."""
+    """Return the name in *known* that is most similar to *name*; empty if no name is similar."""
     family = next((each for each in _FAMILIES if name.startswith(each)), "")
     rests = {each.removeprefix(family): each for each in known if each.startswith(family)}
     words = [rest for rest in rests if len(rest) > _TOO_SHORT]

@@ -187,7 +187,7 @@ class Settings(
 
     @property
     def logs_protocol(self) -> str:
-        """OTLP transport of events; see `spans_protocol`."""
+        """OTLP transport of events: the setting for logs if set, otherwise the general one."""
         return self._protocol_of(self.otlp_logs_protocol)
 
     @property
@@ -281,7 +281,7 @@ def other_names(name: str) -> list[str]:
 
 
 def to_text(value: Any) -> str:
-    """Return a setting's *value* in the form that the environment has."""
+    """Return a setting's *value* as the text that an environment variable would have."""
     if isinstance(value, SecretStr):
         return value.get_secret_value()
     if isinstance(value, bool):

@@ -6,7 +6,7 @@ from otel_jcmc.config.sources import is_secret
 
 
 def shown_settings(settings: Settings) -> dict[str, str]:
-    """Return the settings by name, without secrets, in the form that the environment has."""
+    """Return the settings by name, without secrets, as texts of environment variables."""
     found = {}
     for field in in_order():
         value = getattr(settings, field)

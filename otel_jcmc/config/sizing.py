@@ -32,8 +32,8 @@ class Share(NamedTuple):
     One kind of data in Redis.
 
     Attributes:
-        setting: the setting that limits it; empty if no setting does.
-        most: the largest number of its items, such as participants; 0 if its limit is in bytes.
+        setting: the setting that limits this kind of data; empty if no setting does.
+        most: the largest number of items, such as participants; 0 if the limit is in bytes.
         each_bytes: bytes of one item.
         most_bytes: bytes of all items; 0 if the number has no limit, or nothing is kept.
     """
@@ -69,13 +69,13 @@ def shares(settings: Settings) -> list[Share]:
 
 
 def _counted(what: str, setting: str, most: int, each_bytes: int) -> Share:
-    """Return the share of a kind of data whose limit is a number of items."""
+    """Return the row of a kind of data that has a limit on the number of its items."""
     return Share(what, setting, most, each_bytes, most * each_bytes)
 
 
 def memory_advice(settings: Settings, most_bytes: int, policy: str) -> list[str]:
     """
-    Return a line for each wrong setting of a Redis that has these values.
+    Return a line for each memory setting of Redis that is wrong for *settings*.
 
     Args:
         most_bytes: Redis's maxmemory; 0: unlimited.

@@ -30,7 +30,7 @@ class Environment(EnvSettingsSource):
     """Reads settings from the environment, and secrets from the files that it names."""
 
     def __call__(self) -> dict[str, Any]:
-        """Return the settings that are set. A secret from a file keeps blanks and `#`."""
+        """Return the settings that are set. Blanks and `#` in a secret from a file are kept."""
         found = super().__call__()
         given = {name.upper(): text for name, text in self.env_vars.items()}
         for name in secret_names(self.settings_cls):
@@ -68,7 +68,7 @@ class EnvFile(Environment, DotEnvSettingsSource):
     Reads settings from the `.env` file, and secrets from the files that it names.
 
     If the environment and the `.env` file both have a setting, the environment's value applies.
-    This is also true if one of them has a secret as NAME and the other as NAME_FILE.
+    This is also true if one of the two has a secret as NAME and the other has it as NAME_FILE.
     """
 
 

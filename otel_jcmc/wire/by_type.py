@@ -2,10 +2,10 @@
 Checks a push quickly: msgspec decodes its body and checks the fields' types in one step.
 
 The input is the body of a push. The output is the values of its Report, or None if the push has a
-fault or something that this file can't judge. After None, push.py checks the push field by field,
-and finds its faults. Both files use the same rows and rules. schema.py makes the JSON Schema from
-the types of this file. For the schema, the types have descriptions, and the checks of texts that
-Python does here are written as JSON Schema too; msgspec ignores both when it decodes.
+fault or something that this file can't judge. If this file returns None, push.py checks the push
+field by field, and finds its faults. Both files use the same rows and rules. schema.py makes the
+JSON Schema from the types of this file. For the schema, the types have descriptions, and the checks
+of texts that Python does here are written as JSON Schema too; msgspec ignores both when it decodes.
 """
 
 from collections.abc import Iterable, Sequence
@@ -105,7 +105,7 @@ def _labels(rules: Rules, metric: str) -> Any:
 
 
 def _metrics(rules: Rules) -> Any:
-    """Return the type of `metrics`: its fields by ascending id, and then the list metric."""
+    """Return the type of `metrics`: first its fields by ascending id, then the list metric."""
     entries: dict[Any, Any] = {}
     no_labels = _object("No labels", [])
 
@@ -180,7 +180,7 @@ class _Odd(Exception):
 
 
 class Shape:
-    """Decodes and checks pushes by the types that follow from some rules."""
+    """Decodes and checks pushes by the types that are made from a deployment's rules."""
 
     def __init__(self, rules: Rules) -> None:
         """Make the types for *rules*, which takes some milliseconds."""
@@ -252,7 +252,7 @@ class Shape:
 
 
 def _checks(rules: Rules, rows: Iterable[Attribute]) -> _LabelChecks:
-    """Return for each of *rows* its id, the check of its text, and whether the text is kept."""
+    """Return each attribute's id in *rows*, its text's check, and whether the text is kept."""
     return [(row.id, _CHECKS[row.kind], row.id not in rules.dropped) for row in rows]
 
 

@@ -96,7 +96,7 @@ class PushParser:
 
     def parse_by_field(self, body: bytes) -> Report:
         """
-        Return the Report of any push, checked field by field.
+        Return the Report of a push, with or without faults, after a check field by field.
 
         This takes three times as long as the check by by_type.py.
 
@@ -122,7 +122,7 @@ class PushParser:
     def _metrics(
         self, metrics: Any, numbers: list[Any], attributes: dict[int, Any], dropped: list[Fault]
     ) -> int:
-        """Put the well-formed *metrics* into *numbers*; return how many, null included."""
+        """Put the well-formed *metrics* into *numbers*; return how many, with nulls."""
         if metrics is None:
             return 0
         if type(metrics) is not dict:
@@ -160,7 +160,7 @@ class PushParser:
         attributes: dict[int, Any],
         dropped: list[Fault],
     ) -> int:
-        """Put the well-formed elements of a list metric into *numbers*; return how many."""
+        """Put the well-formed elements of a list metric into *numbers*; return their number."""
         name = f"metrics.{row.field}"
         if type(sent) is not list:
             dropped.append(Fault(name, Reason.NOT_A_LIST))
@@ -227,7 +227,7 @@ def _report(
     token: Any,
     dropped: list[Fault],
 ) -> Report:
-    """Return a Report of these values; a *token* that is no text becomes empty."""
+    """Return a Report with these values; its token is empty if *token* is no text."""
     return Report(
         attributes[CONFERENCE.id],
         attributes[CLIENT.id],
@@ -259,7 +259,7 @@ def decode(body: bytes) -> Any:
 
 
 def _refuse_constant(name: str) -> None:
-    """Refuse NaN and Infinity, which Python reads but JSON does not have."""
+    """Refuse NaN and Infinity, which Python's parser accepts but JSON does not have."""
     raise ValueError(name)
 
 

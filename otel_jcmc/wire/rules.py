@@ -114,7 +114,7 @@ def text_fault(value: Any, row: Attribute) -> Reason | None:
 
 
 def echo(key: str) -> str:
-    """Return an unknown *key* of a push as an answer repeats it: short, printable ASCII."""
+    """Return an unknown *key* of a push in the form for the answer: short, printable ASCII."""
     return _UNTELLABLE.sub("?", key[:MAX_KEY_ECHO])
 
 

@@ -43,7 +43,7 @@ def text_schema(row: Attribute, shortest: int = 0) -> Schema:
 
 
 def _plain(schema: Schema, parts: dict[str, Schema]) -> Schema:
-    """Return *schema* without keys of no use; each reference becomes its schema in *parts*."""
+    """Return *schema* without useless keys; replace each reference by the schema in *parts*."""
     if "$ref" in schema:
         schema = parts[schema["$ref"].removeprefix("#/$defs/")] | schema
     told = {
