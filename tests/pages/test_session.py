@@ -326,7 +326,7 @@ def test_who_comes_when_many_wait_is_told_to_come_again() -> None:
     line = asyncio.run(answer_read(asked, readers, history, read, ""))
     for answer, words in (
         (page, b"Too many readers asked for history at once."),
-        (line, b"too many read"),
+        (line, b"too many requests read"),
     ):
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "5")
         assert words in bytes(answer.body)
